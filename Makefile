@@ -1,0 +1,61 @@
+# `make run` opens the app, `make test` runs the tests; each sets up what it needs first.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test check lint lock models screenshots clean
+
+help:
+	@echo "make run          set up and open the app on http://localhost:8501"
+	@echo "make test         set up and run the tests"
+	@echo "make check        format, lint, types and tests"
+	@echo "make setup        the virtual environment and its packages only"
+	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
+	@echo "make models       train the built-in models and draw the photos again"
+	@echo "make screenshots  draw the pictures of the README again"
+
+# --no-deps: requirements.txt is the whole list; docs/decisions/0001-the-install.md says why.
+.venv/.run-ready: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Vitrine needs $(PYTHON); name another with make PYTHON=python3.12"; exit 1; }
+	@echo "Setting up .venv: about 6.5 GB and a few minutes, once"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	@touch $@
+
+.venv/.dev-ready: .venv/.run-ready requirements-dev.txt
+	@echo "Adding the tools for tests"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.txt
+	@touch $@
+
+setup: .venv/.run-ready
+
+setup-dev: .venv/.dev-ready
+
+run: setup
+	@echo "Vitrine opens on http://localhost:8501 (Ctrl-C ends it)"
+	@$(BIN)/python -m streamlit run app.py
+
+test: setup-dev
+	@$(BIN)/python -m pytest
+
+lint: setup-dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+check: lint test
+
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
+	uv pip compile -q --python-version 3.11 --no-annotate --custom-compile-command "make lock" requirements.in -o requirements.txt
+	uv pip compile -q --no-config --python-version 3.11 --no-annotate --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+
+models: setup
+	@$(BIN)/python -m assets.make_models
+	@$(BIN)/python -m assets.make_photos
+
+screenshots: setup-dev
+	@$(BIN)/python -m assets.make_screenshots
+
+clean:
+	rm -rf .venv

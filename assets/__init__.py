@@ -1,0 +1,1 @@
+"""What ships with Vitrine: models and photos, each made by a seeded script of this folder."""

@@ -1,0 +1,1 @@
+"""Bytes into a model or a photo: one file a format."""

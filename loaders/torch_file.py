@@ -1,0 +1,329 @@
+"""PyTorch weights into a model: read strictly, recognised by shape, replaced heads rebuilt."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loaders import architectures, vitrine_net
+from loaders.catalogue import labels_for
+from loaders.formats import TORCH_ZIP, sniff
+from loaders.preprocessing import Options, Preprocessing, preset, resolve
+from xai_core.errors import LoadError, UnsupportedModel
+from xai_core.model import Finding
+
+if TYPE_CHECKING:
+    from loaders.torch_model import TorchModel
+
+State = dict[str, Any]
+BUILT_IN = "vitrine_net"
+_WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "encoder.model.")
+_CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params", "ema")
+_NOT_CLASSIFIERS = {
+    "roi_heads.": "an object detector (Faster R-CNN's kind)",
+    "rpn.": "an object detector",
+    "head.classification_head.": "an object detector (RetinaNet, SSD or FCOS)",
+    "backbone.body.": "an object detector",
+    "aux_classifier.": "a segmentation model",
+    "transformer.h.": "a language model",
+}
+
+
+def load(path: Path, options: Options, *, name: str) -> TorchModel:
+    """Load a state dict, bare or inside a checkpoint, of a torchvision classifier.
+
+    Raises LoadError for a file that is damaged, unsafe or of an unknown architecture, and
+    UnsupportedModel for one that is no image classifier.
+    """
+    from loaders.torch_model import TorchModel
+
+    state, found_in = _read(path)
+    findings: list[Finding] = []
+    state = _unwrapped(state)
+    if count := _vitrine_classes(state):
+        module, architecture = vitrine_net.build(count), BUILT_IN
+        recognised = preset(
+            vitrine_net.PREPROCESSING,
+            vitrine_net.INPUT_SIZE,
+            why="as the built-in models were trained",
+        )
+        rebuilt = ""
+    else:
+        shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
+        known = architectures.recognise(shapes)
+        if known is None:
+            raise _unknown(state)
+        architecture = known
+        module, rebuilt = _build(architecture, state)
+        recognised = _preprocessing(architecture, state)
+    matched = _fill(module, state, architecture)
+    library = "" if architecture == BUILT_IN else "torchvision "
+    inside = f", found under '{found_in}'," if found_in else ""
+    findings.append(
+        Finding(
+            "info",
+            f"Recognised as {library}{architecture}{inside} by its tensors: all {matched} of the "
+            "network's match in name and shape.",
+        )
+    )
+    if rebuilt:
+        findings.append(Finding("warning", rebuilt))
+    if architecture in ("inception_v3", "googlenet"):
+        findings.append(
+            Finding(
+                "warning",
+                f"The file does not say whether {architecture} ran with transform_input. It is "
+                "taken as on, as in torchvision's published weights, which is the same as feeding "
+                "it -1..1. If this model was trained from scratch, choose the ImageNet "
+                "pre-processing.",
+            )
+        )
+    if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
+        findings.append(
+            Finding(
+                "warning",
+                "Some of the weights are infinite or not numbers: the training diverged, and what "
+                "the model says means nothing.",
+            )
+        )
+    preprocessing, said = resolve(options, recognised, size=recognised.size, channels=3)
+    labels, named = labels_for(options, _classes(module), imagenet=library != "")
+    return TorchModel(
+        module,
+        name=name,
+        kind="PyTorch state dict",
+        architecture=architecture,
+        preprocessing=preprocessing,
+        labels=labels,
+        findings=(*findings, *said, *named),
+    )
+
+
+def file_hash(path: Path) -> str:
+    """Return the file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path) -> tuple[State, str]:
+    """Return the tensors and the checkpoint's key that held them ('' for a bare state dict)."""
+    import pickle
+
+    import torch
+
+    if sniff(path) is TORCH_ZIP:
+        _refuse_bombs(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise LoadError(_pickle_refusal(str(error))) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
+        raise LoadError(
+            "This PyTorch file is damaged or cut short: its tensors cannot be read. Copy or "
+            "save it again with torch.save(model.state_dict(), 'model.pth')."
+        ) from error
+    except (AttributeError, IndexError, ImportError, AssertionError, MemoryError) as error:
+        raise LoadError(
+            f"This PyTorch file holds what no torch.save writes ({type(error).__name__}), and is "
+            "refused. Save it again with torch.save(model.state_dict(), 'model.pth')."
+        ) from error
+    state, found_in = _find_state(content)
+    for key, tensor in state.items():
+        _refuse_tensor(key, tensor)
+    return {key: tensor.float() for key, tensor in state.items()}, found_in
+
+
+def _refuse_bombs(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        packed = sum(member.compress_size for member in archive.infolist())
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > 50_000_000 and unpacked > 20 * packed:
+        raise LoadError(
+            f"This PyTorch file would unpack to {unpacked / 1e6:,.0f} MB from "
+            f"{packed / 1e6:,.1f} MB, which no trained model does: it is refused."
+        )
+
+
+def _refuse_tensor(key: str, tensor: Any) -> None:
+    shown = repr(key)[:80]
+    if tensor.is_quantized:
+        raise UnsupportedModel(
+            f"The tensor {shown} is quantised. Bring the float model that it was made from."
+        )
+    if tensor.is_sparse or tensor.is_complex():
+        raise UnsupportedModel(f"The tensor {shown} is sparse or complex, as no classifier's is.")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise LoadError(
+            f"The tensor {shown} claims {tensor.numel():,} numbers and the file holds far fewer: "
+            "the file is damaged or hostile, and is refused."
+        )
+
+
+def _pickle_refusal(error: str) -> str:
+    way_out = "Save its weights instead: torch.save(model.state_dict(), 'model.pth')."
+    if found := re.search(r"GLOBAL ([\w.]+)", error):
+        name = found.group(1)[:120]
+        if name.startswith(("torchvision.", "torch.nn.", "__main__.")) or name[-1:].isalnum():
+            return (
+                f"This file holds a whole Python object ({name}), not only weights, and opening "
+                f"it could run code. {way_out}"
+            )
+    return f"This file's pickle is damaged or holds more than weights, and is refused. {way_out}"
+
+
+def _is_tensors(value: object) -> bool:
+    import torch
+
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(key, str) for key in value)
+        and all(isinstance(item, torch.Tensor) for item in value.values())
+    )
+
+
+def _find_state(content: object) -> tuple[State, str]:
+    import torch
+
+    if isinstance(content, torch.Tensor):
+        raise LoadError(
+            f"This file holds one tensor {list(content.shape)}, not a model's weights. "
+            "Save torch.save(model.state_dict(), 'model.pth')."
+        )
+    if not isinstance(content, Mapping):
+        raise LoadError(
+            f"This file holds a {type(content).__name__}, not a model's weights. "
+            "Save torch.save(model.state_dict(), 'model.pth')."
+        )
+    content = {
+        key: item.state_dict() if hasattr(item, "state_dict") else item
+        for key, item in content.items()
+    }
+    if _is_tensors(content):
+        return dict(content), ""
+    held = {key: item for key, item in content.items() if _is_tensors(item)}
+    for key in (*_CONTAINERS, *held):
+        if key in held:
+            return dict(held[key]), str(key)
+    if "param_groups" in content or "optimizer" in content:
+        raise LoadError(
+            "This is an optimiser's checkpoint without the model's weights. Save "
+            "torch.save(model.state_dict(), 'model.pth') beside it."
+        )
+    tensors = {key: item for key, item in content.items() if isinstance(item, torch.Tensor)}
+    if len(tensors) > 2:  # a state dict with a few extra entries beside its tensors
+        return {str(key): item for key, item in tensors.items()}, ""
+    keys = ", ".join(repr(key)[:30] for key in list(content)[:5]) or "nothing"
+    raise LoadError(
+        f"This checkpoint holds no model weights (it holds {keys}). Save "
+        "torch.save(model.state_dict(), 'model.pth')."
+    )
+
+
+def _unwrapped(state: State) -> State:
+    """Take off prefixes that wrappers such as DataParallel put before every name."""
+    again = True
+    while again:
+        again = False
+        for prefix in _WRAPPERS:
+            if all(key.startswith(prefix) for key in state):
+                state = {key[len(prefix) :]: tensor for key, tensor in state.items()}
+                again = True
+    # DenseNets saved before PyTorch 0.4.1 wrote `norm.1` for `norm1`
+    old = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.(\d)\.")
+    return {old.sub(r"\1\2.", key): tensor for key, tensor in state.items()}
+
+
+def _unknown(state: State) -> LoadError | UnsupportedModel:
+    for prefix, what in _NOT_CLASSIFIERS.items():
+        if any(key.startswith(prefix) for key in state):
+            return UnsupportedModel(
+                f"These are the weights of {what}, and this page explains classifiers."
+            )
+    if not any(tensor.ndim == 4 for tensor in state.values()):
+        return UnsupportedModel(
+            f"These {len(state)} tensors hold no image convolution: this is not a classifier of "
+            "photos that torchvision has."
+        )
+    first = ", ".join(repr(key)[:40] for key in list(state)[:3])
+    return LoadError(
+        f"No torchvision classifier has these {len(state)} tensors ({first}, ...): the file holds "
+        "weights without their network. Bring the model as a Keras file, or the weights of a "
+        "torchvision architecture; its head may be a replaced one."
+    )
+
+
+def _vitrine_classes(state: State) -> int:
+    """Return the number of classes if these are a built-in network's weights, else 0."""
+    weight = state.get("classifier.weight")
+    if weight is None or weight.ndim != 2:
+        return 0
+    import torch
+
+    with torch.device("meta"):
+        own = vitrine_net.build(int(weight.shape[0])).state_dict()
+    same = own.keys() == state.keys() and all(own[key].shape == state[key].shape for key in own)
+    return int(weight.shape[0]) if same else 0
+
+
+def _preprocessing(architecture: str, state: State) -> Preprocessing:
+    row = architectures.table()[architecture]
+    side = row["size"]
+    if "encoder.pos_embedding" in state:  # a vision transformer may have been trained at any size
+        patch = state["conv_proj.weight"].shape[-1]
+        side = round((state["encoder.pos_embedding"].shape[1] - 1) ** 0.5) * patch
+    if architecture in ("inception_v3", "googlenet"):
+        base = preset("symmetric", (side, side), why=f"{architecture} with transform_input")
+    else:
+        base = preset("imagenet", (side, side), why=f"as torchvision trained {architecture}")
+    resize = row["resize"] if side == row["size"] else round(side * 8 / 7)
+    return dataclasses.replace(base, resize=resize, interpolation=row["interpolation"], fit="crop")
+
+
+def _build(architecture: str, state: State) -> tuple[Any, str]:
+    """Return the network with a head that fits the file, and a sentence if it was rebuilt."""
+    from torchvision import models
+
+    from loaders.torch_heads import fit_head
+
+    settings: dict[str, Any] = {}
+    if architecture in ("inception_v3", "googlenet"):
+        settings = {"aux_logits": False, "init_weights": False, "transform_input": False}
+    if "encoder.pos_embedding" in state:
+        side = _preprocessing(architecture, state).size[0]
+        settings["image_size"] = side
+    module = models.get_model(architecture, weights=None, **settings)
+    head = architectures.table()[architecture]["head"]
+    own = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    file = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    rebuilt = fit_head(module, head, own, file)
+    return module, rebuilt
+
+
+def _fill(module: Any, state: State, architecture: str) -> int:
+    """Copy the weights in; return how many tensors matched."""
+    own = module.state_dict()
+    kept = {key: tensor for key, tensor in state.items() if key in own}
+    missing = [key for key in own if key not in kept and not key.endswith("num_batches_tracked")]
+    wrong = [key for key in kept if kept[key].shape != own[key].shape]
+    if missing or wrong:
+        key = (missing or wrong)[0]
+        raise LoadError(
+            f"The body is torchvision's {architecture}, but its head is one that cannot be "
+            f"rebuilt from the weights (the tensor {key!r} does not fit). Heads of Linear, ReLU, "
+            "Dropout and BatchNorm layers are."
+        )
+    for key, tensor in kept.items():  # no_grad is not needed: state_dict() hands out detached ones
+        own[key].copy_(tensor)
+    return sum(not key.endswith("num_batches_tracked") for key in own)
+
+
+def _classes(module: Any) -> int:
+    """Return how many classes the last weight of the network gives."""
+    weights = [p for p in module.parameters() if p.ndim in (2, 4)]
+    return int(weights[-1].shape[0])

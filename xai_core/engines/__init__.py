@@ -1,0 +1,1 @@
+"""Adapters to the published libraries: one file a library, its imports inside."""

@@ -1,0 +1,108 @@
+"""Xplique behind our contract: Keras models as they are, torch models through its wrapper.
+
+Importing it brings torch into a TensorFlow process, and its wrapper makes TensorFlow eager for
+good: it runs in workers of the kind `both` only, where torch was imported first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.model import Target
+
+Array = NDArray[np.float32]
+_BATCH = 16
+
+
+def why_not(model: Any) -> str | None:
+    """Say why the library cannot serve the model."""
+    if model.framework == "tf_keras":
+        return (
+            "Xplique reads Keras 3 models only; this file could be read by the older tf_keras only."
+        )
+    if model.framework not in ("keras", "torch"):
+        return "Xplique reads PyTorch and Keras models only."
+    return None
+
+
+def why_not_layers(model: Any) -> str | None:
+    """Say why the library's methods that read layers cannot serve the model."""
+    if model.framework == "torch":
+        return "Xplique's Grad-CAM does not run on PyTorch models; choose grad-cam or ours."
+    return why_not(model)
+
+
+def grad_cam(model: Any, image: Array, target: Target, layer: str) -> Array:
+    """Return Xplique's Grad-CAM of one view, float32 `[h, w]`, not scaled."""
+    from xplique.attributions import GradCAM
+
+    native = _native(model)
+    inner = model.native_layer(layer)
+    # A name finds top-level layers only, so any one is given and the wanted one set afterwards.
+    explainer = GradCAM(native, conv_layer=-1)
+    explainer.conv_layer = inner
+    call = inner.call
+    try:
+        maps = explainer.explain(image[None], _one_hot(model, target))
+    finally:
+        inner.call = call  # Xplique leaves the layer watched when anything raises
+    return np.asarray(maps, np.float32).reshape(model.input_size)
+
+
+def occlusion(
+    model: Any,
+    image: Array,
+    target: Target,
+    *,
+    patch: tuple[int, int],
+    stride: tuple[int, int],
+    value: float,
+) -> Array:
+    """Return Xplique's occlusion of one view, float32 `[h, w]`: overlaps summed, edges skipped."""
+    from xplique.attributions import Occlusion
+
+    explainer = Occlusion(
+        _native(model),
+        batch_size=_BATCH,
+        patch_size=patch,
+        patch_stride=stride,
+        occlusion_value=value,
+        operator=_operator(model, target),
+    )
+    maps = explainer.explain(image[None], _one_hot(model, target))
+    return np.asarray(maps, np.float32).reshape(model.input_size)
+
+
+def _native(model: Any) -> Any:
+    if model.framework != "torch":
+        return model.native()
+    from xplique.wrappers import TorchWrapper
+
+    return TorchWrapper(model.native(), device="cpu", is_channel_first=True)
+
+
+def _one_hot(model: Any, target: Target) -> Array:
+    """Return float32 `[1, classes]`: 1 for the class, -1 for the one it is set against."""
+    weights = np.zeros((1, len(model.labels)), np.float32)
+    weights[0, target.index] = 1
+    if target.against is not None:
+        weights[0, target.against] -= 1
+    return weights
+
+
+def _operator(model: Any, target: Target) -> Callable[..., Any] | None:
+    """Return the score that Xplique follows; None is its own, the weighted sum of logits."""
+    if target.of == "logit":
+        return None
+    import tensorflow as tf
+
+    def operator(network: Any, inputs: Any, targets: Any) -> Any:
+        logits = network(inputs)
+        chances = tf.nn.softmax(logits) if model.head.exclusive else tf.nn.sigmoid(logits)
+        return tf.reduce_sum(chances * targets, axis=-1)
+
+    return operator

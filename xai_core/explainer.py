@@ -1,0 +1,233 @@
+"""The contract of a method: a frozen declaration that turns a model and a view into a map.
+
+Adding a method is one file in `xai_core/explainers/` that holds one `@explainer` class; forms,
+flags, checks, estimates and contract tests follow from its fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import pkgutil
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core import params
+from xai_core.errors import ParamError, UnsupportedModel
+from xai_core.explanation import Explanation
+from xai_core.model import Differentiates, HasLayers, HasNative, MasksFast, Predicts, Target
+
+Array = NDArray[np.float32]
+
+
+class Progress(Protocol):
+    """Told after each step; may raise to stop the run."""
+
+    def __call__(self, done: int, total: int, partial: Array | None = None) -> None:
+        """Note that `done` of `total` passes are made, and the map so far, `[h, w]`."""
+
+
+def silent(done: int, total: int, partial: Array | None = None) -> None:
+    """Ignore progress."""
+
+
+class Sized(Protocol):
+    """As much of a model as an estimate needs."""
+
+    input_size: tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Raw:
+    """What an engine computes: the attribution `[h, w]` and what the method adds to it."""
+
+    attribution: Array
+    scalars: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def always(model: Predicts) -> str | None:
+    """Serve every model that the method itself serves."""
+    return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Engine:
+    """One way to compute a method: ours, or a published library's.
+
+    `worker` is the kind of process it must run in: the model's own, or `both` where the library
+    imports torch and TensorFlow together.
+    """
+
+    name: str
+    run: Callable[[Any, Any, Array, Target, Progress], Raw]
+    why_not: Callable[[Any], str | None] = always
+    worker: Literal["own", "both"] = "own"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Explainer:
+    """Base of every method. Subclasses are frozen, keyword-only dataclasses (see `explainer`)."""
+
+    title: ClassVar[str]
+    reference: ClassVar[str]
+    needs: ClassVar[tuple[type, ...]]
+    signed: ClassVar[bool]
+    engines: ClassVar[tuple[Engine, ...]]
+    name: ClassVar[str]
+
+    engine: str = "ours"
+
+    def __post_init__(self) -> None:
+        """Check every declared value. Raises ParamError."""
+        params.validate(self)
+        self._engine()
+
+    @classmethod
+    def suggest(cls, size: tuple[int, int]) -> dict[str, Any]:
+        """Return the values that suit a view of `size` better than the declared defaults."""
+        return {}
+
+    @classmethod
+    def declared(cls) -> dict[str, params.Param]:
+        """Return the method's parameters by name."""
+        return params.declared(cls)
+
+    @classmethod
+    def why_not(cls, model: Predicts) -> str | None:
+        """Say in a sentence why the method cannot serve the model, or None where it can."""
+        for need in cls.needs:
+            if not isinstance(model, need):
+                return f"{cls.title} needs {_NEEDED[need]}, which this model does not give."
+        return None
+
+    def forward_passes(self, model: Sized) -> int:
+        """Count the images that go through the network for one explanation."""
+        raise NotImplementedError
+
+    def explain(
+        self, model: Any, image: Array, target: Target, *, progress: Progress = silent
+    ) -> Explanation:
+        """Explain one view, float32 `[h, w, 3]` in 0..1.
+
+        Raises UnsupportedModel where the method or its engine cannot serve the model, and
+        ParamError for values that do not fit it.
+        """
+        engine = self._engine()
+        if reason := self.why_not(model) or engine.why_not(model):
+            raise UnsupportedModel(reason)
+        if image.shape != (*model.input_size, 3):
+            raise ParamError(
+                f"{self.title} explains a view of {model.input_size[0]} x {model.input_size[1]} "
+                f"pixels and 3 channels, got an array {list(image.shape)}"
+            )
+        for index in (target.index, target.against):
+            if index is not None and not 0 <= index < len(model.labels):
+                raise ParamError(
+                    f"Target must be from 0 to {len(model.labels) - 1}, the classes of this "
+                    f"model, got {index}"
+                )
+        start = time.perf_counter()
+        raw = engine.run(self, model, np.asarray(image, np.float32), target, progress)
+        seconds = time.perf_counter() - start
+        notes = list(raw.notes)
+        if not np.any(raw.attribution):
+            notes.insert(0, f"The map is blank: {self.title} gave zero for every pixel.")
+        elif np.ptp(raw.attribution) == 0:
+            notes.insert(0, "The map is flat: every pixel has the same value.")
+        values = {name: getattr(self, name) for name in self.declared()}
+        return Explanation(
+            attribution=raw.attribution,
+            signed=self.signed,
+            target=target,
+            method=self.name,
+            engine=self.engine,
+            parameters=values,
+            seed=values.get("seed"),
+            passes=self.forward_passes(model),
+            seconds=seconds,
+            scalars=raw.scalars,
+            arrays=raw.arrays,
+            notes=tuple(notes),
+        )
+
+    def _engine(self) -> Engine:
+        for engine in self.engines:
+            if engine.name == self.engine:
+                return engine
+        known = ", ".join(engine.name for engine in self.engines)
+        raise ParamError(
+            f"{type(self).__name__}.engine must be one of {known}, got {self.engine!r}"
+        )
+
+
+_NEEDED: dict[type, str] = {
+    Predicts: "class scores",
+    MasksFast: "class scores for masked photos",
+    Differentiates: "gradients",
+    HasLayers: "a layer whose output is a map",
+    HasNative: "the framework's own model",
+}
+
+_REGISTRY: dict[str, type[Explainer]] = {}
+_E = TypeVar("_E", bound=Explainer)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def explainer(cls: type[_E]) -> type[_E]:
+    """Make a class a frozen, keyword-only dataclass and register it under its title."""
+    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    made.name = re.sub(r"[^a-z0-9+]+", "-", made.title.lower()).strip("-")
+    _REGISTRY[made.name] = made
+    return made
+
+
+@functools.cache
+def _discover() -> None:
+    package = importlib.import_module("xai_core.explainers")
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"xai_core.explainers.{module.name}")
+
+
+def explainers() -> dict[str, type[Explainer]]:
+    """Return every method by name, in the order of their names."""
+    _discover()
+    return dict(sorted(_REGISTRY.items()))
+
+
+def make(
+    name: str, values: Mapping[str, Any], *, engine: str = "", size: tuple[int, int] | None = None
+) -> Explainer:
+    """Build a method from its name and some of its values.
+
+    What `values` leaves out takes what the method suggests for a view of `size`, or else the
+    declared default. Raises ParamError for an unknown method, an unknown value, or one that the
+    engine does not honour.
+    """
+    known = explainers()
+    if name not in known:
+        raise ParamError(f"A method must be one of {', '.join(known)}, got {name!r}")
+    cls = known[name]
+    engine = engine or cls.engines[0].name
+    declared = cls.declared()
+    for key, value in values.items():
+        if key not in declared:
+            raise ParamError(
+                f"{cls.__name__} has no parameter {key!r}; it has {', '.join(declared) or 'none'}"
+            )
+        engines = declared[key].engines
+        if engines and engine not in engines and value != declared[key].default:
+            raise ParamError(
+                f"{cls.__name__}.{key} is honoured by {' and '.join(engines)} only, "
+                f"and the engine is {engine}"
+            )
+    suggested = cls.suggest(size) if size else {}
+    return cls(**{**suggested, **values}, engine=engine)

@@ -1,0 +1,203 @@
+"""Occlusion: hide a patch, see how far the score falls, move on."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.engines import xplique
+from xai_core.errors import ParamError
+from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
+from xai_core.model import MasksFast, Target
+from xai_core.params import choice, number
+from xai_core.perturb import Patches, baseline
+
+Array = NDArray[np.float32]
+
+
+def _ours(
+    method: Occlusion, model: MasksFast, image: Array, target: Target, progress: Progress
+) -> Raw:
+    patches = method.patches(model)
+    total = len(patches) + 1
+    whole = float(target.score(model.logits(image[None]), model.head)[0])
+    progress(1, total)
+    if method.fill == "value":
+        hidden = np.full_like(image, method.value)
+    else:
+        hidden = baseline(method.fill, image)
+    drops = np.zeros(model.input_size, np.float64)
+    covered = np.zeros(model.input_size, np.int64)
+    scores = np.empty(len(patches), np.float32)
+    for part, batch in model.masked_scores(image, patches, hidden, [target]):
+        scores[part] = batch[:, 0]
+        for index in range(part.start, part.stop):
+            window = patches.window(index)
+            drops[window] += whole - scores[index]
+            covered[window] += 1
+        progress(part.stop + 1, total, _joined(method, drops, covered))
+    return Raw(
+        attribution=_joined(method, drops, covered),
+        scalars={
+            "score": whole,
+            "patches": len(patches),
+            "largest_drop": float(whole - scores.min()),
+        },
+        arrays={"scores": scores, "corners": patches.corners.astype(np.int32)},
+    )
+
+
+def _joined(method: Occlusion, drops: NDArray[Any], covered: NDArray[Any]) -> Array:
+    """Return the map out of each pixel's summed drops and the patches that hid it."""
+    if method.overlap == "sum":
+        return np.asarray(drops, np.float32)
+    return np.asarray(drops / np.maximum(covered, 1), np.float32)
+
+
+def _xplique(
+    method: Occlusion, model: Any, image: Array, target: Target, progress: Progress
+) -> Raw:
+    total = method.forward_passes(model)
+    method.patches(model)
+    progress(0, total)
+    attribution = xplique.occlusion(
+        model,
+        image,
+        target,
+        patch=(method.patch_height, method.patch_width),
+        stride=(method.stride_height, method.stride_width),
+        value=method.value,
+    )
+    progress(total, total)
+    return Raw(
+        attribution=attribution,
+        notes=(
+            "Xplique sums the drops of overlapping patches and leaves out the last partial ones: "
+            "the centre looks stronger than the edges by as much as patches overlap.",
+        ),
+    )
+
+
+@explainer
+class Occlusion(Explainer):
+    """How far the score falls when a patch is hidden.
+
+    A patch moves over the view (Zeiler and Fergus 2014, section 4.2). Each pixel gets the mean
+    drop over the patches that hid it; the last patches lie against the far edges, so that every
+    pixel is judged by patches of one size and a model that likes all pixels alike gets a flat map.
+    """
+
+    title: ClassVar[str] = "Occlusion"
+    reference: ClassVar[str] = "arXiv:1311.2901"
+    needs: ClassVar[tuple[type, ...]] = (MasksFast,)
+    signed: ClassVar[bool] = True
+    engines: ClassVar[tuple[Engine, ...]] = (
+        Engine(name="ours", run=_ours),
+        Engine(name="xplique", run=_xplique, why_not=xplique.why_not, worker="both"),
+    )
+
+    patch_height: int = number(
+        32,
+        1,
+        512,
+        unit="px",
+        help="Height of the hidden patch. Larger patches hide whole parts and give a coarser map; "
+        "smaller ones may hide too little for the model to notice.",
+        source="Xplique Occlusion.patch_size",
+    )
+    patch_width: int = number(
+        32,
+        1,
+        512,
+        unit="px",
+        help="Width of the hidden patch.",
+        source="Xplique Occlusion.patch_size",
+    )
+    stride_height: int = number(
+        16,
+        1,
+        512,
+        unit="px",
+        help="How far down the patch moves. Halving both strides gives a finer map and takes four "
+        "times as long.",
+        source="Xplique Occlusion.patch_stride",
+        more=True,
+    )
+    stride_width: int = number(
+        16,
+        1,
+        512,
+        unit="px",
+        help="How far across the patch moves.",
+        source="Xplique Occlusion.patch_stride",
+        more=True,
+    )
+    value: float = number(
+        0.5,
+        0.0,
+        1.0,
+        step=0.05,
+        help="The grey that hides: 0 is black, 1 white. A grey that the photo hardly has surprises "
+        "the model least.",
+        source="Xplique Occlusion.occlusion_value",
+    )
+    fill: str = choice(
+        "value",
+        ("value", "mean", "blur"),
+        help="What hides: the grey above, the photo's mean colour, or the photo itself, blurred.",
+        engines=("ours",),
+        more=True,
+        label="Hide with",
+    )
+    overlap: str = choice(
+        "mean",
+        ("mean", "sum"),
+        help="How overlapping patches join: their mean, edges included, or Xplique's sum, which "
+        "skips the last partial patches.",
+        engines=("ours",),
+        more=True,
+        label="Overlapping patches",
+    )
+
+    def __post_init__(self) -> None:
+        """Check each value, and that no pixel is left out between two patches."""
+        super().__post_init__()
+        for side in ("height", "width"):
+            patch, stride = getattr(self, f"patch_{side}"), getattr(self, f"stride_{side}")
+            if stride > patch:
+                raise ParamError(
+                    f"Occlusion.stride_{side} must be at most patch_{side} ({patch} px), or pixels "
+                    f"between two patches are never hidden, got {stride}"
+                )
+
+    @classmethod
+    def suggest(cls, size: tuple[int, int]) -> dict[str, int]:
+        """Return a seventh of each side, half overlapping: 32 and 16 px at 224."""
+        height, width = (max(2, round(side / 7)) for side in size)
+        return {
+            "patch_height": height,
+            "patch_width": width,
+            "stride_height": max(1, height // 2),
+            "stride_width": max(1, width // 2),
+        }
+
+    def patches(self, model: Sized) -> Patches:
+        """Return the patches on a view of the model's size. Raises ParamError if one is larger."""
+        for side, limit in zip(("height", "width"), model.input_size, strict=True):
+            if (patch := getattr(self, f"patch_{side}")) > limit:
+                raise ParamError(
+                    f"Occlusion.patch_{side} must be from 1 to {limit} px, the {side} of this "
+                    f"model's view, got {patch}"
+                )
+        return Patches(
+            model.input_size,
+            (self.patch_height, self.patch_width),
+            (self.stride_height, self.stride_width),
+            edges=self.overlap == "mean" and self.engine == "ours",
+        )
+
+    def forward_passes(self, model: Sized) -> int:
+        """One for each patch and one for the whole view."""
+        return len(self.patches(model)) + 1
