@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch  # TensorFlow aborts a process that imports torchvision after it
+import torchvision
 
 ROOT = Path(__file__).resolve().parents[1]
+assert torchvision.__version__
+torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="session")

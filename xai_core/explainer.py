@@ -13,6 +13,7 @@ import pkgutil
 import re
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
 
 import numpy as np
@@ -45,9 +46,13 @@ class Sized(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Raw:
-    """What an engine computes: the attribution `[h, w]` and what the method adds to it."""
+    """What an engine computes: the attribution `[h, w]` and what the method adds to it.
+
+    `signed` is given where the parameters decide whether values below zero mean anything.
+    """
 
     attribution: Array
+    signed: bool | None = None
     scalars: Mapping[str, float] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -91,8 +96,10 @@ class Explainer:
         self._engine()
 
     @classmethod
-    def suggest(cls, size: tuple[int, int]) -> dict[str, Any]:
-        """Return the values that suit a view of `size` better than the declared defaults."""
+    def suggest(
+        cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """Return the values that suit a view of `size`, and `given` ones, better than defaults."""
         return {}
 
     @classmethod
@@ -145,7 +152,7 @@ class Explainer:
         values = {name: getattr(self, name) for name in self.declared()}
         return Explanation(
             attribution=raw.attribution,
-            signed=self.signed,
+            signed=self.signed if raw.signed is None else raw.signed,
             target=target,
             method=self.name,
             engine=self.engine,
@@ -229,5 +236,5 @@ def make(
                 f"{cls.__name__}.{key} is honoured by {' and '.join(engines)} only, "
                 f"and the engine is {engine}"
             )
-    suggested = cls.suggest(size) if size else {}
+    suggested = cls.suggest(size, values)
     return cls(**{**suggested, **values}, engine=engine)

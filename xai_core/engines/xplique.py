@@ -6,7 +6,9 @@ good: it runs in workers of the kind `both` only, where torch was imported first
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,10 +42,9 @@ def grad_cam(model: Any, image: Array, target: Target, layer: str) -> Array:
     """Return Xplique's Grad-CAM of one view, float32 `[h, w]`, not scaled."""
     from xplique.attributions import GradCAM
 
-    native = _native(model)
     inner = model.native_layer(layer)
     # A name finds top-level layers only, so any one is given and the wanted one set afterwards.
-    explainer = GradCAM(native, conv_layer=-1)
+    explainer = GradCAM(model.native(), conv_layer=-1)
     explainer.conv_layer = inner
     call = inner.call
     try:
@@ -65,24 +66,38 @@ def occlusion(
     """Return Xplique's occlusion of one view, float32 `[h, w]`: overlaps summed, edges skipped."""
     from xplique.attributions import Occlusion
 
-    explainer = Occlusion(
-        _native(model),
-        batch_size=_BATCH,
-        patch_size=patch,
-        patch_stride=stride,
-        occlusion_value=value,
-        operator=_operator(model, target),
-    )
-    maps = explainer.explain(image[None], _one_hot(model, target))
+    with _native(model) as native:
+        explainer = Occlusion(
+            native,
+            batch_size=_BATCH,
+            patch_size=patch,
+            patch_stride=stride,
+            occlusion_value=value,
+            operator=_operator(model, target),
+        )
+        maps = explainer.explain(image[None], _one_hot(model, target))
     return np.asarray(maps, np.float32).reshape(model.input_size)
 
 
-def _native(model: Any) -> Any:
+@contextlib.contextmanager
+def _native(model: Any) -> Iterator[Any]:
+    """Give the model as Xplique takes it, and undo afterwards what its torch wrapper switches."""
     if model.framework != "torch":
-        return model.native()
+        yield model.native()
+        return
+    import tensorflow as tf
     from xplique.wrappers import TorchWrapper
 
-    return TorchWrapper(model.native(), device="cpu", is_channel_first=True)
+    eager = tf.config.functions_run_eagerly()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it makes TensorFlow eager, and how it copies arrays
+        try:
+            # without gradients: a black box needs none, and their graphs took 2 GB
+            yield TorchWrapper(
+                model.native(), device="cpu", is_channel_first=True, requires_grad=False
+            )
+        finally:
+            tf.config.run_functions_eagerly(eager)
 
 
 def _one_hot(model: Any, target: Target) -> Array:

@@ -99,8 +99,12 @@ def _smoothed(
             f"Every cell of {name} speaks against the class, and the ReLU leaves nothing: switch "
             "it off to see what speaks against, or choose another layer."
         )
+    attribution = resize(cam, model.input_size, method.smoothing)
+    if method.relu:
+        attribution = np.maximum(attribution, 0)  # a cubic swings below zero beside a peak
     return Raw(
-        attribution=resize(cam, model.input_size, method.smoothing),
+        attribution=attribution,
+        signed=not method.relu,
         arrays={"map": cam, "weights": weights},
         scalars={"map_height": cam.shape[0], "map_width": cam.shape[1]},
         notes=tuple(notes),
@@ -116,7 +120,8 @@ def _library(method: GradCAM, model: Any, image: Array, target: Target, progress
 
 def _xplique(method: GradCAM, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
     name = method.layer or default_layer(model)
-    attribution = xplique.grad_cam(model, image, target, name)
+    # Xplique's bicubic swings below zero beside a peak, where its ReLU had left nothing
+    attribution = np.maximum(xplique.grad_cam(model, image, target, name), 0)
     progress(1, 1)
     return Raw(attribution=attribution, scalars=_map_size(model, name))
 

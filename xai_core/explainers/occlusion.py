@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -173,15 +175,16 @@ class Occlusion(Explainer):
                 )
 
     @classmethod
-    def suggest(cls, size: tuple[int, int]) -> dict[str, int]:
-        """Return a seventh of each side, half overlapping: 32 and 16 px at 224."""
-        height, width = (max(2, round(side / 7)) for side in size)
-        return {
-            "patch_height": height,
-            "patch_width": width,
-            "stride_height": max(1, height // 2),
-            "stride_width": max(1, width // 2),
-        }
+    def suggest(
+        cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """Return a seventh of each side (32 px at 224), and half the patch as its stride."""
+        values: dict[str, Any] = {}
+        for side, length in zip(("height", "width"), size or (224, 224), strict=True):
+            patch = values[f"patch_{side}"] = max(2, round(length / 7))
+            patch = given.get(f"patch_{side}", patch)
+            values[f"stride_{side}"] = max(1, patch // 2) if isinstance(patch, int) else 1
+        return values
 
     def patches(self, model: Sized) -> Patches:
         """Return the patches on a view of the model's size. Raises ParamError if one is larger."""

@@ -1,0 +1,368 @@
+"""The terminal's door: JSON on standard output, progress on standard error.
+
+Exit status: 0; 2 for a bad call; 3 for a file, model or image that is refused or cannot be
+explained, with one line on standard error that begins `error: `. Every file goes through the same
+sandboxed workers as in the browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loaders import catalogue
+from loaders.preprocessing import PRESETS, Options
+from workers.client import Job, ModelHandle, Session, Wall
+from xai_core import render
+from xai_core.errors import ImageError, LoadError, ParamError, VitrineError
+from xai_core.explainer import Explainer, explainers, make
+from xai_core.model import Target
+
+PREPROCESSING_FLAGS = {
+    "preprocessing": ("auto|" + "|".join(PRESETS), "what the network was trained on"),
+    "mean": ("M[,M,M]", "subtracted from the 0..1 photo, one number or one a channel"),
+    "std": ("S[,S,S]", "divides what is left"),
+    "channels": ("rgb|bgr|grey", "the order of the network's channels"),
+    "size": ("HxW", "the network's view in pixels"),
+    "resize": ("SIDE", "the shorter side in pixels before a crop"),
+    "interpolation": ("nearest|bilinear|bicubic|lanczos", "how the photo is resized"),
+    "fit": ("stretch|crop|pad", "how the photo fits the view"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a call in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message}. See: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parse(arguments)
+        answer = args.run(args)
+    except ParamError as error:
+        return _fail(error, 2)
+    except VitrineError as error:
+        return _fail(error, 3)
+    except KeyboardInterrupt:
+        print("error: stopped", file=sys.stderr)
+        return 130
+    print(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))
+    return 0
+
+
+def _fail(error: VitrineError, status: int) -> int:
+    print("error: " + " ".join(str(error).split()), file=sys.stderr)
+    return status
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = _Parser(prog="cli.py", description="Vitrine on the command line.", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, help: str, run: Any, **kwargs: Any) -> _Parser:
+        command: _Parser = commands.add_parser(name, help=help, allow_abbrev=False, **kwargs)
+        command.set_defaults(run=run)
+        return command
+
+    add("models", "list the built-in models", _models)
+    add("methods", "list the methods and their parameters", _methods)
+    _model_flags(add("inspect", "say what a model file is", _inspect))
+    predict = add("predict", "say what a model sees on a photo", _predict)
+    _model_flags(predict)
+    predict.add_argument("image", metavar="IMAGE", help="a file, or the name of a built-in photo")
+    predict.add_argument("--top", type=int, default=5, help="how many classes (5)")
+    explain = add("explain", "make a map of what a model looked at", _explain)
+    _model_flags(explain)
+    _explain_flags(explain)
+    args, rest = parser.parse_known_args(arguments)
+    if rest and args.run is not _explain:
+        parser.error(f"unrecognised argument {rest[0]}")
+    if args.run is _explain:
+        args.values = _values(args.method, rest)
+    return args
+
+
+def _model_flags(parser: _Parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a file, or a name that `models` lists")
+    group = parser.add_argument_group("pre-processing")
+    for name, (shape, help) in PREPROCESSING_FLAGS.items():
+        group.add_argument(f"--{name}", metavar=shape, help=help)
+    group.add_argument("--classes", metavar="FILE", help="class names, one a line or JSON")
+
+
+def _explain_flags(parser: _Parser) -> None:
+    parser.add_argument("image", metavar="IMAGE", help="a file, or the name of a built-in photo")
+    parser.add_argument("--method", required=True, choices=explainers(), metavar="NAME")
+    parser.add_argument("--target", metavar="INDEX-or-LABEL", help="default: the model's first")
+    parser.add_argument("--against", metavar="INDEX-or-LABEL", help="explain the lead over it")
+    parser.add_argument("--of", choices=("logit", "probability"), default="logit")
+    parser.add_argument("--engine", default="", help="which library computes it")
+    parser.add_argument("--frame", choices=("view", "upload"), default="view")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def _values(method: str, flags: list[str]) -> dict[str, Any]:
+    """Read a method's own flags, `--patch-height 12` or `--patch-height=12`."""
+    cls = explainers()[method]
+    declared = {param.flag: param for param in cls.declared().values()}
+    values: dict[str, Any] = {}
+    waiting = iter(flags)
+    for word in waiting:
+        flag, equals, text = word.partition("=")
+        if flag not in declared:
+            known = ", ".join(declared) or "none"
+            raise ParamError(f"{cls.title} has no flag {flag[:60]}; it has {known}")
+        if not equals:
+            text = next(waiting, "")
+        values[declared[flag].name] = declared[flag].parse(cls.__name__, text)
+    return values
+
+
+def _models(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": entry.name,
+            "task": entry.task,
+            "source": entry.source,
+            "framework": entry.framework,
+            "title": entry.title,
+            "trained_on": entry.trained_on,
+            "classes": list(entry.classes),
+        }
+        for entry in catalogue.models()
+    ]
+
+
+def _methods(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "title": cls.title,
+            "needs": [need.__name__ for need in cls.needs],
+            "signed": cls.signed,
+            "reference": cls.reference,
+            "engines": [engine.name for engine in cls.engines],
+            "help": (cls.__doc__ or "").split("\n", 1)[0],
+            "parameters": [_parameter(param) for param in cls.declared().values()],
+        }
+        for name, cls in explainers().items()
+    ]
+
+
+def _parameter(param: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": param.name,
+        "flag": param.flag,
+        "kind": param.kind,
+        "default": param.default,
+        "unit": param.unit,
+        "help": param.help,
+        "source": param.source,
+    }
+    if param.kind in ("integer", "real"):
+        row["range"] = [param.lo, param.hi]
+    if param.options:
+        row["options"] = list(param.options)
+    if param.engines:
+        row["engines"] = list(param.engines)
+    return row
+
+
+@contextmanager
+def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, dict[str, Any]]]:
+    """Start the wall, load the model, and end both afterwards."""
+    texts = {name: getattr(args, name) for name in PREPROCESSING_FLAGS}
+    if args.classes is not None:
+        texts["classes"] = _read_text(Path(args.classes))
+    options = Options.from_text(texts)
+    entry = None if Path(args.model).is_file() else catalogue.find(args.model)
+    if entry is not None:
+        options = dataclasses.replace(options, classes=options.classes or entry.classes)
+        path, name = entry.path, entry.name
+    else:
+        path, name = Path(args.model), Path(args.model).name
+        if not path.is_file():
+            names = ", ".join(entry.name for entry in catalogue.models())
+            raise LoadError(f"No file {args.model!r}, and no built-in model of that name ({names})")
+    with Wall() as wall:
+        session = wall.session("cli")
+        if entry is None:
+            path = session.add_file(name, path)
+        handle = session.open(path, options, name=name, trusted_path=entry is not None)
+        _wait(handle.loading, "loading")
+        card = handle.card
+        if card is None:
+            raise LoadError(f"{name} was not loaded")
+        yield session, handle, card
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LoadError(f"The class names cannot be read from {str(path)!r}: {error}") from error
+
+
+def _photo(session: Session, name: str) -> NDArray[np.uint8]:
+    path = Path(name)
+    if not path.is_file():
+        sample = next((photo for photo in catalogue.photos() if photo.name == name), None)
+        if sample is None:
+            names = ", ".join(photo.name for photo in catalogue.photos())
+            raise ImageError(f"No file {name!r}, and no built-in photo of that name ({names})")
+        path = sample.path
+    pixels: NDArray[np.uint8] = _wait(session.decode(path.read_bytes()), "photo")["pixels"]
+    return pixels
+
+
+def _wait(job: Job, what: str) -> Any:
+    """Wait for a job, with a line of progress a second where there is news."""
+    shown = ""
+    while True:
+        seen = job.snapshot()
+        if seen.state not in ("queued", "running"):
+            return job.result()
+        if seen.state == "queued" and seen.place > 1:
+            line = f"{what}: place {seen.place} in the queue"
+        elif seen.total > 1:
+            left = f", {seen.left:.0f} s left" if seen.left is not None else ""
+            line = f"{what}: {seen.done} of {seen.total} passes{left}"
+        else:
+            line = what
+        if line != shown:
+            print(line, file=sys.stderr)
+            shown = line
+        until = time.monotonic() + 1
+        while time.monotonic() < until and job.snapshot().state in ("queued", "running"):
+            time.sleep(0.02)
+
+
+def _inspect(args: argparse.Namespace) -> dict[str, Any]:
+    with _opened(args) as (_, _, card):
+        keys = (
+            "kind",
+            "framework",
+            "architecture",
+            "parameters",
+            "input_size",
+            "channels",
+            "classes",
+            "labels",
+            "head",
+            "layers",
+            "default_layer",
+            "preprocessing",
+            "findings",
+            "methods",
+            "sandbox",
+        )
+        return {key: card.get(key) for key in keys}
+
+
+def _predict(args: argparse.Namespace) -> dict[str, Any]:
+    if args.top < 1:
+        raise ParamError(f"--top must be from 1, got {args.top}")
+    with _opened(args) as (session, handle, card):
+        seen = _wait(handle.predict(_photo(session, args.image)), "predicting")
+        chances, scores = seen["probabilities"], seen["logits"]
+        return {
+            "predictions": [
+                {
+                    "index": int(index),
+                    "label": card["labels"][index],
+                    "probability": float(chances[index]),
+                    "score": float(scores[index]),
+                }
+                for index in np.argsort(-scores, kind="stable")[: args.top]
+            ],
+            "preprocessing": card["preprocessing"],
+            "findings": [*card["findings"], *seen["findings"]],
+        }
+
+
+def _class(text: str | None, labels: Sequence[str], flag: str) -> int | None:
+    """Return the class that a number or a name stands for."""
+    if text is None:
+        return None
+    if text in labels:
+        return labels.index(text)
+    if text.isascii() and text.isdigit() and int(text) < len(labels):
+        return int(text)
+    raise ParamError(
+        f"--{flag} must be a class name or a number from 0 to {len(labels) - 1}, got {text!r}"
+    )
+
+
+def _explain(args: argparse.Namespace) -> dict[str, Any]:
+    make(args.method, args.values, engine=args.engine)  # a bad value is refused before the model
+    with _opened(args) as (session, handle, card):
+        against = _class(args.against, card["labels"], "against")
+        index = _class(args.target, card["labels"], "target")
+        pixels = _photo(session, args.image)
+        seen = _wait(handle.predict(pixels), "predicting")
+        index = int(seen["logits"].argmax()) if index is None else index
+        if against == index:
+            raise ParamError(f"--against must be another class than the target, got {against}")
+        method: Explainer = make(
+            args.method, args.values, engine=args.engine, size=tuple(card["input_size"])
+        )
+        values = {name: getattr(method, name) for name in method.declared()}
+        explanation = _wait(
+            handle.explain(
+                pixels,
+                method=args.method,
+                values=values,
+                engine=method.engine,
+                target=Target(index, against, args.of),
+            ),
+            method.title,
+        )
+        answer = explanation.to_json()
+        label = card["labels"][index]
+        answer |= {"label": label, "probability": float(seen["probabilities"][index])}
+        answer |= {"frame": args.frame, "shape": list(explanation.attribution.shape)}
+        attribution = explanation.attribution
+        if args.frame == "upload":
+            attribution = render.to_upload(attribution, explanation.geometry)
+            answer["shape"] = list(attribution.shape)
+        answer["preprocessing"] = card["preprocessing"]
+        answer["findings"] = [*card["findings"], *seen["findings"]]
+        _write(args.out, attribution, render.overlay(pixels, explanation), answer)
+        answer["files"] = [
+            str(args.out / name) for name in ("attribution.npy", "overlay.png", "explanation.json")
+        ]
+        return answer
+
+
+def _write(
+    folder: Path, attribution: NDArray[np.float32], overlay: NDArray[np.uint8], answer: Any
+) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "attribution.npy", attribution, allow_pickle=False)
+        (folder / "overlay.png").write_bytes(render.png(overlay))
+        text = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / "explanation.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ParamError(
+            f"--out must be a folder that can be written, got {folder}: {error}"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
