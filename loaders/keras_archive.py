@@ -1,0 +1,224 @@
+"""Reads a Keras file's configuration and the size of its weights, with no framework.
+
+Nothing is unpacked or allocated by what the file merely claims: sizes are compared with the bytes
+that are there first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from loaders.keras_audit import layers, printable
+from xai_core.errors import LoadError
+
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+MAX_CONFIG = 64 << 20
+MAX_MEMBERS, MAX_DATASETS = 2_000, 100_000
+MAX_RATIO = 20
+"""Weights hardly compress: a file that declares this many times its size was made to hurt."""
+FREE = 16 << 20
+"""Bytes that may be declared whatever the file's size: fresh zeros do compress."""
+_FORMS = "Save the whole model: model.save('model.keras')."
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """What a file says of itself: `elements` is how many numbers its weights hold."""
+
+    kind: Literal["keras-zip", "hdf5"]
+    title: str
+    config: dict[str, Any]
+    written_by: str
+    elements: int
+
+
+def read(path: Path) -> Archive:
+    """Read a .keras archive or an HDF5 file, told apart by content. Raises LoadError."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head.startswith(b"PK"):
+        return _read_zip(path)
+    if head == b"\x89HDF\r\n\x1a\n":
+        return _read_hdf5(path)
+    raise LoadError(
+        "This is neither a Keras archive nor an HDF5 file by its content. Keras models come from "
+        "model.save('model.keras') or model.save('model.h5')."
+    )
+
+
+def _read_zip(path: Path) -> Archive:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            _check_members(members, path.stat().st_size)
+            config = _json(archive.read(CONFIG), "config.json")
+            config.pop("compile_config", None)  # training's, and not rebuilt
+            written_by = ""
+            if "metadata.json" in archive.namelist():
+                metadata = _json(archive.read("metadata.json"), "metadata.json")
+                written_by = f"Keras {printable(metadata.get('keras_version'), 20)}"
+            with archive.open(WEIGHTS) as member:
+                # h5py seeks back and forth, which a zip member does by reading from its start
+                weights: BinaryIO = io.BytesIO(member.read())
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise LoadError(
+            "The Keras archive is damaged: a part of it cannot be unpacked. Copy or save it again."
+        ) from error
+    except RuntimeError as error:  # zipfile's word for an encrypted member
+        raise LoadError("The Keras archive is encrypted. Save it without a password.") from error
+    elements = _measure(weights, path.stat().st_size, config)
+    return Archive("keras-zip", "Keras archive", config, written_by, elements)
+
+
+def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
+    names = [member.filename for member in members]
+    if len(names) > MAX_MEMBERS or len(set(names)) < len(names):
+        raise LoadError(
+            f"The archive has {len(names):,} members, over {MAX_MEMBERS:,} or some of them twice; "
+            "Keras writes a handful."
+        )
+    for needed in (CONFIG, WEIGHTS):
+        if needed not in names:
+            raise LoadError(f"This ZIP holds no {needed}, so it is no whole Keras model. {_FORMS}")
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > max(FREE, MAX_RATIO * size):
+        raise LoadError(_claim("would unpack to", unpacked, size))
+    config = members[names.index(CONFIG)].file_size
+    if config > MAX_CONFIG:
+        raise LoadError(f"The model's configuration is {_bytes(config)}; a network needs far less.")
+
+
+def _read_hdf5(path: Path) -> Archive:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = {name: file.attrs.get(name) for name in ("model_config", "keras_version")}
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
+        raise LoadError(
+            "The HDF5 file is damaged or was cut short: its contents cannot be listed. Copy or "
+            "save it again."
+        ) from error
+    raw = attributes["model_config"]
+    if raw is None:
+        raise LoadError(
+            "This HDF5 file holds weights only: the network that they belong to is not in it (no "
+            "'model_config'). Load them where the network is defined (model.load_weights) and "
+            "save the whole model: model.save('model.keras')."
+        )
+    config = _json(raw, "model_config")
+    with path.open("rb") as stream:
+        elements = _measure(stream, path.stat().st_size, config)
+    version = printable(_text(attributes["keras_version"] or ""), 20)
+    written_by = f"Keras {version.removesuffix('-tf')}" if attributes["keras_version"] else ""
+    return Archive("hdf5", "Keras HDF5 model", config, written_by, elements)
+
+
+def _text(raw: Any) -> str:
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+
+
+def _json(raw: Any, owner: str) -> dict[str, Any]:
+    text = _text(raw)
+    if len(text) > MAX_CONFIG:
+        raise LoadError(f"The file's {owner} is {_bytes(len(text))}; a network needs far less.")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LoadError(f"The file's {owner} is not the JSON that Keras writes.") from error
+    if not isinstance(value, dict):
+        raise LoadError(f"The file's {owner} is not the JSON object that Keras writes.")
+    return value
+
+
+def _measure(stream: BinaryIO, size: int, config: dict[str, Any]) -> int:
+    """Count the numbers in the weights, and hold the declared sizes against the bytes.
+
+    Raises LoadError for a bomb, a damaged file and one that points outside itself.
+    """
+    import h5py
+
+    elements, declared = 0, 0
+    sides: set[int] = set()
+    try:
+        with h5py.File(stream, "r") as file:
+            for dataset in _datasets(file):
+                elements += dataset.size
+                declared += dataset.size * dataset.dtype.itemsize
+                sides.update(dataset.shape)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
+        raise LoadError(
+            "The file's weights are damaged or were cut short. Copy or save it again."
+        ) from error
+    if declared > max(FREE, MAX_RATIO * size):
+        raise LoadError(_claim("declares weights of", declared, size))
+    _check_sides(config, sides)
+    return elements
+
+
+def _datasets(file: Any) -> Iterator[Any]:
+    """Yield every dataset that lies in the file itself."""
+    import h5py
+
+    found: list[str] = []
+
+    def visit(name: str, link: Any) -> str | None:  # a refusal ends the visit; h5py cannot raise
+        if not isinstance(link, h5py.HardLink):
+            return (
+                f"The HDF5 file points elsewhere at {printable(name)}; Keras writes no such links, "
+                "and they are not followed."
+            )
+        found.append(name)
+        if len(found) > MAX_DATASETS:
+            return f"The HDF5 file has over {MAX_DATASETS:,} entries; it is no network."
+        return None
+
+    if refusal := file.visititems_links(visit):
+        raise LoadError(refusal)
+    for name in found:
+        entry = file[name]
+        if not isinstance(entry, h5py.Dataset) or entry.shape is None:
+            continue
+        if entry.external or entry.is_virtual:
+            raise LoadError(
+                f"The weights {printable(name)} lie outside the file; Keras writes no such "
+                "weights, and they are not followed."
+            )
+        yield entry
+
+
+def _check_sides(config: dict[str, Any], sides: set[int]) -> None:
+    """Refuse a layer of more units than any of the stored arrays has: Keras would allocate it."""
+    for name, settings in layers(config):
+        if "Quantized" in str(settings.get("dtype")):
+            continue  # packed weights have other sides
+        for key in ("units", "filters", "output_dim", "input_dim"):
+            value = settings.get(key)
+            if key == "input_dim" and name != "Embedding":
+                continue
+            if isinstance(value, (int, float)) and value not in sides:
+                raise LoadError(
+                    f"The file declares a {printable(name)} of {value:,} {key} and holds no "
+                    "weights of that size, so it is damaged or was made to exhaust the memory."
+                )
+
+
+def _claim(verb: str, claimed: int, size: int) -> str:
+    return (
+        f"The file is {_bytes(size)} and {verb} {_bytes(claimed)}, which no trained network does: "
+        "it is damaged or was made to exhaust the memory."
+    )
+
+
+def _bytes(count: int) -> str:
+    for unit, step in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= step:
+            return f"{count / step:.1f} {unit}"
+    return f"{count} bytes"

@@ -1,0 +1,39 @@
+"""A Keras file into a model; its configuration is held against lists before Keras sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loaders import keras_archive
+from loaders.keras_audit import audit
+from loaders.preprocessing import Options
+from xai_core.model import Finding
+
+if TYPE_CHECKING:
+    from loaders.keras_model import KerasModel
+
+
+def load(path: Path, options: Options, *, name: str) -> KerasModel:
+    """Load a .keras archive or an HDF5 file, by Keras 3 or else by tf_keras.
+
+    Raises LoadError for a file that is damaged, unsafe or no whole model, UnsupportedModel for one
+    that is no image classifier and ParamError for an option that does not fit it.
+    """
+    archive = keras_archive.read(path)
+    audit(archive.config)
+    from loaders.keras_model import KerasModel, read
+
+    model, read_by = read(path, archive)
+    findings: list[Finding] = []
+    if read_by == "tf_keras":
+        findings.append(
+            Finding(
+                "info",
+                "Read by tf_keras, the older Keras: Keras 3 cannot rebuild this file"
+                + (f", which {archive.written_by} wrote." if archive.written_by else "."),
+            )
+        )
+    return KerasModel(
+        model, options, name=name, kind=archive.title, findings=tuple(findings), owned=True
+    )

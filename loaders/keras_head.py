@@ -1,0 +1,116 @@
+"""Where a Keras network turns scores into probabilities, and how that is taken off.
+
+Takes the model object and imports no framework: Keras 3 and tf_keras name their parts alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.model import HeadKind
+
+Array = NDArray[np.float32]
+_KINDS: dict[str, HeadKind] = {
+    "softmax": "softmax",
+    "softmax_v2": "softmax",
+    "log_softmax": "log-softmax",
+    "log_softmax_v2": "log-softmax",
+    "logsoftmax": "log-softmax",
+    "sigmoid": "sigmoid",
+    "linear": "logits",
+}
+# what may stand between the last activation and the output, and changes no number
+_PASSED = ("Flatten", "Reshape", "Dropout", "Identity", "Squeeze", "Cast", "SpatialDropout2D")
+
+
+class Ending(NamedTuple):
+    """The activation at a network's end: its kind, its own name, and how to take it off.
+
+    `kind` is None for an activation that is none of the usual ones. `take_off` returns what puts
+    it back.
+    """
+
+    kind: HeadKind | None
+    name: str
+    take_off: Callable[[], Callable[[], None]]
+
+
+def ending(model: Any) -> Ending | None:
+    """Find the last activation in the network's graph, nested last submodels included.
+
+    None where there is no graph (a subclassed model) or it ends in something else.
+    """
+    outputs = getattr(model, "outputs", None)
+    if not outputs or len(outputs) != 1:
+        return None
+    tensor = outputs[0]
+    while (history := getattr(tensor, "_keras_history", None)) is not None:
+        layer = history[0]
+        kind = type(layer).__name__
+        if getattr(layer, "outputs", None):
+            return ending(layer)
+        activation = getattr(layer, "activation", None)
+        passing = kind in _PASSED or (kind == "Activation" and _named(activation) == "linear")
+        if not passing:
+            return _read(layer, kind, activation)
+        tensor = layer._inbound_nodes[history[1]].input_tensors
+        tensor = tensor[0] if isinstance(tensor, (list, tuple)) else tensor
+    return None
+
+
+def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
+    if callable(activation):
+        name = _named(activation)
+
+        def linear() -> Callable[[], None]:
+            layer.activation = _linear
+            return lambda: setattr(layer, "activation", activation)
+
+        return Ending(_KINDS.get(name), name, linear)
+    name = kind.lower()
+    if kind == "TFOpLambda":
+        name = str(layer.get_config()["function"]).rsplit(".", 1)[-1]
+    if name not in _KINDS:
+        return None
+    if getattr(layer, "axis", -1) not in (-1, 1):
+        return None
+
+    def skip() -> Callable[[], None]:
+        own = vars(layer).get("call")
+        vars(layer)["call"] = lambda inputs, *args, **kwargs: inputs
+
+        def put_back() -> None:
+            del vars(layer)["call"]
+            if own is not None:
+                vars(layer)["call"] = own
+
+        return put_back
+
+    return Ending(_KINDS[name], name, skip)
+
+
+def _named(activation: Any) -> str:
+    name = getattr(activation, "__name__", None) or type(activation).__name__
+    return str(name).lower()
+
+
+def _linear(scores: Any) -> Any:
+    """Return the scores as they are; stands in for an activation that was taken off."""
+    return scores
+
+
+def probed(outputs: Array) -> HeadKind:
+    """Tell what a network's outputs `[N, units]` on a few views look like."""
+    values = np.asarray(outputs, np.float64)
+    if values.shape[1] > 1:
+        if (values >= 0).all() and np.allclose(values.sum(1), 1, atol=1e-3):
+            return "softmax"
+        if (values <= 0).all() and np.allclose(np.exp(values).sum(1), 1, atol=1e-3):
+            return "log-softmax"
+    if (values >= 0).all() and (values <= 1).all():
+        return "sigmoid"
+    return "logits"

@@ -1,0 +1,449 @@
+"""How a photo becomes what a network eats: resized and cropped to a view, then normalised.
+
+`Options` is what a person asked, `Preprocessing` what will be done; `resolve` makes one out of
+the other and of what the file or the recognised architecture says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from loaders.checks import (
+    are_numbers,
+    check_choice,
+    from_plain,
+    is_pair,
+    is_whole,
+    refusal,
+    to_plain,
+)
+from loaders.class_names import read_classes
+from loaders.options import (
+    MAX_RESIZE,
+    MAX_SIZE,
+    MIN_SIZE,
+    Options,
+    parse_mean,
+    parse_resize,
+    parse_size,
+    parse_std,
+)
+from loaders.presets import PRESETS, Channels, Fit, Interpolation, Preset
+from xai_core.errors import ImageError, ParamError, UnsupportedModel
+from xai_core.model import Finding, Geometry
+
+__all__ = [
+    "MAX_RESIZE",
+    "MAX_SIZE",
+    "MIN_SIZE",
+    "PRESETS",
+    "Channels",
+    "Fit",
+    "Interpolation",
+    "Options",
+    "Preprocessing",
+    "Preset",
+    "eight_sevenths",
+    "for_imagenet",
+    "parse_mean",
+    "parse_resize",
+    "parse_size",
+    "parse_std",
+    "preset",
+    "read_classes",
+    "refuse_tiny",
+    "resolve",
+]
+
+Array = NDArray[np.float32]
+
+MIN_PHOTO = 8
+"""Photos with a shorter side are refused, in pixels: nothing in them can be explained."""
+
+LUMINANCE = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in a grey network's one channel (ITU-R BT.601, Pillow's 'L')."""
+
+PAD_GREY = 0.5
+"""What 'pad' puts beside the photo, in units of the 0..1 view."""
+
+MAX_WHOLE_RESIZE = 32_000_000
+"""Pixels up to which the whole photo is resized before a crop, as torchvision does it; beyond
+(very thin photos) only the part that the crop shows."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """What is done to a photo: `view` resizes and crops, `normalise` makes the network's input.
+
+    `size` is the view's (height, width). `mean` and `std` are in units of the 0..1 view and in
+    the order of the network's channels: input = (view[channels] - mean) / std. `resize` is the
+    shorter side in pixels before a crop; None resizes to the smallest photo that covers the view.
+    `why` is one clause on where it comes from. Raises ParamError.
+    """
+
+    name: str
+    size: tuple[int, int]
+    channels: Channels = "rgb"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    resize: int | None = None
+    interpolation: Interpolation = "bilinear"
+    fit: Fit = "stretch"
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        def must(good: bool, field: str, rule: str) -> None:
+            if not good:
+                shown = repr(getattr(self, field))[:60]
+                raise ParamError(f"Preprocessing.{field} must be {rule}, got {shown}")
+
+        def one_of(field: str, names: tuple[str, ...]) -> None:
+            must(getattr(self, field) in names, field, "one of " + ", ".join(names))
+
+        one_of("name", (*PRESETS, "custom"))
+        must(is_pair(self.size, 1, 2 * MAX_SIZE), "size", f"two sides from 1 to {2 * MAX_SIZE} px")
+        one_of("channels", get_args(Channels))
+        count = 1 if self.channels == "grey" else 3
+        for field in ("mean", "std"):
+            value = getattr(self, field)
+            low = -1e6 if field == "mean" else 1e-9
+            must(
+                are_numbers(value, low, 1e6) and len(value) == count,
+                field,
+                f"{count} finite number{'s' * (count > 1)}{' above 0' * (field == 'std')}",
+            )
+        good = self.resize is None or is_whole(self.resize, 1, 2 * MAX_RESIZE)
+        must(good, "resize", f"None or from 1 to {2 * MAX_RESIZE} px")
+        one_of("interpolation", get_args(Interpolation))
+        one_of("fit", get_args(Fit))
+        must(isinstance(self.why, str), "why", "text")
+
+    @property
+    def matrix(self) -> Array:
+        """How the view's red, green, blue become the network's channels, float32 `[3, c]`."""
+        if self.channels == "grey":
+            return np.array(LUMINANCE, np.float32)[:, None]
+        identity = np.eye(3, dtype=np.float32)
+        return identity[:, ::-1] if self.channels == "bgr" else identity
+
+    def view(self, photo: NDArray[np.uint8]) -> tuple[Array, Geometry]:
+        """Return the view, float32 `[h, w, 3]` in 0..1, and where it lies in the photo.
+
+        `photo` is uint8 `[H, W, 3]`, RGB. Resizing is Pillow's on bytes, with antialiasing, and
+        sides and offsets are rounded as torchvision rounds them, so that a network sees what its
+        evaluation transforms showed it. Raises ImageError for a photo under 8 px a side.
+        """
+        if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+            raise ValueError(f"a photo is uint8 [H, W, 3], got {photo.dtype} {photo.shape}")
+        full: tuple[int, int] = (photo.shape[0], photo.shape[1])
+        refuse_tiny(*full)
+        scaled, (top, left) = self._plan(full)
+        height, width = self.size
+        shown = _resized(photo, scaled, (top, left, height, width), self.interpolation)
+        view = np.full((height, width, 3), PAD_GREY, np.float32)
+        # where the resized photo is smaller than the view the offsets are negative ('pad')
+        row, column = max(-top, 0), max(-left, 0)
+        inner = view[row : row + shown.shape[0], column : column + shown.shape[1]]
+        np.divide(shown, np.float32(255), out=inner)
+        # multiplied before they are divided: the far edges of a stretch are exact
+        box = (
+            top * full[0] / scaled[0],
+            left * full[1] / scaled[1],
+            (top + height) * full[0] / scaled[0],
+            (left + width) * full[1] / scaled[1],
+        )
+        return view, Geometry(photo=full, box=box, view=self.size)
+
+    def _plan(self, photo: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the resized photo's (height, width) and the view's (top, left) in it."""
+        height, width = self.size
+        if self.fit == "stretch":
+            return self.size, (0, 0)
+        if self.fit == "pad":
+            scale = min(height / photo[0], width / photo[1])
+            scaled = (
+                min(height, max(1, round(photo[0] * scale))),
+                min(width, max(1, round(photo[1] * scale))),
+            )
+            return scaled, (-((height - scaled[0]) // 2), -((width - scaled[1]) // 2))
+        short = self.resize or min(self.size)
+        # torchvision.transforms.functional._compute_resized_output_size truncates the longer side
+        scaled = (
+            (short, int(short * photo[1] / photo[0]))
+            if photo[0] <= photo[1]
+            else (int(short * photo[0] / photo[1]), short)
+        )
+        if scaled[0] < height or scaled[1] < width:
+            # a view that is not square: enlarge until the photo covers it
+            scale = max(height / photo[0], width / photo[1])
+            scaled = max(height, int(photo[0] * scale)), max(width, int(photo[1] * scale))
+        # torchvision.transforms.functional.center_crop rounds halves to even
+        return scaled, (round((scaled[0] - height) / 2), round((scaled[1] - width) / 2))
+
+    def normalise(self, views: Array) -> Array:
+        """Return the network's input, float32 `[N, h, w, c]`, channels last, in a new array."""
+        count, height, width, _ = views.shape
+        if self.channels == "grey":
+            planes = (views.reshape(-1, 3) @ self.matrix).reshape(count * height, width)
+        else:
+            ordered = views[..., ::-1] if self.channels == "bgr" else views
+            planes = ordered.reshape(count * height, width * 3)
+        # rows of w * c numbers: numpy's inner loop would be 3 long on the last axis alone
+        row = np.tile(np.array(self.mean, np.float32), width)
+        out = np.subtract(planes, row, dtype=np.float32)
+        out /= np.tile(np.array(self.std, np.float32), width)
+        # float32 [N, h, w, c]
+        shaped: Array = out.reshape(count, height, width, -1)
+        return shaped
+
+    def sentence(self) -> str:
+        """Say in one sentence what is done, and why."""
+        height, width = self.size
+        if self.fit == "stretch":
+            first = f"The photo is stretched to {height} x {width} px"
+        elif self.fit == "pad":
+            first = f"The photo is fitted into {height} x {width} px with mid-grey beside it"
+        else:
+            short = f"to {self.resize} px on its shorter side" if self.resize else "to cover it"
+            first = f"The photo is resized {short} and its middle {height} x {width} px are kept"
+        if self.name in PRESETS:
+            second = PRESETS[self.name].meaning
+            if self.channels == "grey":
+                second += ", in grey"
+        else:
+            order = {"rgb": "red, green, blue", "bgr": "blue, green, red", "grey": "grey"}
+            means, stds = (
+                ", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std)
+            )
+            second = f"{order[self.channels]} less {means} and divided by {stds}"
+        return f"{first} ({self.interpolation}); the network gets {second}" + (
+            f" ({self.why})." if self.why else "."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return to_plain(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
+        """Rebuild from `to_json`. Raises ParamError."""
+        values = from_plain(cls, data)
+        for name in ("name", "size"):
+            if name not in values:
+                raise ParamError(f"Preprocessing.{name} is missing")
+        return cls(**values)
+
+
+def refuse_tiny(height: int, width: int) -> None:
+    """Raise ImageError for a photo in which there is nothing to explain."""
+    if min(height, width) < MIN_PHOTO:
+        raise ImageError(
+            f"The photo is {width} x {height} px; it must be at least {MIN_PHOTO} px on each "
+            "side. Take a larger photo."
+        )
+
+
+def _resized(
+    photo: NDArray[np.uint8],
+    scaled: tuple[int, int],
+    window: tuple[int, int, int, int],
+    interpolation: Interpolation,
+) -> NDArray[np.uint8]:
+    """Resize to `scaled` and cut out what `window` (top, left, height, width) shows of it."""
+    resample = Image.Resampling[interpolation.upper()]
+    image = Image.fromarray(np.ascontiguousarray(photo))
+    top, left = max(window[0], 0), max(window[1], 0)
+    bottom = min(window[0] + window[2], scaled[0])
+    right = min(window[1] + window[3], scaled[1])
+    if scaled[0] * scaled[1] <= MAX_WHOLE_RESIZE:
+        whole = np.asarray(image.resize((scaled[1], scaled[0]), resample))
+        return cast(NDArray[np.uint8], whole[top:bottom, left:right])
+    # the same samples, without the thousands of columns that nobody sees
+    down, across = photo.shape[0] / scaled[0], photo.shape[1] / scaled[1]
+    box = (left * across, top * down, right * across, bottom * down)
+    return np.asarray(image.resize((right - left, bottom - top), resample, box))
+
+
+def preset(
+    name: str,
+    size: tuple[int, int],
+    *,
+    channels: int = 3,
+    fit: Fit = "stretch",
+    resize: int | None = None,
+    interpolation: Interpolation = "bilinear",
+    why: str = "",
+) -> Preprocessing:
+    """Return one of PRESETS at a size, for a network of 1 or 3 channels. Raises ParamError.
+
+    A network of one channel gets the average of the preset's three means and deviations.
+    """
+    check_choice("preprocessing", tuple(PRESETS), name)
+    recipe = PRESETS[name]
+    mean, std, order = recipe.mean, recipe.std, recipe.channels
+    if channels == 1:
+        mean, std, order = (math.fsum(mean) / 3,), (math.fsum(std) / 3,), "grey"
+    return Preprocessing(
+        name=name,
+        size=size,
+        channels=order,
+        mean=mean,
+        std=std,
+        resize=resize,
+        interpolation=interpolation,
+        fit=fit,
+        why=why,
+    )
+
+
+def eight_sevenths(size: tuple[int, int]) -> int:
+    """Return the shorter side from which ImageNet networks are cropped: 256 for 224, 342 for 299.
+
+    Torchvision's first weights and the papers before them resize so.
+    """
+    return round(min(size) * 8 / 7)
+
+
+def for_imagenet(
+    name: str,
+    size: tuple[int, int],
+    *,
+    resize: int | None = None,
+    interpolation: Interpolation = "bilinear",
+    why: str = "",
+) -> Preprocessing:
+    """Return a preset for a recognised ImageNet architecture: a crop after a resize of 8/7."""
+    return preset(
+        name,
+        size,
+        fit="crop",
+        resize=resize or eight_sevenths(size),
+        interpolation=interpolation,
+        why=why,
+    )
+
+
+def resolve(
+    options: Options,
+    recognised: Preprocessing | None,
+    *,
+    size: tuple[int, int],
+    channels: int,
+) -> tuple[Preprocessing, tuple[Finding, ...]]:
+    """Return what will be done, and what its user should know of it.
+
+    `recognised` is what the file or its architecture says, or None; `size` and `channels` are
+    the network's own. Whatever was asked explicitly wins. A recognised resize before a crop keeps
+    its ratio to the size; a crop that was asked for and not recognised takes all it can.
+    Raises ParamError for what cannot serve the network, UnsupportedModel for its channels.
+    """
+    if channels not in (1, 3):
+        raise UnsupportedModel(
+            f"The network takes {channels} channels; a photo gives 1 (grey) or 3 (colours). "
+            "Upload a network that was made for photos."
+        )
+    size = options.size or size
+    start, findings = _start(options, recognised, size, channels)
+
+    order = options.channels or start.channels
+    if (order == "grey") != (channels == 1):
+        rule = "grey for a network of 1 channel" if channels == 1 else "rgb or bgr for 3 channels"
+        raise refusal("channels", rule, order)
+    mean, std = start.mean, start.std
+    if order != start.channels:
+        # a preset's numbers belong to their colours and move with them
+        mean, std = mean[::-1], std[::-1]
+    if options.mean is not None:
+        mean = _spread("mean", options.mean, channels)
+    if options.std is not None:
+        std = _spread("std", options.std, channels)
+    same = (order, mean, std) == (start.channels, start.mean, start.std)
+    given = [f"--{name}" for name in ("mean", "std", "channels") if getattr(options, name)]
+
+    fit = options.fit or ("crop" if options.resize else start.fit)
+    resize = (options.resize or start.resize) if fit == "crop" else None
+    if options.resize and options.resize < min(size):
+        rule = f"at least the view's shorter side, {min(size)} px"
+        raise refusal("resize", rule, options.resize)
+    done = dataclasses.replace(
+        start,
+        name=start.name if same else "custom",
+        channels=order,
+        mean=mean,
+        std=std,
+        fit=fit,
+        resize=resize,
+        interpolation=options.interpolation or start.interpolation,
+        why=start.why if same else f"as asked with {', '.join(given)}",
+    )
+    return done, findings
+
+
+def _start(
+    options: Options, recognised: Preprocessing | None, size: tuple[int, int], channels: int
+) -> tuple[Preprocessing, tuple[Finding, ...]]:
+    """Return what is done where nothing but a preset was asked, at `size`."""
+    findings = []
+    frame: dict[str, Any] = {}
+    if recognised is not None:
+        resize = recognised.resize
+        if resize is not None and recognised.size != size:
+            resize = max(min(size), round(resize * min(size) / min(recognised.size)))
+        frame = {
+            "fit": recognised.fit,
+            "resize": resize,
+            "interpolation": recognised.interpolation,
+        }
+    asked = options.preprocessing
+    if asked != "auto":
+        start = preset(asked, size, channels=channels, why="asked for", **frame)
+        if recognised is not None and recognised.name not in (asked, "custom"):
+            message = (
+                f"The photo is prepared as {asked!r} because that was asked for; the model's own "
+                f"way is {recognised.name!r}" + (f" ({recognised.why})." if recognised.why else ".")
+            )
+            findings.append(Finding("info", message))
+    elif recognised is not None:
+        start = dataclasses.replace(recognised, size=size, resize=frame["resize"])
+        if (start.channels == "grey") != (channels == 1):
+            start = dataclasses.replace(start, **_recoloured(start, channels))
+    else:
+        start = preset("unit", size, channels=channels, why="nothing in the file says otherwise")
+        if options.mean is None or options.std is None:
+            message = (
+                "Nothing in the file says how its photos were prepared, so the network gets values "
+                "from 0 to 1 ('unit'). If it was trained on others its answers are wrong: choose "
+                "the pre-processing that it was trained with."
+            )
+            findings.append(Finding("warning", message))
+    recipe = PRESETS.get(start.name)
+    if channels == 1 and recipe is not None and len({*recipe.mean}) > 1 and options.mean is None:
+        message = (
+            f"The network takes one grey channel; {start.name!r} has three means and deviations, "
+            "and their average is used."
+        )
+        findings.append(Finding("info", message))
+    return start, tuple(findings)
+
+
+def _recoloured(start: Preprocessing, channels: int) -> dict[str, Any]:
+    """Return the fields of `start` for a network with the other number of channels."""
+    if channels == 3:
+        return {"channels": "rgb", "mean": start.mean * 3, "std": start.std * 3}
+    mean, std = math.fsum(start.mean) / 3, math.fsum(start.std) / 3
+    return {"channels": "grey", "mean": (mean,), "std": (std,)}
+
+
+def _spread(flag: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    if len(values) == 1:
+        return values * channels
+    if len(values) != channels:
+        raise refusal(flag, "one number for a network of 1 channel", list(values))
+    return values

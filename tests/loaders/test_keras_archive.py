@@ -1,0 +1,145 @@
+"""Keras files read with no framework: what is damaged or hostile is refused in a sentence."""
+
+import io
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from loaders import keras_archive
+from xai_core.errors import LoadError
+
+CONFIG = {
+    "class_name": "Sequential",
+    "config": {"layers": [{"class_name": "Dense", "config": {"name": "dense", "units": 3}}]},
+}
+
+
+def weights(shape=(4, 3), **options):
+    file = io.BytesIO()
+    with h5py.File(file, "w") as h5:
+        h5.create_dataset("layers/dense/vars/0", shape, "f4", **options)
+        if np.prod(shape) < 1e6:
+            h5["layers/dense/vars/0"][:] = 1
+    return file.getvalue()
+
+
+def zipped(path, config=CONFIG, data=None, method=zipfile.ZIP_STORED, **more):
+    members = {
+        "metadata.json": json.dumps({"keras_version": "3.9.0"}),
+        "config.json": config if isinstance(config, str) else json.dumps(config),
+        "model.weights.h5": weights() if data is None else data,
+        **more,
+    }
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            if content is not False:
+                archive.writestr(name, content)
+    return path
+
+
+def hdf5(path, config=CONFIG, shape=(4, 3), **options):
+    with h5py.File(path, "w") as h5:
+        h5.attrs["keras_version"] = "2.0.5"
+        if config is not None:
+            h5.attrs["model_config"] = json.dumps(config).encode()
+        h5.create_dataset("model_weights/dense/kernel", shape, "f4", **options)
+        h5["model_weights/dense/kernel"][:1] = 1
+    return path
+
+
+def refusal(path):
+    with pytest.raises(LoadError) as refused:
+        keras_archive.read(path)
+    return str(refused.value)
+
+
+def test_both_kinds_are_told_by_content(tmp_path):
+    archive = keras_archive.read(zipped(tmp_path / "model.bin"))
+    assert (archive.kind, archive.elements, archive.written_by) == ("keras-zip", 12, "Keras 3.9.0")
+    assert archive.config == CONFIG
+    archive = keras_archive.read(hdf5(tmp_path / "model.keras"))
+    assert (archive.kind, archive.elements, archive.written_by) == ("hdf5", 12, "Keras 2.0.5")
+
+
+def test_training_settings_are_left_out(tmp_path):
+    config = {**CONFIG, "compile_config": {"loss": {"class_name": "MyLoss"}}}
+    assert keras_archive.read(zipped(tmp_path / "m.keras", config)).config == CONFIG
+
+
+def test_text_is_refused(tmp_path):
+    (tmp_path / "model.h5").write_text("these are not weights")
+    assert "neither a Keras archive nor an HDF5 file" in refusal(tmp_path / "model.h5")
+
+
+def test_weights_only_says_the_way_out(tmp_path):
+    said = refusal(hdf5(tmp_path / "m.h5", None))
+    assert "weights only" in said
+    assert "model.save('model.keras')" in said
+
+
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.97])
+def test_cut_short(tmp_path, part):
+    for path in (hdf5(tmp_path / "m.h5", shape=(4000, 3)), zipped(tmp_path / "m.keras")):
+        data = path.read_bytes()
+        path.write_bytes(data[: int(len(data) * part)])
+        assert "damaged" in refusal(path)
+
+
+def test_weights_damaged_inside_the_archive(tmp_path):
+    path = zipped(tmp_path / "m.keras", data=weights()[:700])
+    assert "weights are damaged" in refusal(path)
+
+
+def test_missing_members(tmp_path):
+    assert "holds no config.json" in refusal(zipped(tmp_path / "m.keras", **{"config.json": False}))
+
+
+def test_members_twice(tmp_path):
+    path = zipped(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("config.json", "{}")
+    assert "some of them twice" in refusal(path)
+
+
+@pytest.mark.parametrize("config", ["[1]", "nonsense", "[" * 100_000])
+def test_a_configuration_that_is_no_json_object(tmp_path, config):
+    assert "config.json is not the JSON" in refusal(zipped(tmp_path / "m.keras", config))
+
+
+def test_zip_bomb(tmp_path):
+    path = zipped(tmp_path / "m.keras", data=bytes(200 << 20), method=zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 1 << 20
+    assert "would unpack to 200.0 MiB" in refusal(path)
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (1000, 1000), "compression": "gzip"}])
+def test_weights_declared_and_never_written(tmp_path, options):
+    shape = (32_000, 32_000)
+    path = zipped(tmp_path / "m.keras", data=weights(shape, **options))
+    assert path.stat().st_size < 64_000
+    assert "declares weights of 3.8 GiB" in refusal(path)
+
+
+def test_a_layer_of_more_units_than_any_array_has(tmp_path):
+    config = json.loads(json.dumps(CONFIG).replace("3}", "32000}"))
+    for path in (zipped(tmp_path / "m.keras", config), hdf5(tmp_path / "m.h5", config)):
+        assert "declares a Dense of 32,000 units" in refusal(path)
+
+
+def test_links_out_of_the_file(tmp_path):
+    secret = hdf5(tmp_path / "other.h5")
+    path = hdf5(tmp_path / "m.h5")
+    with h5py.File(path, "a") as h5:
+        h5["model_weights/link"] = h5py.ExternalLink(str(secret), "/model_weights/dense/kernel")
+    assert "points elsewhere at model_weights/link" in refusal(path)
+
+
+def test_weights_stored_outside_the_file(tmp_path):
+    (tmp_path / "raw").write_bytes(bytes(1000))
+    path = hdf5(tmp_path / "m.h5")
+    with h5py.File(path, "a") as h5:
+        h5.create_dataset("outside", (100,), "f4", external=[(str(tmp_path / "raw"), 0, 400)])
+    assert "lie outside the file" in refusal(path)

@@ -1,0 +1,98 @@
+"""The lines of the house: who imports whom, and where a framework may be imported."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+ORDER = ("xai_core", "loaders", "workers", "ui", "pages")
+FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "tf_keras", "xplique"}
+LIBRARIES = {"pytorch_grad_cam", "lime"}
+ADAPTERS = {"loaders/torch_model.py", "loaders/keras_model.py"}
+SOURCES = sorted(
+    path
+    for folder in ORDER
+    for path in (ROOT / folder).rglob("*.py")
+    if "__pycache__" not in path.parts
+)
+
+
+def imported(tree: ast.AST, *, top_only: bool) -> set[str]:
+    """Return the first names of the modules imported; without functions' own if `top_only`."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if top_only and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if top_only and typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+        waiting.extend(ast.iter_child_nodes(node))
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    place = ORDER.index(path.relative_to(ROOT).parts[0])
+    everywhere = imported(tree, top_only=False)
+    assert not everywhere & set(ORDER[place + 1 :]), "imports from above"
+    if path.relative_to(ROOT).parts[0] in ("xai_core", "loaders"):
+        assert "streamlit" not in everywhere
+    if path.relative_to(ROOT).parts[0] in ("ui", "pages"):
+        assert not everywhere & (FRAMEWORKS | LIBRARIES)
+    if str(path.relative_to(ROOT)) not in ADAPTERS:
+        assert not imported(tree, top_only=True) & (FRAMEWORKS | LIBRARIES)
+
+
+def test_the_browsers_side_imports_no_framework() -> None:
+    code = (
+        "import sys, runpy, streamlit, cli\n"
+        "import pkgutil, importlib, pages, ui, workers.client, xai_core.explainer as e\n"
+        "for package in (ui,):\n"
+        "    for m in pkgutil.iter_modules(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(m.name)\n"
+        "assert len(e.explainers()) >= 2\n"
+        "import ast, pathlib\n"
+        "for path in [pathlib.Path('app.py'), *pathlib.Path('pages').glob('*.py')]:\n"
+        "    for node in ast.parse(path.read_text()).body:\n"
+        "        if isinstance(node, (ast.Import, ast.ImportFrom)):\n"
+        "            exec(compile(ast.Module([node], []), str(path), 'exec'))\n"
+        f"bad = {sorted(FRAMEWORKS | LIBRARIES)!r}\n"
+        "found = [name for name in bad if name in sys.modules]\n"
+        "assert not found, found\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_file_is_large_and_none_names_a_machine() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    ).stdout.decode()
+    if not listed:
+        pytest.skip("not a git checkout")
+    total = 0
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        if not path.is_file():
+            continue
+        size = path.stat().st_size
+        assert size < 5_000_000, name
+        if name.startswith("assets/"):
+            total += size
+    assert total < 30_000_000
