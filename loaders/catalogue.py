@@ -7,6 +7,7 @@ import functools
 import json
 from pathlib import Path
 
+from loaders.class_names import distinct
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError
 from xai_core.model import Finding
@@ -79,7 +80,7 @@ def find(name: str) -> Entry | None:
 @functools.cache
 def imagenet_labels() -> tuple[str, ...]:
     """Return ImageNet-1k's 1000 class names in the order of their numbers."""
-    return tuple((ASSETS / "imagenet_classes.txt").read_text().splitlines())
+    return distinct((ASSETS / "imagenet_classes.txt").read_text().splitlines())
 
 
 def labels_for(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from xai_core.errors import ParamError
@@ -21,7 +22,8 @@ def read_classes(text: str) -> tuple[str, ...]:
 
     Takes one name a line; a JSON list; a JSON object `{"0": "cat"}`, `{"cat": 0}` or Keras's
     `{"0": ["n02123045", "cat"]}`; CSV lines `0,cat` with or without a heading. Numbers count from
-    0 and leave none out. Raises ParamError for anything else, a name given twice and an empty one.
+    0 and leave none out; names that stand twice get their number behind them. Raises ParamError
+    for anything else and for an empty name.
     """
     if len(text) > MAX_TEXT:
         raise ParamError(f"--classes must be a file of at most {MAX_TEXT // 1_000_000} MB of text")
@@ -35,14 +37,24 @@ def read_classes(text: str) -> tuple[str, ...]:
         names = _from_csv(lines) or [line.strip() for line in lines]
     found = tuple(" ".join(name.split()) for name in names)
     check_classes(found)
-    return found
+    return distinct(found)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names with their number behind those that stand twice.
+
+    Real lists have some: ImageNet's has two cranes, a bird and a machine.
+    """
+    counts = Counter(names)
+    return tuple(
+        f"{name} ({index})" if counts[name] > 1 else name for index, name in enumerate(names)
+    )
 
 
 def check_classes(names: Sequence[object]) -> None:
-    """Raise ParamError unless `names` are distinct texts that can be shown."""
+    """Raise ParamError unless `names` are texts that can be shown."""
     if not 1 <= len(names) <= MAX_NAMES:
         raise ParamError(f"--classes must have from 1 to {MAX_NAMES} names, got {len(names)}")
-    seen: dict[str, int] = {}
     for index, name in enumerate(names):
         if not isinstance(name, str):
             raise ParamError(f"--classes must hold names, got {name!r:.60} for class {index}")
@@ -53,12 +65,6 @@ def check_classes(names: Sequence[object]) -> None:
                 f"--classes must hold names of at most {MAX_LENGTH} printable characters, "
                 f"got {name[:40]!r} for class {index}"
             )
-        if name in seen:
-            raise ParamError(
-                f"--classes must name each class once; {name[:60]!r} names classes "
-                f"{seen[name]} and {index}. Make them differ, as in '{name[:60]} 2'."
-            )
-        seen[name] = index
 
 
 def _from_json(text: str) -> list[str]:

@@ -232,11 +232,12 @@ class KerasModel:
         """Return d score / d view, float32 `[N, h, w, 3]`."""
         weights = self._weights(target)
         probability = target.of == "probability"
+        forward = self._compile("logits", self._forward)  # traced once for both
 
         def pull(views: Any, weights: Any) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(views)
-                score = self._score(self._forward(views), weights, probability)
+                score = self._score(forward(views), weights, probability)
             return tape.gradient(score, views, unconnected_gradients="zero")
 
         run = self._compile(f"gradients of the {target.of}", pull, weights.shape)
