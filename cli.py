@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -199,7 +199,7 @@ def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, di
         if not path.is_file():
             names = ", ".join(entry.name for entry in catalogue.models())
             raise LoadError(f"No file {args.model!r}, and no built-in model of that name ({names})")
-    with Wall() as wall:
+    with closing(Wall()) as wall:
         session = wall.session("cli")
         if entry is None:
             path = session.add_file(name, path)

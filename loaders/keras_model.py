@@ -39,6 +39,7 @@ USUAL_SIDE = 224
 _SPARE = 100_000
 """Numbers that a network may hold beyond those in its file: seeds, counters, fresh statistics."""
 _TINY = 1e-30
+_AT_REST = re.compile("Dropout|Noise|ActivityRegularization|Identity")
 _STILL_THE_PHOTO = ("Rescaling", "Normalization", "Random", "TFOpLambda", "SlicingOpLambda")
 
 
@@ -443,7 +444,8 @@ class KerasModel:
         except Exception as error:  # whatever a network's own layers may raise
             raise LoadError(
                 f"The network does not run on a photo of {views.shape[1]} x {views.shape[2]} "
-                f"pixels with {self.channels} channel{'s' * (self.channels > 1)} ({_reason(error)})."
+                f"pixels with {self.channels} channel{'s' * (self.channels > 1)} "
+                f"({_reason(error)})."
             ) from error
         scores = _scores(outputs, len(views))
         rows: list[Layer] = []
@@ -455,8 +457,8 @@ class KerasModel:
             layer = tree[path]
             self._sites[path] = layer
             kind, (height, width, channels) = type(layer).__name__, measured
-            if order[path] in listed or keras_layers.is_model(layer):
-                continue  # a Dropout at rest, or a submodel: the same map under a second name
+            if order[path] in listed or keras_layers.is_model(layer) or _AT_REST.search(kind):
+                continue  # the same map under a second name
             photo = (height, width) == self.input_size and channels == self.channels
             if photo and kind.startswith(_STILL_THE_PHOTO):
                 continue

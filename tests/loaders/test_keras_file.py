@@ -282,7 +282,7 @@ def test_a_bomb_between_two_layers_is_refused_before_it_is_built(tmp_path):
         file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": config})
         file["model_weights/dense/kernel"] = np.zeros((1, 31_500), np.float32)
         file["model_weights/conv2d/bias"] = np.zeros(4, np.float32)
-    with pytest.raises(LoadError, match="declares weights of 31500 x 31500 numbers"):
+    with pytest.raises(LoadError, match=r"declares weights of .* too few to fill them"):
         keras_file.load(tmp_path / "m.h5", Options(), name="m")
 
 

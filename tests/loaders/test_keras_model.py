@@ -27,7 +27,7 @@ from xai_core.model import (
 from xai_core.perturb import Dense, Patches
 
 LIBRARIES = {"keras": keras, "tf_keras": tf_keras}
-SIZE = (12, 12)
+SIZE = (16, 16)
 both = pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
 
 
@@ -99,10 +99,10 @@ def messages(model):
 # heads
 
 ENDS = {
-    "softmax": lambda l: l.Dense(3, activation="softmax"),
-    "log-softmax": lambda l: l.Dense(3, activation="log_softmax"),
-    "sigmoid": lambda l: l.Dense(3, activation="sigmoid"),
-    "logits": lambda l: l.Dense(3),
+    "softmax": lambda layers: layers.Dense(3, activation="softmax"),
+    "log-softmax": lambda layers: layers.Dense(3, activation="log_softmax"),
+    "sigmoid": lambda layers: layers.Dense(3, activation="sigmoid"),
+    "logits": lambda layers: layers.Dense(3),
 }
 
 
@@ -199,13 +199,9 @@ def test_subclassed_models_are_judged_by_their_answers(make):
         else:
             np.testing.assert_allclose(got[:, -units:], expected, atol=1e-5)
         assert np.abs(model.gradients(views(), Target(0))).max() > 0
-    maps = ["first", "block/conv2d"] if make is Own else ["first"]
-    assert [layer.name.rstrip("_0123456789") for layer in model.layers()] == [
-        *(
-            name if name == maps[-1] else name.replace("first", model.layers()[0].name)
-            for name in maps
-        )
-    ] or len(model.layers()) == len(maps)
+    kinds = [(layer.kind, layer.name.count("/")) for layer in model.layers()]
+    assert kinds == [("Conv2D", 0), ("Conv2D", 1)][: len(kinds)]
+    assert len(kinds) == (2 if make is Own else 1)
 
 
 # what goes in
@@ -256,7 +252,7 @@ def test_a_network_that_does_not_run_says_why():
         def call(self, inputs):
             raise ValueError("the answer is 42")
 
-    with pytest.raises(LoadError, match=r"does not run on a photo of 12 x 12 .*the answer is 42"):
+    with pytest.raises(LoadError, match=r"does not run on a photo of 16 x 16 .*the answer is 42"):
         wrapped(Broken())
 
 
@@ -331,9 +327,9 @@ def test_inner_gradients_in_a_nested_network(library):
     kernel = np.asarray(net.layers[-1].layers[-1].kernel)
     for name in ("backbone/second", "second", "backbone"):
         maps, gradients = model.activation_gradients(views(), name, Target(1))
-        assert maps.shape == gradients.shape == (2, 8, 8, 5)
+        assert maps.shape == gradients.shape == (2, 12, 12, 5)
         np.testing.assert_allclose(
-            gradients, np.broadcast_to(kernel[:, 1] / 64, gradients.shape), rtol=1e-5
+            gradients, np.broadcast_to(kernel[:, 1] / 144, gradients.shape), rtol=1e-5
         )
 
 
@@ -358,9 +354,9 @@ def test_a_layer_off_the_path_has_no_gradient(library):
 def test_layers_are_listed_once_in_the_order_of_execution(library):
     rows = wrapped(sub(library)).layers()
     assert [(row.name, row.map_size, row.channels) for row in rows] == [
-        ("backbone/first", (10, 10), 4),
-        ("backbone/norm", (10, 10), 4),
-        ("backbone/second", (8, 8), 5),  # not the Dropout after it, nor the backbone itself
+        ("backbone/first", (14, 14), 4),
+        ("backbone/norm", (14, 14), 4),
+        ("backbone/second", (12, 12), 5),  # not the Dropout after it, nor the backbone itself
     ]
 
 
@@ -397,22 +393,22 @@ def test_a_layer_that_runs_twice_gives_its_last_output():
     np.testing.assert_allclose(model.activations(views(), "shared"), expected, atol=1e-6)
     kernel = np.asarray(net.layers[-1].kernel)[:, 0]
     gradients = model.activation_gradients(views(), "shared", Target(0))[1]
-    np.testing.assert_allclose(gradients, np.broadcast_to(kernel / 144, gradients.shape), rtol=1e-5)
+    np.testing.assert_allclose(gradients, np.broadcast_to(kernel / 256, gradients.shape), rtol=1e-5)
 
 
 def test_tokens_that_fill_a_square_are_a_map():
     layers = keras.layers
     image = keras.Input((*SIZE, 3))
-    tokens = layers.Reshape((16, 8))(layers.Conv2D(8, 3, strides=3, name="patches")(image))
+    tokens = layers.Reshape((25, 8))(layers.Conv2D(8, 3, strides=3, name="patches")(image))
     tokens = layers.ZeroPadding1D((1, 0))(tokens)  # in the place of a class token
     attended = layers.MultiHeadAttention(2, 4, name="attention")(tokens, tokens)
     last = layers.LayerNormalization(name="last")(attended)
     net = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling1D()(last)))
     model = wrapped(net)
     names = {row.name: row.map_size for row in model.layers()}
-    assert names["last"] == names["patches"] == (4, 4)
+    assert names["last"] == names["patches"] == (5, 5)
     assert not any(name.startswith("attention/") for name in names)
-    values = np.asarray(keras.Model(image, last)(views()))[:, 1:].reshape(2, 4, 4, 8)
+    values = np.asarray(keras.Model(image, last)(views()))[:, 1:].reshape(2, 5, 5, 8)
     maps, gradients = model.activation_gradients(views(), "last", Target(0))
     np.testing.assert_allclose(maps, values, atol=1e-5)
     assert gradients.shape == maps.shape
@@ -421,13 +417,12 @@ def test_tokens_that_fill_a_square_are_a_map():
 def test_layers_are_put_back_after_an_error():
     model = wrapped(network(keras, keras.layers.Dense(2)))
     layer = model.native_layer("second")
-    for bad in (Target(0), Target(5)):
-        for images in (views(), views(2, (3, 3))):
-            try:
-                model.activation_gradients(images, "second", bad)
-            except Exception as error:  # noqa: BLE001 - whatever Keras says of a wrong shape
-                assert error
-            assert "call" not in vars(layer)
+    with pytest.raises(Exception, match="shape"):  # each library raises its own
+        model.activation_gradients(views(2, (3, 3)), "second", Target(0))
+    assert "call" not in vars(layer)
+    with pytest.raises(IndexError):
+        model.activation_gradients(views(), "second", Target(5))
+    assert "call" not in vars(layer)
     assert model.logits(views()).shape == (2, 2)
 
 

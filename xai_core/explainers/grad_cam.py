@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from xai_core.engines import grad_cam_library, xplique
 from xai_core.errors import UnsupportedModel
 from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
-from xai_core.model import HasLayers, Predicts, Target
+from xai_core.model import HasLayers, Layer, Predicts, Target
 from xai_core.params import choice, layer, switch
 from xai_core.perturb import resize
 
@@ -45,9 +47,7 @@ def _find_default(model: HasLayers) -> str:
     layers = model.layers()
     if not layers:
         raise UnsupportedModel(_NO_MAP)
-    backbone = getattr(model, "backbone", "")
-    pool = [row for row in layers if row.name.startswith(backbone + "/")] if backbone else []
-    pool = pool or list(layers)
+    pool = _backbone(layers)
     least = [max(4, side / 40) for side in model.input_size]
     useful = [
         row
@@ -65,6 +65,17 @@ def _find_default(model: HasLayers) -> str:
         if np.any(gradients):
             return row.name
     return candidates[-1].name
+
+
+def _backbone(layers: Sequence[Layer]) -> Sequence[Layer]:
+    """Return the layers of the nested model that has most of them, or all where none has."""
+    nested = Counter(row.name.split("/")[0] for row in layers if "/" in row.name)
+    if not nested:
+        return layers
+    name, count = nested.most_common(1)[0]
+    if 2 * count < len(layers):
+        return layers
+    return [row for row in layers if row.name.startswith(name + "/")]
 
 
 _NO_MAP = "Grad-CAM needs a layer whose output is a map; this network is made of dense layers only."

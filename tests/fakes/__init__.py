@@ -1,0 +1,1 @@
+"""Doubles that stand in for the wall and for a model, without any framework."""

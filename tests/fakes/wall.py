@@ -1,0 +1,155 @@
+"""A wall without processes: the same tasks on threads, with a small linear model in numpy."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from loaders.preprocessing import preset, resolve
+from workers import tasks
+from workers.jobs import Job, Queue
+from workers.process import Stopped
+from xai_core.errors import JobError, LoadError
+from xai_core.model import Head, Layer
+from xai_core.perturb import stream
+
+SIDE, CELLS = 64, 8
+
+
+class LinearModel:
+    """Scores classes by the colours of 8x8 cells; its one layer's map is those cells."""
+
+    framework, kind, architecture = "torch", "PyTorch state dict", "linear"
+    head = Head("softmax")
+    channels = 3
+    input_size = (SIDE, SIDE)
+
+    def __init__(self, options, name):
+        self.name = name
+        self.labels = options.classes or tuple(f"class {index}" for index in range(6))
+        weights = np.random.default_rng(3).normal(size=(CELLS, CELLS, 3, len(self.labels)))
+        self.weights = (weights / 5).astype(np.float32)
+        self.parameters = self.weights.size
+        self.preprocessing, self.findings = resolve(
+            options, preset("symmetric", self.input_size), size=self.input_size, channels=3
+        )
+        self.pause = 0.0
+
+    def _cells(self, images):
+        shape = (len(images), CELLS, SIDE // CELLS, CELLS, SIDE // CELLS, 3)
+        return images.reshape(shape).mean((2, 4))
+
+    def logits(self, images):
+        time.sleep(self.pause * len(images))
+        return np.tensordot(self._cells(images), self.weights, 3).astype(np.float32)
+
+    def masked_scores(self, image, masks, baseline, targets):
+        for part, logits in stream(self.logits, image, masks, baseline, 4):
+            yield part, np.stack([t.score(logits, self.head) for t in targets], -1)
+
+    def layers(self):
+        return (Layer("features.0", "Cells", (CELLS, CELLS), 3),)
+
+    def activations(self, images, layer):
+        return self._cells(images)
+
+    def activation_gradients(self, images, layer, target):
+        gradients = self.weights[..., target.index]
+        if target.against is not None:
+            gradients = gradients - self.weights[..., target.against]
+        return self._cells(images), np.broadcast_to(gradients, (len(images), *gradients.shape))
+
+
+class Handle:
+    def __init__(self, wall, path, options, name):
+        self.wall, self.card, self.state = wall, None, "loading"
+        self.model = None
+        self.loading = wall.submit(lambda job: self._load(path, options, name))
+
+    def _load(self, path, options, name):
+        if b"not a model" in Path(path).read_bytes()[:100]:
+            self.state = "failed"
+            raise LoadError("This is not a model file. Upload a PyTorch or Keras model.")
+        self.model = LinearModel(options, name)
+        self.card = tasks.card(self.model, "0" * 64) | {
+            "sandbox": {"files": True, "network": True, "processes": True}
+        }
+        self.model.pause = self.wall.pause
+        self.state = "ready"
+        return self.card
+
+    def predict(self, pixels):
+        return self.wall.submit(lambda job: tasks.predict(self.model, pixels))
+
+    def explain(self, pixels, *, method, values, engine, target):
+        def work(job):
+            def progress(done, total, partial=None):
+                if job.should_stop():
+                    raise Stopped(killed=False)
+                job.progress(done, total, partial)
+
+            return tasks.explain(
+                self.model,
+                pixels,
+                method=method,
+                values=values,
+                engine=engine,
+                target=target,
+                progress=progress,
+                model_hash="0" * 64,
+            )
+
+        return self.wall.submit(work)
+
+    def close(self):
+        self.state = "closed"
+
+
+class Session:
+    def __init__(self, wall, folder):
+        self.wall, self.folder, self.closed, self.models = wall, folder, False, []
+
+    def add_file(self, name, data):
+        path = self.folder / f"{len(list(self.folder.iterdir()))}-upload"
+        path.write_bytes(data)
+        return path
+
+    def decode(self, data):
+        return self.wall.submit(lambda job: tasks.decode(data))
+
+    def open(self, path, options, *, name, trusted_path=False):
+        if self.closed:
+            raise JobError("The session is closed.")
+        self.models.append(Handle(self.wall, path, options, name))
+        return self.models[-1]
+
+    def close(self):
+        self.closed = True
+
+
+class Wall:
+    """The wall's face; `pause` seconds of sleep for each image make a run long."""
+
+    folder = Path()
+    pause = 0.0
+
+    def __init__(self):
+        self.queue, self.sessions, self.lock = Queue(2), {}, threading.Lock()
+
+    def warm(self, kind):
+        pass
+
+    def submit(self, work):
+        return self.queue.submit(Job(work))
+
+    def session(self, key):
+        with self.lock:
+            if key not in self.sessions or self.sessions[key].closed:
+                folder = self.folder / f"session-{len(self.sessions)}"
+                folder.mkdir()
+                self.sessions[key] = Session(self, folder)
+            return self.sessions[key]
+
+    def close(self):
+        self.queue.close()

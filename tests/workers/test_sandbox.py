@@ -1,0 +1,175 @@
+"""The probe: all that a hostile model would try, inside the sandbox and outside."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from workers import sandbox
+
+pytestmark = pytest.mark.skipif(
+    not sandbox.floor(sandbox.available()), reason="this system has no Landlock or no seccomp"
+)
+
+
+@pytest.fixture
+def given(tmp_path):
+    """What to try, and listeners that would be reached if anything got out."""
+    (tmp_path / "secret").write_text("secret")
+    with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+        tcp.bind(("127.0.0.1", 0))
+        tcp.listen()
+        unix.bind(str(tmp_path / "socket"))
+        unix.listen()
+        name = f"vitrine-test-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX) as abstract:
+            abstract.bind("\0" + name)
+            abstract.listen()
+            yield {
+                "read": ["/etc/passwd", str(tmp_path / "secret"), str(ROOT / "pyproject.toml")],
+                "list": ["/", "/etc", "/tmp", "/proc", str(Path.home()), str(ROOT)],  # noqa: S108
+                "write": [str(tmp_path)],
+                "chmod": [str(tmp_path / "secret")],
+                "tcp": tcp.getsockname()[1],
+                "unix": str(tmp_path / "socket"),
+                "abstract": name,
+                "client": os.getpid(),
+                "dangerous": False,
+            }
+
+
+def test_outside_the_probe_gets_everywhere(given):
+    """The control: every attempt that is safe to make does succeed without a sandbox."""
+    run = subprocess.run(  # noqa: S603 - our own words
+        [
+            sys.executable,
+            "-c",
+            "import json, sys; from tests.workers.operations import attempt;"
+            "print(json.dumps(attempt(json.loads(sys.argv[1]))))",
+            json.dumps(given),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    results = json.loads(run.stdout)
+    assert set(results.values()) == {"done"}, results
+
+
+def test_inside_the_probe_gets_nowhere(given, wall, open_model):
+    model = open_model()
+    other = wall.session("another").add_file("secret.pt", b"theirs")
+    model.loading.result(30)
+    mother = wall.state()["mothers"]["plain"]["pid"]
+    given["read"] += [
+        str(other),
+        f"/proc/{mother}/environ",
+        f"/proc/{mother}/mem",
+        f"/proc/{os.getpid()}/environ",
+        f"/proc/{os.getpid()}/mem",
+        "/proc/self/environ",
+        "/proc/self/maps",
+    ]
+    given["list"] += [str(wall.folder), str(other.parent)]
+    given["write"] += ["/dev/shm", str(model.path.parent), str(ROOT / "workers"), "/proc"]  # noqa: S108
+    given["chmod"] += [str(model.path)]
+    given["dangerous"] = True
+    results = model.call("probe", given).result(20)[0]["results"]
+    assert not [name for name, result in results.items() if result == "done"]
+    assert len(results) > 40
+
+
+LAYER = """
+import json, pathlib, sys
+from tests.workers.operations import attempt
+from workers import sandbox
+given = json.loads(sys.argv[1])
+write = pathlib.Path(given["scratch"])
+layers = {
+    "landlock": lambda: sandbox._landlock(sandbox._system_paths(), write),
+    "seccomp": sandbox._seccomp,
+}
+assert sandbox._no_new_privileges()
+assert layers[sys.argv[2]]()
+print(json.dumps(attempt(given)))
+"""
+BY_SECCOMP = (
+    "chmod", "tcp", "udp", "unix", "abstract", "fork", "signal", "limit", "affinity", "exec",
+    "trace", "read the parent", "untie", "new namespace", "memfd", "io_uring", "bpf",
+    "userfaultfd", "clone3", "hand over", "high bits",
+)  # fmt: skip
+BY_LANDLOCK = ("read", "list", "write", "tcp", "abstract", "signal")
+
+
+@pytest.mark.parametrize(("layer", "refused"), [("landlock", BY_LANDLOCK), ("seccomp", BY_SECCOMP)])
+def test_each_layer_holds_without_the_other(given, tmp_path, layer, refused):
+    """Where two layers refuse the same thing, a hole in one of them must not hide."""
+    if layer == "landlock" and sandbox.landlock_abi() < 6:
+        refused = BY_LANDLOCK[:3]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    given |= {"dangerous": layer == "seccomp", "scratch": str(scratch)}
+    run = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", LAYER, json.dumps(given), layer],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    results = json.loads(run.stdout)
+    for start in refused:
+        tried = {name: result for name, result in results.items() if name.startswith(start)}
+        assert tried, start
+        assert all(result.startswith("refused") for result in tried.values()), tried
+
+
+def test_inside_what_is_needed_works(open_model):
+    model = open_model()
+    made, _ = model.call("spend", {}).result(20)
+    assert made == {"thread": True, "note": "mine"}
+
+
+def test_no_secret_of_the_client_reaches_a_worker(tmp_path, monkeypatch):
+    from tests.workers.conftest import new_wall
+
+    monkeypatch.setenv("VITRINE_TEST_SECRET", "hush")
+    wall = new_wall(tmp_path)
+    try:
+        from loaders.preprocessing import Options
+
+        session = wall.session("s")
+        model = session.open(session.add_file("m", b"model"), Options(), name="m")
+        environ = model.call("environment", {}).result(30)[0]["environ"]
+        mother = wall.state()["mothers"]["plain"]["pid"]
+        assert "hush" not in json.dumps(environ)
+        assert b"hush" not in Path(f"/proc/{mother}/environ").read_bytes()
+        assert environ["VITRINE_SANDBOX"] == "holds"
+    finally:
+        wall.close()
+
+
+def test_the_state_says_what_holds(wall, open_model):
+    state = open_model().loading.result(30)["sandbox"]
+    assert sandbox.floor(state)
+    assert {"landlock", "seccomp", "limits", "no new privileges"} <= set(state["layers"])
+    assert wall.state()["sandbox"] == state
+
+
+@pytest.mark.parametrize("missing", ["files", "network", "processes"])
+def test_below_the_floor(missing):
+    state = sandbox.State(files=True, network=True, processes=True, layers=[], missing=[])
+    assert sandbox.floor(state)
+    assert not sandbox.floor(state | {missing: False})
+
+
+def test_a_missing_layer_is_not_claimed(monkeypatch):
+    """Where the kernel has no Landlock and there is no libseccomp, nothing is promised."""
+    monkeypatch.setattr(sandbox, "landlock_abi", lambda: 0)
+    monkeypatch.setattr(sandbox, "pyseccomp", None)
+    state = sandbox.available()
+    assert not sandbox.floor(state)
+    assert state["missing"] == ["landlock", "seccomp"]

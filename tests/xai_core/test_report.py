@@ -1,0 +1,209 @@
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from xai_core import report
+from xai_core.explanation import Explanation
+from xai_core.model import Finding, Geometry, Layer, Target
+
+RNG = np.random.default_rng(9)
+LABELS = ["heart", "star", "ring"]
+SURE = np.array([0.08, 0.9, 0.02], np.float32)
+
+
+def explained(values, *, target=None, signed=False, geometry=None, parameters=None, notes=()):
+    return Explanation(
+        attribution=np.asarray(values, np.float32),
+        signed=signed,
+        target=target or Target(1),
+        method="grad-cam",
+        parameters=parameters or {},
+        engine="ours",
+        geometry=geometry,
+        notes=notes,
+    )
+
+
+def slow_half_area(values):
+    """Take pixels from the strongest on until half of the positive sum is reached."""
+    wanted = sum(max(float(value), 0) for value in values.ravel()) / 2
+    summed = count = 0
+    for value in sorted((float(value) for value in values.ravel()), reverse=True):
+        if summed >= wanted - 1e-9:
+            break
+        summed += max(value, 0)
+        count += 1
+    return count / values.size
+
+
+def numbers(text):
+    return [float(found) for found in re.findall(r"(\d+(?:\.\d+)?)\u00a0%", text)]
+
+
+@pytest.mark.parametrize("shift", [0, -0.8, 2])
+def test_half_of_the_evidence_equals_the_slow_count(shift):
+    values = RNG.normal(size=(20, 30)) + shift
+    assert report.facts(explained(values))["half_area"] == pytest.approx(
+        slow_half_area(values.astype(np.float32)), abs=1 / 600
+    )
+
+
+def test_one_bright_pixel_is_a_hundredth_of_a_hundred():
+    values = np.zeros((10, 10))
+    values[0, 0] = 1
+    found = report.facts(explained(values))
+    assert found["half_area"] == 0.01
+    assert found["place"] == "at the top left"
+    assert found["place_share"] == 1
+    assert found["peak"] == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "place"),
+    [
+        (1, 7, "at the top right"),
+        (4, 4, "in the middle"),
+        (7, 4, "low in the middle"),
+        (7, 7, "at the bottom right"),
+        (4, 1, "on the left, halfway up"),
+    ],
+)
+def test_the_place_is_where_the_evidence_is(row, column, place):
+    values = np.zeros((9, 9))
+    values[row, column] = 1
+    assert report.facts(explained(values))["place"] == place
+
+
+def test_evidence_in_two_corners_of_one_side_lies_in_that_half():
+    values = np.zeros((9, 9))
+    values[0, 0] = values[8, 0] = 1
+    assert report.facts(explained(values))["place"] == "in the left half"
+    values[0, 0] = values[8, 0] = values[0, 8] = values[8, 8] = 1
+    values += 0.2
+    assert report.facts(explained(values))["place"] == report.SPREAD
+
+
+def test_what_speaks_against_is_a_share_of_the_weight():
+    found = report.facts(explained([[3.0, -1.0]], signed=True))
+    assert found["against"] == pytest.approx(0.25)
+    assert "25\u00a0% of the map's weight speaks against it" in " ".join(
+        report.sentences(explained([[3.0, -1.0]], signed=True), SURE, LABELS)
+    )
+
+
+def test_a_crop_says_what_the_model_never_saw():
+    geometry = Geometry(photo=(100, 200), box=(0, 50, 100, 150), view=(8, 8))
+    made = explained(RNG.random((8, 8)), geometry=geometry)
+    assert report.facts(made)["seen"] == 0.5
+    assert "what the model sees of the photo" in report.sentences(made, SURE, LABELS)[0]
+    assert any("never saw 50\u00a0% of this photo" in s for s in report.doubts(made, SURE, LABELS))
+
+
+@pytest.mark.parametrize("target", [Target(1), Target(0), Target(2, against=1)])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_number_in_the_sentences_can_be_recomputed(target, seed):
+    values = np.random.default_rng(seed).normal(size=(16, 16)) + 0.5
+    made = explained(values, target=target, signed=True)
+    text = " ".join(report.sentences(made, SURE, LABELS))
+    negative = -values[values < 0].sum() / np.abs(values).sum()
+    expected = [slow_half_area(values.astype(np.float32)) * 100]
+    expected += [negative * 100] if negative >= 0.05 else []
+    expected += [90.0] if target.index == 1 else [90.0, SURE[target.index] * 100]
+    assert numbers(text) == pytest.approx(expected, abs=0.51)
+    assert f"\u201c{LABELS[target.index]}\u201d" in text
+
+
+def test_a_blank_map_holds_no_evidence():
+    assert report.sentences(explained(np.zeros((4, 4))), SURE, LABELS)[0] == (
+        "The map holds no evidence for \u201cstar\u201d."
+    )
+
+
+def test_percent_is_whole_and_never_falsely_none_or_all():
+    shown = [report.percent(share) for share in (0, 0.001, 0.124, 0.9991, 1)]
+    assert [text.replace("\u00a0", " ") for text in shown] == [
+        "0 %", "under 1 %", "12 %", "over 99 %", "100 %",
+    ]  # fmt: skip
+
+
+def test_doubts_are_only_the_true_ones():
+    sharp = np.zeros((64, 64))
+    sharp[:8, :8] = 1
+    assert report.doubts(explained(sharp), SURE, LABELS) == []
+    unlikely = report.doubts(explained(sharp, target=Target(2)), SURE, LABELS)
+    assert len(unlikely) == 1
+    assert "only 2\u00a0%" in unlikely[0]
+    unsure = report.doubts(explained(sharp), np.array([0.3, 0.4, 0.3]), LABELS)
+    assert "only 40\u00a0%" in unsure[0]
+    assert "spread wide" in report.doubts(explained(np.ones((8, 8))), SURE, LABELS)[0]
+
+
+def test_notes_and_warnings_come_first():
+    found = [Finding("warning", "Guessed."), Finding("info", "Quiet.")]
+    made = explained(np.eye(64), notes=("The map is odd.",))
+    said = report.doubts(made, SURE, LABELS, findings=found)
+    assert said[:2] == ["The map is odd.", "Guessed."]
+    assert "Quiet." not in said
+
+
+def test_a_coarse_layer_says_how_wide_a_cell_is():
+    layers = [Layer("late", "Conv2d", (7, 7), 8), Layer("early", "Conv2d", (224, 224), 8)]
+    values = np.zeros((224, 224))
+    values[0, 0] = 1
+    late = report.doubts(
+        explained(values, parameters={"layer": "late"}), SURE, LABELS, layers=layers
+    )
+    assert "7 x 7: a cell is 32 pixels" in late[0]
+    assert not report.doubts(
+        explained(values, parameters={"layer": "early"}), SURE, LABELS, layers=layers
+    )
+
+
+def test_the_patch_bounds_what_can_show():
+    values = np.eye(64)
+    said = report.doubts(
+        explained(values, parameters={"patch_height": 8, "patch_width": 12}), SURE, LABELS
+    )
+    assert "12 pixels" in said[0]
+
+
+def test_a_check_names_a_method_of_another_kind():
+    others = {"grad-cam": "Grad-CAM", "occlusion": "Occlusion"}
+    assert "run Occlusion" in report.check(explained(np.ones((2, 2))), others)
+    assert report.check(explained(np.ones((2, 2))), {"grad-cam": "Grad-CAM"}) == ""
+
+
+def command(labels=LABELS, **changes):
+    made = explained(
+        np.ones((2, 2)),
+        target=changes.pop("target", Target(1)),
+        parameters={"layer": "features.3", "relu": False, "value": 0.25, "patch": 8},
+    )
+    text = report.command(
+        model="my model.pt",
+        photo="a photo.png",
+        explanation=made,
+        labels=labels,
+        defaults={"layer": "features.3", "relu": True, "value": 0.5, "patch": 8},
+        engine="ours",
+        options={"preprocessing": "caffe", "mean": [0.1, 0.2, 0.3]},
+    )
+    return shlex.split(text)
+
+
+def test_the_command_repeats_what_differs_from_the_defaults():
+    assert command() == [
+        "python", "cli.py", "explain", "my model.pt", "a photo.png", "--method", "grad-cam",
+        "--target", "star", "--relu", "off", "--value", "0.25", "--preprocessing", "caffe",
+        "--mean", "0.1,0.2,0.3", "--out", "out/",
+    ]  # fmt: skip
+
+
+def test_a_doubled_or_odd_class_name_goes_by_its_number():
+    assert command(["star", "star"])[8] == "1"
+    assert command(["0", "-rf /"])[8] == "1"
+    assert command(["0", "7"])[8] == "1"
+    assert command(["a", "$(reboot)"])[8] == "$(reboot)"
+    assert command(target=Target(1, against=2))[9:11] == ["--against", "ring"]

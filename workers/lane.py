@@ -1,0 +1,126 @@
+"""A lane: the one worker that holds a model, made again whenever it is gone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from workers.jobs import Job
+from workers.process import Died, Stopped, Worker
+from xai_core.errors import JobError, VitrineError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Owner(Protocol):
+    """As much of a model's handle as its lane needs."""
+
+    def make_room(self, lane: Lane) -> None:
+        """Put other models to rest where memory is short."""
+
+    def load(self, job: Job, role: str) -> Worker:
+        """Return a new worker that holds the model."""
+
+    def reload_later(self, lane: Lane) -> None:
+        """Load again in the background, before whatever waits."""
+
+
+class Lane:
+    """One worker that holds the model. One job at a time uses it.
+
+    `role` is `own` for the worker of the model's framework, `both` for the one where the
+    libraries run that need two frameworks.
+    """
+
+    def __init__(self, owner: Owner, role: str) -> None:
+        self._owner, self._role = owner, role
+        self._worker: Worker | None = None
+        self._use = threading.Lock()
+        self._loaded = self._resting = self._closed = False
+        self.failure: VitrineError | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether a worker holds the model now."""
+        return self._worker is not None and self._worker.alive
+
+    @property
+    def reloading(self) -> bool:
+        """Whether the worker is gone and the next one is not ready."""
+        return self._loaded and not self._resting and not self.holds
+
+    def ready(self, job: Job) -> None:
+        """See to it that a worker holds the model."""
+        with self._use:
+            self._ready(job)
+
+    def call(
+        self, job: Job, op: str, given: dict[str, Any], arrays: Arrays
+    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Have one order done, on a worker that holds the model."""
+        with self._use:
+            worker = self._ready(job)
+            job.begin()
+            try:
+                return worker.call(op, given, arrays, stop=job.should_stop, progress=job.progress)
+            except Died as died:
+                self._again()
+                raise died.error() from None
+            except Stopped as stopped:
+                if stopped.killed:
+                    self._again()
+                raise
+
+    def rest(self) -> bool:
+        """End the worker to free its memory, until the next run; False where it is in use."""
+        if not self._use.acquire(blocking=False):
+            return False
+        try:
+            self._resting = True
+            if self._worker is not None:
+                self._worker.kill()
+        finally:
+            self._use.release()
+        return True
+
+    def close(self) -> None:
+        """End the worker, in use or not."""
+        self._closed = True
+        if self._worker is not None:
+            self._worker.kill()
+
+    def _ready(self, job: Job) -> Worker:
+        # A file that once failed to load, or took its worker along, is not tried again.
+        if self.failure is not None:
+            raise self.failure
+        self._owner.make_room(self)
+        if self._worker is not None and self._worker.alive:
+            return self._worker
+        try:
+            worker = self._worker = self._owner.load(job, self._role)
+        except Died as died:
+            self.failure = died.error("The model could not be loaded. ")
+            raise self.failure from None
+        except VitrineError as error:
+            self.failure = error
+            raise
+        except Stopped:
+            first = not self._loaded and self._role == "own"
+            if first or not job.cancelled:
+                self.failure = JobError("The loading was stopped. Open the model again.")
+            else:
+                self._again()
+            raise
+        self._loaded, self._resting = True, False
+        if self._closed:
+            worker.kill()
+            raise JobError("The model is closed. Open it again.")
+        return worker
+
+    def _again(self) -> None:
+        self._worker = None
+        if not self._closed:
+            self._owner.reload_later(self)

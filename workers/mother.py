@@ -1,0 +1,283 @@
+"""A mother process: imports the frameworks once, and forks a fresh worker whenever asked.
+
+`python -m workers.mother KIND --control FD ...` is started by the client and talks to it alone.
+She never reads a model, a photo, or a word from a worker: she forks, watches memory from outside,
+kills and reaps. She and all her children end when the client does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import importlib
+import os
+import selectors
+import shutil
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from workers import control, sandbox
+
+KINDS = ("plain", "torch", "keras", "both")
+# Torch goes first where both are wanted: TensorFlow before torchvision aborts the process.
+FRAMEWORKS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "torch": ("torch", "torchvision"),
+    "keras": ("tensorflow", "keras", "tf_keras", "h5py"),
+    "both": ("torch", "torchvision", "tensorflow", "keras", "tf_keras", "h5py", "xplique"),
+}
+OURS = ("loaders.images", "loaders.load", "workers.tasks", "workers.worker")
+ADAPTERS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "torch": ("loaders.torch_file",),
+    "keras": ("loaders.keras_file",),
+    "both": ("loaders.torch_file", "loaders.keras_file"),
+}
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "torch": (
+        "matplotlib.pyplot",
+        "cv2",
+        "sklearn",
+        "pytorch_grad_cam",
+        "skimage.segmentation",
+        "lime",
+    ),
+    "keras": ("matplotlib.pyplot", "sklearn", "skimage.segmentation", "lime"),
+    "both": ("skimage.segmentation",),
+}
+"""What only some methods use: imported one by one while nobody asks for anything, so that a worker
+forked later need not spend seconds on it."""
+
+WATCH = 0.1
+"""Seconds between two looks at the children's memory."""
+
+SCRATCH_CAP = 2 << 30
+"""Bytes that a worker may keep in its scratch folder, whatever the number of files."""
+
+
+LOG = "worker.log"
+"""Where in its scratch folder a worker's libraries write what they print."""
+
+
+class Child:
+    """A forked worker, as its mother sees it."""
+
+    def __init__(self, pid: int, memory: int, scratch: Path) -> None:
+        self.pid, self.memory, self.scratch = pid, memory, scratch
+        self.reason = ""
+        self.looked = time.monotonic()
+
+    def watch(self) -> None:
+        """Kill the child when it holds more memory, or more scratch, than it may."""
+        if self.reason:
+            return
+        if resident(self.pid) > self.memory:
+            self.kill("memory")
+        elif time.monotonic() - self.looked > 1:
+            self.looked = time.monotonic()
+            if _folder_size(self.scratch) > SCRATCH_CAP:
+                self.kill("scratch")
+
+    def kill(self, reason: str) -> None:
+        """Kill the child; it is reaped later."""
+        self.reason = self.reason or reason
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of RAM that a process holds for itself, files that it maps left out."""
+    total = 0
+    try:
+        with Path(f"/proc/{pid}/status").open() as lines:
+            for line in lines:
+                if line.startswith(("RssAnon:", "RssShmem:")):
+                    total += int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        return 0  # gone, or a system without /proc: the limit on address space is what is left
+    return total
+
+
+def _folder_size(folder: Path) -> int:
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_blocks * 512  # noqa: PTH118
+    return total
+
+
+class Mother:
+    """The loop: orders from the client, children's ends, children's memory."""
+
+    def __init__(self, wires: control.Control, kind: str, threads: int, operations: str) -> None:
+        self.control, self.kind, self.threads, self.operations = wires, kind, threads, operations
+        self.children: dict[int, Child] = {}
+        self.client = os.getppid()
+        self.dismissed = False
+        self.extras = list(EXTRAS[kind])
+
+    def run(self) -> None:
+        """Serve until the client says goodbye, or is gone."""
+        selector = selectors.DefaultSelector()
+        selector.register(self.control, selectors.EVENT_READ)
+        try:
+            while not self.dismissed and os.getppid() == self.client:
+                if selector.select(self._patience()):
+                    for order, fds in self.control.receive():
+                        self._obey(order, fds)
+                self._reap()
+                for child in self.children.values():
+                    child.watch()
+                self._import_one()
+        except (EOFError, OSError):
+            pass  # the client died
+        finally:
+            selector.close()
+            self._end()
+
+    def _patience(self) -> float:
+        if self.extras:
+            return 0.0
+        return WATCH if self.children else 1.0
+
+    def _import_one(self) -> None:
+        if self.extras:
+            # A library that is not installed is one engine less, which says so itself.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(self.extras.pop(0))
+            gc.freeze()
+
+    def _obey(self, order: dict[str, Any], fds: list[int]) -> None:
+        match order["op"]:
+            case "spawn":
+                self._spawn(order, fds[0])
+            case "kill":
+                if child := self.children.get(order["id"]):
+                    child.kill("asked")
+            case "bye":
+                self.dismissed = True
+
+    def _spawn(self, order: dict[str, Any], fd: int) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(fd)
+            self.control.send({"event": "gone", "id": order["id"], "code": 0, "why": str(error)})
+            return
+        if pid == 0:
+            code = 70
+            try:
+                _become_worker(fd, order, self.kind, self.threads, self.operations)
+                code = 0
+            finally:
+                os._exit(code)
+        os.close(fd)
+        self.children[order["id"]] = Child(pid, order["memory"], Path(order["scratch"]))
+        self.control.send({"event": "born", "id": order["id"], "pid": pid})
+
+    def _reap(self) -> None:
+        for number, child in list(self.children.items()):
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                del self.children[number]
+                code = os.waitstatus_to_exitcode(status)
+                self.control.send(
+                    {"event": "gone", "id": number, "code": code, "why": child.reason}
+                )
+
+    def _end(self) -> None:
+        for child in self.children.values():
+            child.kill("asked")
+        for child in self.children.values():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child.pid, 0)
+
+
+def _become_worker(
+    fd: int, order: dict[str, Any], kind: str, threads: int, operations: str
+) -> None:
+    mother = os.getppid()
+    sandbox.die_with_parent()
+    if os.getppid() != mother:
+        return
+    # Of all that the mother had open only the worker's own wire is kept.
+    os.dup2(fd, 3)
+    for other in [int(name) for name in os.listdir("/dev/fd")]:  # noqa: PTH208 - plain names
+        if other > 3:
+            with contextlib.suppress(OSError):  # the listing's own, gone by now
+                os.close(other)
+    log = os.open(Path(order["scratch"]) / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for standard in (1, 2):  # 0 is the mother's own /dev/null
+        os.dup2(log, standard)
+    os.close(log)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    with contextlib.suppress(OSError):  # when RAM runs out, a worker goes before anything else
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    from workers import worker
+
+    scratch = Path(order["scratch"])
+    for name in ("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "TORCH_HOME", "KERAS_HOME"):
+        os.environ[name] = str(scratch)
+    import tempfile
+
+    tempfile.tempdir = str(scratch)
+    os.chdir(scratch)
+    os.umask(0o077)
+    state = sandbox.enter(
+        read=[Path(path) for path in order["read"]],
+        write=scratch,
+        address_space=max(16 << 30, 2 * order["memory"]),
+    )
+    os.environ["VITRINE_SANDBOX"] = "holds" if sandbox.floor(state) else "missing"
+    worker.serve(socket.socket(fileno=3), kind, threads, operations, state)
+
+
+def _import(kind: str, operations: str) -> None:
+    for name in FRAMEWORKS[kind]:
+        importlib.import_module(name)
+    for name in (*OURS, *ADAPTERS[kind]):
+        importlib.import_module(name)
+    if operations:
+        importlib.import_module(operations)
+    from xai_core.explainer import explainers
+
+    explainers()
+
+
+def main() -> None:
+    """Import, say so, and serve."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--wall", type=Path, required=True)
+    parser.add_argument("--operations", default="")
+    told = parser.parse_args()
+    wires = control.Control(socket.socket(fileno=told.control))
+    start = time.monotonic()
+    try:
+        _import(told.kind, told.operations)
+    except Exception as error:
+        wires.send({"event": "failed", "why": f"{type(error).__name__}: {error}"[:2000]})
+        raise
+    gc.collect()
+    gc.freeze()  # so that a child's collector does not copy every page it inherited
+    mother = Mother(wires, told.kind, told.threads, told.operations)
+    offered = sandbox.available()
+    seconds = time.monotonic() - start
+    wires.send({"event": "ready", "seconds": seconds, "sandbox": dict(offered)})
+    mother.run()
+    if not mother.dismissed:
+        # The client died without a goodbye: nobody else will clear away what it left.
+        shutil.rmtree(told.wall, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""What workers answer, checked and rebuilt: a worker may have been taken over by its model.
+
+A wrong answer is a JobError, never a surprise in a page.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.process import plain_text
+from xai_core.errors import JobError, UnsupportedModel, VitrineError
+from xai_core.explanation import Explanation
+from xai_core.model import Finding, Geometry
+
+Body = dict[str, Any]
+Arrays = Mapping[str, NDArray[Any]]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TEXT_CAP = 4000
+_CARD: dict[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "framework": str,
+    "architecture": (str, type(None)),
+    "parameters": int,
+    "input_size": list,
+    "channels": int,
+    "classes": int,
+    "labels": list,
+    "layers": list,
+    "default_layer": (str, type(None)),
+    "findings": list,
+    "preprocessing": dict,
+    "head": dict,
+    "ms_per_pass": (int, float),
+    "methods": dict,
+}
+
+
+def _checked(function: Callable[P, T]) -> Callable[P, T]:
+    """Turn whatever a senseless answer raises into one sentence."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except VitrineError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise JobError(
+                f"The worker's answer made no sense ({type(error).__name__}: "
+                f"{plain_text(error, 200)}). The model file may be hostile or damaged."
+            ) from None
+
+    return wrapper
+
+
+@_checked
+def framework(answer: Body) -> str:
+    """Return the kind of worker that a file needs."""
+    name = answer["framework"]
+    if name not in ("torch", "keras"):
+        raise ValueError("no known framework")
+    return str(name)
+
+
+@_checked
+def card(answer: Body) -> Body:
+    """Return a model's card, every text in it plain."""
+    for name, kind in _CARD.items():
+        if not isinstance(answer[name], kind):
+            raise TypeError(f"the card's {name}")
+    made = {name: clean(answer[name]) for name in _CARD}
+    if len(made["labels"]) != made["classes"] or not all(
+        isinstance(label, str) for label in made["labels"]
+    ):
+        raise ValueError("the card's labels")
+    height, width = made["input_size"]
+    if not (0 < int(height) <= 1 << 14 and 0 < int(width) <= 1 << 14):
+        raise ValueError("the card's input size")
+    for layer in made["layers"]:
+        if not isinstance(layer["name"], str) or len(layer["map_size"]) != 2:
+            raise ValueError("the card's layers")
+    for finding in made["findings"]:
+        _finding(finding)
+    for method in made["methods"].values():
+        if not {"why_not", "engines"} <= set(method) or not isinstance(method["engines"], dict):
+            raise ValueError("the card's methods")
+    return made
+
+
+@_checked
+def photo(answer: Body, arrays: Arrays) -> Body:
+    """Return a decoded photo."""
+    pixels = _array(arrays, "pixels", np.uint8, 3)
+    if pixels.shape[2] != 3 or not pixels.size:
+        raise ValueError("a photo that is not [H, W, 3]")
+    notes = tuple(plain_text(note, TEXT_CAP) for note in answer["notes"])
+    return {"pixels": pixels, "format": plain_text(answer["format"], 40), "notes": notes}
+
+
+@_checked
+def prediction(answer: Body, arrays: Arrays) -> Body:
+    """Return what a model says about a photo."""
+    made: Body = {name: _array(arrays, name, np.float32, 1) for name in ("probabilities", "logits")}
+    made["view"] = _array(arrays, "view", np.float32, 3)
+    if made["probabilities"].shape != made["logits"].shape or made["view"].shape[2] != 3:
+        raise ValueError("scores of two lengths")
+    geometry = answer["geometry"]
+    made["geometry"] = Geometry(
+        photo=_pair(geometry["photo"]),
+        box=tuple(float(edge) for edge in geometry["box"]),  # type: ignore[arg-type]
+        view=_pair(geometry["view"]),
+    )
+    if len(made["geometry"].box) != 4 or made["geometry"].view != made["view"].shape[:2]:
+        raise ValueError("a geometry that does not fit")
+    made["seconds"] = float(answer["seconds"])
+    made["findings"] = tuple(_finding(finding) for finding in answer["findings"])
+    return made
+
+
+@_checked
+def explanation(answer: Body, arrays: Arrays, *, model_hash: str, image_hash: str) -> Explanation:
+    """Return an Explanation; the hashes are the client's own, whatever the worker says."""
+    told = clean(answer) | {"model_hash": model_hash, "image_hash": image_hash}
+    try:
+        made = Explanation.from_json(told, arrays)
+        if made.geometry is None or made.attribution.shape != made.geometry.view:
+            raise ValueError("a map that does not fit its geometry")
+        return made
+    except UnsupportedModel as error:
+        raise JobError(str(error)) from None
+
+
+def clean(value: Any, depth: int = 0) -> Any:
+    """Return plain data with every text in it printable and of a bounded length."""
+    if depth > 8:
+        raise ValueError("plain data nested too deep")
+    if isinstance(value, str):
+        return plain_text(value, TEXT_CAP)
+    if isinstance(value, list):
+        return [clean(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {plain_text(key, 200): clean(item, depth + 1) for key, item in value.items()}
+    return value
+
+
+def _finding(finding: Body) -> Finding:
+    level = finding["level"]
+    if level not in ("info", "warning"):
+        raise ValueError("a finding of no known level")
+    return Finding(level, plain_text(finding["message"], TEXT_CAP))
+
+
+def _array(arrays: Arrays, name: str, kind: type, ndim: int) -> NDArray[Any]:
+    array = arrays[name]
+    if array.dtype != kind or array.ndim != ndim:
+        raise TypeError(f"{name} of type {array.dtype} and shape {array.shape}")
+    if kind is np.float32 and not np.isfinite(array).all():
+        raise ValueError(f"{name} that is not finite")
+    array.setflags(write=False)
+    return array
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    height, width = value
+    if not all(type(side) is int and math.isfinite(side) for side in (height, width)):
+        raise ValueError("a size that is not whole")
+    return height, width

@@ -1,0 +1,91 @@
+"""Folders on disk: one for the wall, in it one for each session and one for each worker.
+
+Every folder is open to its owner only, is removed when its use ends, and is swept at the next
+start if the process that made it died without doing so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+PREFIX = "vitrine-wall-"
+_NAME = re.compile(re.escape(PREFIX) + r"(\d+)-(\d+)-[0-9a-f]+")
+
+
+def make_wall(base: Path | None = None) -> Path:
+    """Make this process's folder under `base`, or else under the system's temporary folder."""
+    base = Path(tempfile.gettempdir()) if base is None else base
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sweep(base)
+    mark = f"{PREFIX}{os.getpid()}-{_born(os.getpid())}-{secrets.token_hex(8)}"
+    wall = base.resolve() / mark
+    wall.mkdir(mode=0o700)
+    return wall
+
+
+def sweep(base: Path) -> None:
+    """Remove the folders of walls whose process is dead."""
+    for folder in base.iterdir():
+        match = _NAME.fullmatch(folder.name)
+        if not match or not _ours(folder):
+            continue
+        pid, born = int(match[1]), int(match[2])
+        if _born(pid) != born:
+            remove(folder)
+
+
+def make_folder(parent: Path, hint: str = "") -> Path:
+    """Make a private folder with a name that nobody can guess."""
+    folder = parent / f"{hint}{secrets.token_hex(8)}"
+    folder.mkdir(mode=0o700, parents=True)
+    return folder
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder and all in it; one that is gone already is fine."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def safe_name(name: str) -> str:
+    """Return a file name out of whatever a browser sent: no folders, no odd characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".-")[-100:].lstrip(".-")
+    return plain or "file"
+
+
+def _ours(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        found = folder.lstat()
+        own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+        return stat.S_ISDIR(found.st_mode) and own
+    return False
+
+
+def _born(pid: int) -> int:
+    """Return when a process started, in the system's own ticks; -1 where it is dead.
+
+    A process id is used again after a while, with another start. Without /proc (macOS) it is 0
+    for every living process.
+    """
+    try:
+        # The command's name, in brackets, may itself hold spaces and brackets.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return -1 if fields[0] == "Z" else int(fields[19])
+    except OSError:
+        pass
+    if Path("/proc/self/stat").exists():
+        return -1
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return -1
+    except OSError:
+        pass
+    return 0
