@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("error: stopped", file=sys.stderr)
         return 130
-    print(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))
+    try:
+        print(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -332,7 +336,7 @@ def _explain(args: argparse.Namespace) -> dict[str, Any]:
             ),
             method.title,
         )
-        answer = explanation.to_json()
+        answer: dict[str, Any] = explanation.to_json()
         label = card["labels"][index]
         answer |= {"label": label, "probability": float(seen["probabilities"][index])}
         answer |= {"frame": args.frame, "shape": list(explanation.attribution.shape)}

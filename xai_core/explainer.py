@@ -112,7 +112,7 @@ class Explainer:
         """Say in a sentence why the method cannot serve the model, or None where it can."""
         for need in cls.needs:
             if not isinstance(model, need):
-                return f"{cls.title} needs {_NEEDED[need]}, which this model does not give."
+                return f"{cls.title} needs {NEEDED[need]}, which this model does not give."
         return None
 
     def forward_passes(self, model: Sized) -> int:
@@ -175,7 +175,7 @@ class Explainer:
         )
 
 
-_NEEDED: dict[type, str] = {
+NEEDED: dict[type, str] = {
     Predicts: "class scores",
     MasksFast: "class scores for masked photos",
     Differentiates: "gradients",

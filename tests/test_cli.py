@@ -1,0 +1,162 @@
+"""The command line as a contract: keys, files, exit statuses, one line of error."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cli
+from loaders import catalogue
+from xai_core.explainer import explainers
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, Any, str]:
+    """Return the exit status, the JSON on standard output and the text on standard error."""
+    try:
+        status = cli.main(argv)
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return status, json.loads(out) if out else None, err
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a photo that is not square, so that frames and boxes show."""
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    source = Image.open(catalogue.photos()[0].path).convert("RGB").resize((300, 200))
+    source.save(path)
+    return path
+
+
+def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    status, models, _ = run(capsys, "models")
+    assert status == 0
+    assert {"shapes", "shapes-keras", "shapes-shortcut"} <= {row["name"] for row in models}
+    assert all(row["task"] == "classification" and row["source"] == "built-in" for row in models)
+    status, methods, _ = run(capsys, "methods")
+    assert status == 0
+    assert [row["name"] for row in methods] == list(explainers())
+    row = next(row for row in methods if row["name"] == "occlusion")
+    (patch,) = (p for p in row["parameters"] if p["name"] == "patch_height")
+    assert patch["range"] == [1, 512]
+    assert patch["default"] == 32
+    assert patch["unit"] == "px"
+
+
+def test_inspect(capsys: pytest.CaptureFixture[str]) -> None:
+    status, card, _ = run(capsys, "inspect", "shapes")
+    assert status == 0
+    assert card["framework"] == "torch"
+    assert card["input_size"] == [128, 128]
+    assert card["channels"] == 3
+    assert card["classes"] == len(card["labels"])
+    assert card["parameters"] > 100_000
+    assert any(row["name"] == card["default_layer"] for row in card["layers"])
+    assert card["sandbox"]["layers"]
+    assert all(row["level"] in ("info", "warning") for row in card["findings"])
+
+
+def test_predict(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
+    status, seen, _ = run(capsys, "predict", "shapes", str(photo), "--top", "3")
+    assert status == 0
+    assert len(seen["predictions"]) == 3
+    chances = [row["probability"] for row in seen["predictions"]]
+    assert chances == sorted(chances, reverse=True)
+    assert seen["preprocessing"]["name"] == "symmetric"
+
+
+@pytest.mark.parametrize("frame", ["view", "upload"])
+def test_explain(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, frame: str
+) -> None:
+    out = tmp_path / "out"
+    status, said, err = run(
+        capsys, "explain", "shapes", str(photo), "--method", "occlusion", "--target", "1",
+        "--against", catalogue.models()[0].classes[0], "--patch-height", "32", "--patch-width=40",
+        "--frame", frame, "--fit", "pad", "--out", str(out),
+    )  # fmt: skip
+    assert status == 0, err
+    attribution = np.load(out / "attribution.npy", allow_pickle=False)
+    assert attribution.dtype == np.float32
+    assert attribution.shape == ((200, 300) if frame == "upload" else (128, 128))
+    assert np.isfinite(attribution).all()
+    assert np.ptp(attribution) > 0
+    assert Image.open(out / "overlay.png").size == (300, 200)
+    written = json.loads((out / "explanation.json").read_text())
+    assert written["parameters"]["patch_height"] == 32
+    assert written["parameters"]["patch_width"] == 40
+    assert written["target"] == {"index": 1, "against": 0, "of": "logit"}
+    assert written["geometry"]["box"] == [-50.0, 0.0, 250.0, 300.0]
+    assert said["files"]
+    assert "passes" in err
+
+
+def test_engines_agree(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    maps = []
+    for engine in ("ours", "grad-cam"):
+        out = tmp_path / engine
+        status, _, err = run(
+            capsys, "explain", "shapes", str(photo), "--method", "grad-cam", "--engine", engine,
+            "--out", str(out),
+        )  # fmt: skip
+        assert status == 0, err
+        maps.append(np.load(out / "attribution.npy"))
+    ours = (maps[0] - maps[0].min()) / (1e-7 + np.ptp(maps[0]))
+    np.testing.assert_allclose(ours, maps[1], atol=1e-4)
+
+
+BAD_CALLS = [
+    ["explain", "shapes", "PHOTO", "--method", "magic", "--out", "OUT"],
+    [
+        "explain",
+        "shapes",
+        "PHOTO",
+        "--method",
+        "occlusion",
+        "--patch-height",
+        "600",
+        "--out",
+        "OUT",
+    ],
+    ["explain", "shapes", "PHOTO", "--method", "occlusion", "--nonsense", "1", "--out", "OUT"],
+    ["explain", "shapes", "PHOTO", "--method", "grad-cam", "--target", "zebra", "--out", "OUT"],
+    ["predict", "shapes", "PHOTO", "--size", "foo"],
+    ["predict", "shapes", "PHOTO", "--top", "0"],
+    ["predict", "shapes", "PHOTO", "--nonsense"],
+    ["nonsense"],
+    [],
+]
+
+
+@pytest.mark.parametrize("call", BAD_CALLS, ids=" ".join)
+def test_bad_calls(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, call: list[str]
+) -> None:
+    named = {"PHOTO": str(photo), "OUT": str(tmp_path)}
+    status, out, err = run(capsys, *[named.get(word, word) for word in call])
+    assert status == 2
+    assert out is None
+    assert err.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_refused_files(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    text = tmp_path / "model.pt"
+    text.write_text("I am no model\n" * 20)
+    for call, message in (
+        (["inspect", str(text)], "This is a text file"),
+        (["inspect", str(photo)], "This is a photo"),
+        (["predict", "shapes", str(text)], "photo"),
+        (["inspect", str(tmp_path / "nowhere.pt")], "no built-in model of that name"),
+        (["predict", "shapes", str(tmp_path / "nowhere.png")], "no built-in photo"),
+        (["inspect", "shapes", "--classes", str(photo)], "class names cannot be read"),
+    ):
+        status, out, err = run(capsys, *call)
+        assert status == 3, call
+        assert out is None
+        last = err.strip().splitlines()[-1]
+        assert last.startswith("error: ")
+        assert message in last

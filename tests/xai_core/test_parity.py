@@ -1,0 +1,79 @@
+"""The built-in twins and the libraries, on five photos and three classes, one of them unlikely."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from loaders import catalogue
+from loaders.images import decode
+from loaders.load import load
+from xai_core.explainer import make
+from xai_core.model import Target
+
+PHOTOS = [sample.path for sample in catalogue.photos()[:5]]
+PATCHES = {"patch_height": 32, "patch_width": 24, "stride_height": 24, "stride_width": 16}
+
+
+@pytest.fixture(scope="module")
+def twins() -> tuple[Any, Any]:
+    entries = [catalogue.find(name) for name in ("shapes", "shapes-keras")]
+    torch_twin, keras_twin = (load(e.path, e.options, name=e.name) for e in entries if e)
+    return torch_twin, keras_twin
+
+
+@pytest.fixture(scope="module")
+def questions(twins: tuple[Any, Any]) -> list[tuple[Any, Target]]:
+    """Return each photo's view with its first, its second and its least likely class."""
+    asked = []
+    for path in PHOTOS:
+        view, _ = twins[0].preprocessing.view(decode(path.read_bytes()).pixels)
+        order = np.argsort(-twins[0].logits(view[None])[0])
+        asked += [(view, Target(int(order[place]))) for place in (0, 1, -1)]
+    assert len(asked) == 15
+    return asked
+
+
+def attribution(model: Any, view: Any, target: Target, method: str, **values: Any) -> Any:
+    engine = values.pop("engine", "ours")
+    return make(method, values, engine=engine).explain(model, view, target)
+
+
+def scaled(values: Any) -> Any:
+    values = values - values.min()
+    return values / (1e-7 + values.max())
+
+
+def test_grad_cam(twins: tuple[Any, Any], questions: list[tuple[Any, Target]]) -> None:
+    drawn = 0
+    for view, target in questions:
+        ours, keras = (attribution(twin, view, target, "grad-cam") for twin in twins)
+        np.testing.assert_allclose(ours.arrays["map"], keras.arrays["map"], atol=1e-4)
+        if not np.any(ours.attribution):
+            continue
+        drawn += 1
+        library = attribution(twins[0], view, target, "grad-cam", engine="grad-cam")
+        np.testing.assert_allclose(scaled(ours.attribution), library.attribution, atol=1e-4)
+        xplique = attribution(twins[1], view, target, "grad-cam", engine="xplique").attribution
+        cubic = tf.image.resize(ours.arrays["map"][..., None], view.shape[:2], method="bicubic")
+        cubic = np.maximum(cubic.numpy()[..., 0], 0)
+        np.testing.assert_allclose(cubic / cubic.max(), xplique / cubic.max(), atol=1e-4)
+    assert drawn >= 10  # a class that nothing speaks for has a blank map
+
+
+def test_occlusion(twins: tuple[Any, Any], questions: list[tuple[Any, Target]]) -> None:
+    for view, target in questions:
+        ours, keras = (attribution(twin, view, target, "occlusion", **PATCHES) for twin in twins)
+        assert np.ptp(ours.attribution) > 0.01
+        np.testing.assert_allclose(ours.attribution, keras.attribution, atol=1e-4)
+
+
+@pytest.mark.parametrize("twin", [0, 1])
+def test_occlusion_in_their_convention(
+    twins: tuple[Any, Any], questions: list[tuple[Any, Target]], twin: int
+) -> None:
+    for view, target in questions:
+        ours = attribution(twins[twin], view, target, "occlusion", overlap="sum", **PATCHES)
+        xplique = attribution(twins[twin], view, target, "occlusion", engine="xplique", **PATCHES)
+        np.testing.assert_allclose(ours.attribution, xplique.attribution, atol=1e-4)
