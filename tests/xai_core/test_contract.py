@@ -178,7 +178,7 @@ def test_passes_are_counted(models: list[Any], name: str) -> None:
 def test_targets_and_views_are_checked(models: list[Any], name: str) -> None:
     model = serving(models[:1], name, "ours")
     method = make(name, {}, size=model.input_size)
-    with pytest.raises(ParamError, match="Target must be from 0 to 2, .*got 3"):
+    with pytest.raises(ParamError, match=r"Target must be from 0 to 2, .*got 3"):
         method.explain(model, tiny.view(), Target(3))
     with pytest.raises(ParamError, match="got an array"):
         method.explain(model, tiny.view()[:-1], Target(0))
@@ -211,7 +211,7 @@ def test_engines_of_the_other_framework_say_why_not(
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ParamError, match="A method must be one of .*, got 'magic'"):
+    with pytest.raises(ParamError, match=r"A method must be one of .*, got 'magic'"):
         make("magic", {})
     with pytest.raises(ParamError, match="GradCAM has no parameter 'masks'"):
         make("grad-cam", {"masks": 3})

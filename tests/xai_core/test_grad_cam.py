@@ -112,7 +112,9 @@ def test_a_model_without_maps_is_told_so() -> None:
 
 def test_an_unknown_layer_is_refused(twins: tuple[Any, Any]) -> None:
     for model in twins:
-        with pytest.raises(ParamError, match="layer must be one whose output is a map .*'nowhere'"):
+        with pytest.raises(
+            ParamError, match=r"layer must be one whose output is a map .*'nowhere'"
+        ):
             make("grad-cam", {"layer": "nowhere"}).explain(model, tiny.view(), Target(0))
 
 

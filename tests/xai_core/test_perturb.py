@@ -87,7 +87,7 @@ def test_baselines(name: str) -> None:
 
 
 def test_unknown_baseline() -> None:
-    with pytest.raises(ParamError, match="A baseline must be one of .*, got 'pink'"):
+    with pytest.raises(ParamError, match=r"A baseline must be one of .*, got 'pink'"):
         baseline("pink", np.zeros((4, 4, 3), np.float32))
 
 
