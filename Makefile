@@ -3,12 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint lock models screenshots clean
+.PHONY: help setup setup-dev run test check lint bench lock models screenshots clean
 
 help:
 	@echo "make run          set up and open the app on http://localhost:8501"
 	@echo "make test         set up and run the tests"
 	@echo "make check        format, lint, types and tests"
+	@echo "make bench        time our engines beside the libraries'"
 	@echo "make setup        the virtual environment and its packages only"
 	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
 	@echo "make models       train the built-in models and draw the photos again"
@@ -44,6 +45,9 @@ lint: setup-dev
 	@$(BIN)/mypy
 
 check: lint test
+
+bench: setup
+	@$(BIN)/python -m benchmarks.occlusion
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }

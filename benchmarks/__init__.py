@@ -1,0 +1,1 @@
+"""Timings side by side with the peers, printed as ratios."""
