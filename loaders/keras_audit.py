@@ -139,6 +139,7 @@ CODE = {
     "JaxLayer": "calls Python code",
     "FlaxLayer": "calls Python code",
 }
+_TF_INITIALIZERS = "tensorflow.python.ops.init_ops_v2"  # in EfficientNetV2 by tf_keras
 MAX_DEPTH, MAX_NODES = 60, 2_000_000
 
 
@@ -228,7 +229,8 @@ def _check(node: dict[str, Any], owner: str) -> None:
         )
     elif name not in LAYERS | MODELS | PARTS | TRAINING:
         _refuse(what, name, node.get("registered_name"))
-    if module is not None and not _is_keras(module):
+    initializer = module == _TF_INITIALIZERS and name in PARTS
+    if module is not None and not _is_keras(module) and not initializer:
         _refuse(what, f"{module}.{name}")
     _check_registered(node, what, name, name)
 

@@ -67,9 +67,10 @@ def read(path: Path, archive: Archive) -> tuple[Any, str]:
                 raise
             reasons.append(_reason(error))
     if archive.written_by.startswith("Keras 3"):
+        lost = ", as HDF5 cannot hold all of its operations" if archive.kind == "hdf5" else ""
         raise LoadError(
-            f"Keras 3 wrote this file and cannot rebuild it: {reasons[0]} | Save it where it was "
-            "made with Keras's own layers only, as model.save('model.keras')."
+            f"Keras 3 wrote this file and cannot rebuild it{lost}: {reasons[0]} | Save it again "
+            "where it was made, as model.save('model.keras')."
         )
     raise LoadError(
         f"Neither Keras 3 nor tf_keras can rebuild this file. Keras 3: {reasons[0]} | tf_keras: "
@@ -289,7 +290,8 @@ class KerasModel:
     def native(self) -> Any:
         """Return a functional model: float32 `[N, h, w, 3]` RGB in 0..1 in, logits out.
 
-        It shares this model's layers. Of the library that read the model: keras or tf_keras.
+        It shares this model's layers, which lie inside its last one. Of the library that read the
+        model: keras or tf_keras.
         """
         if self._native is None:
             library = self._library()

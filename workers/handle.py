@@ -216,7 +216,7 @@ def _digest(path: Path, job: Job) -> str:
     made = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while part := file.read(1 << 22):
+            while part := file.read(1 << 18):
                 made.update(part)
                 if job.should_stop():
                     raise Stopped(killed=False)

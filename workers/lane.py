@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -36,7 +37,9 @@ class Lane:
     """
 
     def __init__(self, owner: Owner, role: str) -> None:
-        self._owner, self._role = owner, role
+        # Weak: a closed model's card is freed at once, not when the collector finds the circle.
+        self._owner: Owner = weakref.proxy(owner)
+        self._role = role
         self._worker: Worker | None = None
         self._use = threading.Lock()
         self._loaded = self._resting = self._closed = False

@@ -126,9 +126,14 @@ class Mother:
         """Serve until the client says goodbye, or is gone."""
         selector = selectors.DefaultSelector()
         selector.register(self.control, selectors.EVENT_READ)
+        bell = _bell()
+        selector.register(bell, selectors.EVENT_READ)
         try:
             while not self.dismissed and os.getppid() == self.client:
-                if selector.select(self._patience()):
+                ready = {key.fd for key, _ in selector.select(self._patience())}
+                if bell in ready:
+                    os.read(bell, 512)
+                if self.control.fileno() in ready:
                     for order, fds in self.control.receive():
                         self._obey(order, fds)
                 self._reap()
@@ -164,6 +169,7 @@ class Mother:
                 self.dismissed = True
 
     def _spawn(self, order: dict[str, Any], fd: int) -> None:
+        own = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
@@ -173,7 +179,7 @@ class Mother:
         if pid == 0:
             code = 70
             try:
-                _become_worker(fd, order, self.kind, self.threads, self.operations)
+                _become_worker(own, fd, order, self.kind, self.threads, self.operations)
                 code = 0
             finally:
                 os._exit(code)
@@ -199,12 +205,21 @@ class Mother:
                 os.waitpid(child.pid, 0)
 
 
+def _bell() -> int:
+    """Return a descriptor that can be read whenever a child has ended."""
+    heard, rung = os.pipe()
+    os.set_blocking(rung, False)
+    signal.set_wakeup_fd(rung, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return heard
+
+
 def _become_worker(
-    fd: int, order: dict[str, Any], kind: str, threads: int, operations: str
+    mother: int, fd: int, order: dict[str, Any], kind: str, threads: int, operations: str
 ) -> None:
-    mother = os.getppid()
+    signal.set_wakeup_fd(-1)
     sandbox.die_with_parent()
-    if os.getppid() != mother:
+    if os.getppid() != mother:  # she ended before the kernel was told
         return
     # Of all that the mother had open only the worker's own wire is kept.
     os.dup2(fd, 3)

@@ -33,6 +33,9 @@ Stop = Callable[[], bool]
 GRACE = 1.0
 """Seconds that a worker has to stop when asked, before it is killed."""
 
+CAPS = {"result": 512 << 20, "progress": 32 << 20}
+"""Bytes of arrays that a message of a worker's may bring, by its kind; none for the others."""
+
 READY_LIMIT = 180.0
 """Seconds that a mother may take to import her frameworks."""
 
@@ -231,7 +234,7 @@ class Worker:
                 raise EOFError
 
         try:
-            self.sandbox = self._channel.receive(tick=tick)[0]["sandbox"]
+            self.sandbox = self._channel.receive(tick=tick, admit=_admit)[0]["sandbox"]
         except Stopped:
             self.kill()
             raise
@@ -266,7 +269,7 @@ class Worker:
             if asked is not None:
                 self._channel.send({"op": "cancel", "job": job})
             while True:
-                body, made = self._channel.receive(tick=tick)
+                body, made = self._channel.receive(tick=tick, admit=_admit)
                 match body.get("event"):
                     case "progress":
                         progress(*_progress(body, made))
@@ -321,6 +324,11 @@ class Worker:
         words = _tail(self._scratch / LOG)
         self._bury()
         return Died(_obituary(self._code, self._why, self._memory), words)
+
+
+def _admit(body: dict[str, Any], size: int) -> bool:
+    # A worker sends as many messages as it likes, so each kind has its own bound.
+    return size <= CAPS.get(str(body.get("event")), 0)
 
 
 def _tail(log: Path, size: int = 20_000) -> str:

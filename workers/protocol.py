@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 Body = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
 Tick = Callable[[], None]
+Admit = Callable[[Body, int], bool]
 
 JSON_CAP = 4 << 20
 ARRAYS_CAP = 1 << 30
@@ -79,12 +80,19 @@ class Channel:
             self._write(header, tick)
             self._write(data, tick)
 
-    def receive(self, *, tick: Tick | None = None) -> tuple[Body, dict[str, NDArray[Any]]]:
-        """Wait for one message. Raises ProtocolError, or EOFError where the other side is gone."""
+    def receive(
+        self, *, tick: Tick | None = None, admit: Admit | None = None
+    ) -> tuple[Body, dict[str, NDArray[Any]]]:
+        """Wait for one message. Raises ProtocolError, or EOFError where the other side is gone.
+
+        `admit` sees the body and the bytes of its arrays before any of them is read.
+        """
         (length,) = struct.unpack(">I", self._read(4, tick).tobytes())
         if not 2 <= length <= JSON_CAP:
             raise ProtocolError(f"A message of {length} bytes is refused")
         body, listed = _envelope(self._read(length, tick))
+        if admit and not admit(body, sum(size for _, size in listed)):
+            raise ProtocolError("A message with more arrays than its kind may bring")
         return body, {name: self._array(size, tick) for name, size in listed}
 
     def _array(self, size: int, tick: Tick | None) -> NDArray[Any]:

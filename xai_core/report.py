@@ -248,9 +248,9 @@ def command(
         words += ["--engine", explanation.engine]
     for name, value in explanation.parameters.items():
         if value != defaults.get(name):
-            words += ["--" + name.replace("_", "-"), _word(value)]
+            words += _flag(name, value)
     for name, value in (options or {}).items():
-        words += ["--" + name.replace("_", "-"), _word(value)]
+        words += _flag(name, value)
     words += ["--out", "out/"]
     return "python cli.py " + " ".join(shlex.quote(word) for word in words)
 
@@ -260,6 +260,12 @@ def _class_word(labels: Sequence[str], index: int) -> str:
     label = labels[index]
     plain = label.isprintable() and not label.startswith("-") and not label.strip().isdigit()
     return label if plain and list(labels).count(label) == 1 else str(index)
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    flag, word = "--" + name.replace("_", "-"), _word(value)
+    # A word that begins with a dash would be read as a flag of its own.
+    return [f"{flag}={word}"] if word.startswith("-") else [flag, word]
 
 
 def _word(value: Any) -> str:

@@ -40,6 +40,13 @@ def test_keras_own_layers_pass():
     audit(model(DENSE, model(DENSE)))
 
 
+def test_tensorflows_initializers_pass_and_nothing_else_of_theirs():
+    module = "tensorflow.python.ops.init_ops_v2"
+    audit(model(changed(config={"init": {"class_name": "Constant", "module": module}})))
+    with pytest.raises(LoadError, match=r"init_ops_v2\.Dense is not one"):
+        audit(model(changed(module=module)))
+
+
 @pytest.mark.parametrize(
     ("layer", "said"),
     [

@@ -109,6 +109,13 @@ def flood(bench, given, arrays, progress):
         progress._channel.send({"event": "progress", "done": 1, "total": 2})
 
 
+def bloat(bench, given, arrays, progress):
+    """Send a map that is far too large, as if it were progress."""
+    event = {"event": "progress", "done": 1, "total": 2}
+    progress._channel.send(event, {"partial": np.zeros((4000, 4000), np.float32)})
+    return {}, {}
+
+
 def environment(bench, given, arrays, progress):
     return {"environ": dict(os.environ)}, {}
 
@@ -130,8 +137,8 @@ def spend(bench, given, arrays, progress):
 OPERATIONS = {
     function.__name__: function
     for function in (
-        load, echo, sleep, compute, steps, hog, litter, crash, boom, garbage, flood, environment,
-        probe, spend,
+        load, echo, sleep, compute, steps, hog, litter, crash, boom, garbage, flood, bloat,
+        environment, probe, spend,
     )
 }  # fmt: skip
 

@@ -275,6 +275,11 @@ def test_a_worker_that_talks_nonsense_is_stopped(open_model, data):
     assert model.call("echo", {}).result(10)[0]["calls"] == 1
 
 
+def test_a_worker_cannot_fill_the_client_s_memory(open_model):
+    with pytest.raises(JobError, match="more arrays than its kind may bring"):
+        open_model().call("bloat", {}).result(30)
+
+
 def test_the_watch_on_memory(tmp_path):
     wall = new_wall(tmp_path, memory_limit=300 << 20)
     try:

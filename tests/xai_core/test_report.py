@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from xai_core import report
+from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
 from xai_core.model import Finding, Geometry, Layer, Target
 
@@ -207,3 +208,33 @@ def test_a_doubled_or_odd_class_name_goes_by_its_number():
     assert command(["0", "7"])[8] == "1"
     assert command(["a", "$(reboot)"])[8] == "$(reboot)"
     assert command(target=Target(1, against=2))[9:11] == ["--against", "ring"]
+
+
+@pytest.mark.parametrize("cls", explainers().values())
+def test_the_command_line_reads_the_command_as_it_was_meant(cls):
+    import cli
+
+    other = {}
+    for name, param in cls.declared().items():
+        if param.kind == "switch":
+            other[name] = not param.default
+        elif param.kind == "choice":
+            other[name] = param.options[-1]
+        elif param.kind in ("integer", "real"):
+            other[name] = param.lo
+        else:
+            other[name] = "features.1/conv"
+    made = Explanation(
+        attribution=np.ones((2, 2)), signed=True, target=Target(1, against=2), method=cls.name,
+        engine=cls.engines[-1].name, parameters=other,
+    )  # fmt: skip
+    text = report.command(
+        model="m.pt", photo="p q.png", explanation=made, labels=LABELS, defaults={},
+        engine=cls.engines[0].name, options={"mean": [-0.5, 0.1, 1.0], "size": "64x96"},
+    )  # fmt: skip
+    args = cli._parse(shlex.split(text)[2:])
+    assert args.values == other
+    assert (args.model, args.image, args.method) == ("m.pt", "p q.png", cls.name)
+    assert (args.target, args.against) == ("star", "ring")
+    assert args.engine == ("" if len(cls.engines) == 1 else cls.engines[-1].name)
+    assert (args.mean, args.size) == ("-0.5,0.1,1", "64x96")

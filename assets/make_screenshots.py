@@ -1,0 +1,109 @@
+"""Drive the app in chromium and write the README's picture: `python -m assets.make_screenshots`.
+
+It opens the page as a first visitor does, presses Run, and takes what is then on the screen.
+"""
+
+import argparse
+import io
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+FOLDER: Final = ROOT / "docs" / "images"
+WIDTH: Final = 1280
+LIMIT: Final = 600_000  # bytes a picture may have
+FLAGS: Final = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def main() -> None:
+    """Start a server, take the pictures, end the server."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dark", action="store_true", help="take the dark theme")
+    parser.add_argument("--out", type=Path, default=FOLDER / "offering.png")
+    asked = parser.parse_args()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    server = subprocess.Popen([*command, "--server.headless", "true"], cwd=ROOT)  # noqa: S603
+    try:
+        wait(address, server)
+        data = offering(address, dark=asked.dark)
+    finally:
+        server.terminate()
+        server.wait(30)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.write_bytes(data)
+    print(f"{asked.out}: {len(data) / 1000:.0f} kB")
+
+
+def wait(address: str, server: "subprocess.Popen[bytes]") -> None:
+    """Wait until the server answers. Raises RuntimeError where it does not."""
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):  # noqa: S310
+                return
+        except OSError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.2)
+    raise RuntimeError("the server did not start")
+
+
+def offering(address: str, *, dark: bool = False) -> bytes:
+    """Return the page 'Offering' after its first run, as PNG."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        page: Any = browser.new_page(
+            viewport={"width": WIDTH, "height": 1000}, color_scheme="dark" if dark else "light"
+        )
+        page.set_default_timeout(120_000)
+        page.goto(address)
+        page.get_by_role("button", name="Run (").click()
+        page.locator('.frame[data-drawn^="answer"]').wait_for()
+        page.get_by_text("Details").wait_for()
+        page.mouse.move(5, 500)
+        # The page scrolls inside itself: make the window as tall as what is in it.
+        height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
+        page.set_viewport_size({"width": WIDTH, "height": int(height)})
+        page.wait_for_timeout(1500)  # the figure is drawn again at its new size
+        taken = page.screenshot()
+        browser.close()
+    return small(taken)
+
+
+def small(png: bytes) -> bytes:
+    """Return a picture of fewer bytes than `LIMIT`, with fewer colours where it must be."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    for colours in (None, 256, 128):
+        out = io.BytesIO()
+        shown = image if colours is None else image.quantize(colours)
+        shown.save(out, "PNG", optimize=True)
+        if out.tell() < LIMIT:
+            break
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    main()

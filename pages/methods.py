@@ -1,0 +1,57 @@
+"""Every method, as it declares itself."""
+
+import streamlit as st
+
+from ui import text, views
+from xai_core.explainer import NEEDED, Explainer, explainers
+from xai_core.params import Param
+
+views.heading(
+    "Methods",
+    "What each method asks of a model, who computes it, and what its settings do.",
+)
+
+
+def link(reference: str) -> str:
+    """Return where a reference leads, or nothing."""
+    if reference.startswith("arXiv:"):
+        return f"https://arxiv.org/abs/{reference.removeprefix('arXiv:')}"
+    return reference if reference.startswith("https://") else ""
+
+
+def default(param: Param) -> str:
+    """Return a default in words."""
+    if isinstance(param.default, bool):
+        return "on" if param.default else "off"
+    return str(param.default) or "the method's own"
+
+
+def rows(cls: type[Explainer]) -> str:
+    """Return a method's parameters as the rows of a table."""
+    return "".join(
+        f"<tr><td>{text.escape(param.title)}</td><td>{text.escape(default(param))}"
+        f"</td><td>{text.escape(param.rule)}</td><td>{text.escape(param.help)}"
+        f"{text.escape(' Engines: ' + ', '.join(param.engines) + '.') if param.engines else ''}"
+        "</td></tr>"
+        for param in cls.declared().values()
+    )
+
+
+for cls in explainers().values():
+    with st.container(border=True):
+        st.header(cls.title, anchor=cls.name)
+        summary = (cls.__doc__ or "").strip().split("\n\n")[0]
+        views.line(" ".join(summary.split()), "v-prose")
+        needs = " and ".join(NEEDED[need] for need in cls.needs)
+        engines = ", ".join(engine.name for engine in cls.engines)
+        kind = "signed" if cls.signed else "unsigned"
+        views.line(f"Needs of the model: {needs}. Engines: {engines}. Its map is {kind}.")
+        if where := link(cls.reference):
+            st.markdown(f"[{cls.reference}]({where})")
+        else:
+            views.line(cls.reference)
+        if cls.declared():
+            st.html(
+                '<div class="v-scroll"><table class="v-table"><tr><th>Setting</th><th>Default</th>'
+                f"<th>Range</th><th>What it does</th></tr>{rows(cls)}</table></div>"
+            )

@@ -1,0 +1,165 @@
+import io
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import ROOT
+
+NAMES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
+RUN = re.compile(r"^Run \(")
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def ready(page):
+    """Wait until the model has answered and a run can be started."""
+    page.get_by_role("button", name=RUN).wait_for()
+    return page
+
+
+def run(page):
+    page.get_by_role("button", name=RUN).click()
+    page.get_by_text("Before you believe it").wait_for()
+
+
+def choose(page, label, option):
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+SAMPLE = """canvas => {
+  const small = document.createElement("canvas");
+  small.width = small.height = 48;
+  const context = small.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(canvas, 0, 0, 48, 48);
+  return Array.from(context.getImageData(0, 0, 48, 48).data);
+}"""
+
+
+def drawn(page, part):
+    """Return a sample of one canvas of the figure, once it is painted, uint8 [48, 48, 4]."""
+    page.locator('.frame[data-drawn^="answer"]').wait_for()
+    canvas = page.locator(f".frame[data-drawn^=answer] .{part} canvas")
+    return np.array(canvas.evaluate(SAMPLE), np.uint8).reshape(48, 48, 4)
+
+
+def upload(page, popover, label, name, data):
+    page.get_by_role("button", name=popover).click()
+    place = page.get_by_test_id("stFileUploader").filter(has_text=label)
+    place.locator("input[type=file]").set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    )
+
+
+def upload_model(page, name):
+    page.get_by_role("button", name="Change model").click()
+    box = page.get_by_role("textbox", name="Class names, one a line")
+    box.fill("\n".join(f"my {label}" for label in NAMES))
+    box.blur()
+    page.get_by_role("button", name="Change model").click()
+    data = (ROOT / "assets" / "models" / "shapes.pth").read_bytes()
+    upload(page, "Change model", "Model file", name, data)
+    page.get_by_text(name, exact=True).first.wait_for()
+
+
+def number(page):
+    """Return the patch height that the slider shows."""
+    return int(page.get_by_role("slider", name="Patch height").input_value())
+
+
+def test_the_first_page_shows_the_model_its_answer_and_after_run_where_it_looked(visit):
+    page = ready(visit())
+    page.get_by_role("heading", name="Your model, behind glass").wait_for()
+    assert page.locator(".v-name").inner_text()
+    bars = page.locator(".bars button")
+    assert bars.count() == 5
+    run(page)
+    for part in ("photo", "map", "over"):
+        assert drawn(page, part)[..., :3].std() > 5
+    assert (drawn(page, "map")[..., 3] == 255).mean() > 0.9
+    before = drawn(page, "over")
+    page.get_by_role("slider", name="Opacity").fill("0")
+    np.testing.assert_array_equal(drawn(page, "over"), drawn(page, "photo"))
+    assert (drawn(page, "over") != before).any()
+    page.get_by_text("Half of the evidence for").wait_for()
+
+
+def test_a_bar_makes_its_class_the_target(visit):
+    page = ready(visit())
+    second = page.locator(".bars button").nth(1)
+    label = second.locator(".name").inner_text()
+    second.click()
+    page.locator('.bars button[aria-pressed="true"]').filter(has_text=label).wait_for()
+    expect(page.get_by_role("combobox", name="Class to explain")).to_have_value(label)
+    run(page)
+    page.locator(".v-prose").get_by_text(label, exact=True).first.wait_for()
+
+
+def test_upload_tune_run_cancel_switch_and_download(visit):
+    page = ready(visit())
+    upload_model(page, "mine.pth")
+    photo = (ROOT / "assets" / "photos" / "star.jpg").read_bytes()
+    upload(page, "Change photo", "Photo file", "holiday.jpg", photo)
+    page.get_by_text("holiday.jpg.").wait_for()
+    page.locator(".bars button").filter(has_text="my star").wait_for()
+
+    choose(page, "Method", "Occlusion")
+    slider = page.get_by_role("slider", name="Patch height")
+    slider.focus()
+    before = number(page)
+    for _ in range(4):
+        slider.press("ArrowRight")
+    expect(slider).to_have_value(str(before + 4))
+    run(page)
+    occluded = drawn(page, "map")
+    assert occluded[..., :3].std() > 5
+
+    # a long run: one pixel a step
+    page.get_by_role("button", name="More").click()
+    for name in ("Stride height", "Stride width"):
+        page.get_by_role("slider", name=name).press("Home")
+    page.get_by_role("button", name="More").click()
+    page.get_by_text(re.compile("Shown: stride height")).wait_for()
+    page.get_by_role("button", name=RUN).click()
+    page.get_by_text(re.compile(r"of [\d,]+ passes")).wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled. The last answer is kept.").wait_for()
+    np.testing.assert_array_equal(drawn(page, "map"), occluded)
+
+    choose(page, "Method", "Grad-CAM")
+    run(page)
+    page.get_by_text(re.compile("^Grad-CAM for")).wait_for()
+
+    page.get_by_role("link", name="Methods").click()
+    page.get_by_role("heading", name="Methods").wait_for()
+    page.get_by_role("link", name="Offering").click()
+    ready(page)
+    page.get_by_text("mine.pth", exact=True).wait_for()
+    page.get_by_text("holiday.jpg.").wait_for()
+    assert drawn(page, "map")[..., :3].std() > 5
+    choose(page, "Method", "Occlusion")
+    assert number(page) == before + 4
+
+    with page.expect_download() as started:
+        page.get_by_role("button", name="NPY").click()
+    values = np.load(io.BytesIO(started.value.path().read_bytes()), allow_pickle=False)
+    assert values.dtype == np.float32
+    assert values.shape == (128, 128)
+    assert np.isfinite(values).all()
+    assert values.std() > 0
+
+
+def test_two_visitors_never_see_each_others_model(visit):
+    first, second = ready(visit()), ready(visit())
+    upload_model(first, "alpha-secret.pth")
+    upload_model(second, "beta-secret.pth")
+    for page, own, other in (
+        (first, "alpha-secret", "beta-secret"),
+        (second, "beta-secret", "alpha-secret"),
+    ):
+        page.locator(".bars button").filter(has_text="my ").first.wait_for()
+        assert own in page.content()
+        assert other not in page.content()

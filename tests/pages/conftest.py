@@ -1,0 +1,69 @@
+"""Pages on a wall without processes, so that they run in a second."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from loaders import catalogue
+from tests.conftest import ROOT
+from tests.fakes.wall import Wall
+from ui import state
+
+CLASSES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
+
+
+@pytest.fixture
+def wall(tmp_path, monkeypatch):
+    """Return the fake wall that the pages will use."""
+    assets = tmp_path / "assets"
+    (assets / "models").mkdir(parents=True)
+    (assets / "photos").mkdir()
+    (assets / "models" / "tiny.pth").write_bytes(b"tiny")
+    rows = [
+        {"name": name, "title": title, "framework": "torch", "trained_on": "Drawn shapes.",
+         "file": "tiny.pth", "classes": CLASSES}
+        for name, title in (("shapes", "Shapes"), ("shapes-shortcut", "Shapes with a shortcut"))
+    ]  # fmt: skip
+    (assets / "models" / "models.json").write_text(json.dumps(rows))
+    # Large patches, so that the fake model's 8x8 cells differ.
+    photo = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    photo = photo.repeat(20, 0).repeat(20, 1)
+    for name in ("star", "heart_marked"):
+        Image.fromarray(photo).save(assets / "photos" / f"{name}.png")
+    rows = [{"title": name.title(), "file": f"{name}.png"} for name in ("star", "heart_marked")]
+    (assets / "photos" / "photos.json").write_text(json.dumps(rows))
+    monkeypatch.setattr(catalogue, "ASSETS", assets)
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    monkeypatch.setattr(Wall, "folder", spool)
+    monkeypatch.setattr(Wall, "pause", 0.0)
+    monkeypatch.setattr(state, "Wall", Wall)
+    caches = (catalogue.models, catalogue.photos)
+    for cache in caches:
+        cache.cache_clear()
+    state.wall.clear()
+    yield Wall
+    state.wall.clear()
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.fixture
+def app(wall):
+    """Return the app on its first page, not yet run."""
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+
+
+def settle(app, until, seconds=10.0):
+    """Run the app until `until(app)` holds: what a browser's polling does."""
+    limit = time.monotonic() + seconds
+    while True:
+        app.run()
+        assert not app.exception, app.exception[0].message
+        if until(app):
+            return app
+        assert time.monotonic() < limit, "the page did not get there"

@@ -1,0 +1,167 @@
+import base64
+import json
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import ROOT
+from tests.pages.conftest import settle
+
+
+def desk(app):
+    return app.session_state["desk"]
+
+
+def words(app):
+    return " ".join(element.proto.body for element in app.get("html"))
+
+
+def run_button(app):
+    return next((button for button in app.button if button.label.startswith("Run")), None)
+
+
+def opened(app):
+    return settle(app, lambda app: desk(app).prediction is not None and run_button(app))
+
+
+def answered(app):
+    run_button(app).click()
+    return settle(app, lambda app: desk(app).answer is not None and desk(app).run is None)
+
+
+def figure(app):
+    """Return what the browser gets to draw the answer from."""
+    found = [element.proto for element in app.get("bidi_component")]
+    drawn = [json.loads(proto.json) for proto in found if "figure" in proto.component_name]
+    assert len(drawn) == 1
+    return drawn[0]
+
+
+def test_the_page_opens_with_the_shortcut_model_and_its_photo(app):
+    opened(app)
+    assert app.title[0].value == "Your model, behind glass"
+    assert "Shapes with a shortcut" in words(app)
+    assert "Heart_Marked" in words(app)
+    assert "sandboxed: files, network, processes" in words(app)
+    bars = [json.loads(e.proto.json) for e in app.get("bidi_component")]
+    assert len(bars[0]["rows"]) == 5
+    assert "Press Run to see what it looked at" in words(app)
+
+
+def test_a_run_shows_a_figure_with_one_scale_and_the_words(app):
+    answered(opened(app))
+    shown = figure(app)
+    levels = np.frombuffer(base64.b64decode(shown["map"]["levels"]), np.uint8)
+    assert levels.size == 64 * 64
+    assert np.ptp(levels) > 100
+    assert shown["photo"].startswith("data:image/jpeg")
+    assert len(shown["ticks"]) == 3
+    assert "Half of the evidence for" in words(app)
+    assert "Before you believe it" in words(app)
+    assert app.code[0].value.startswith(
+        "python cli.py explain shapes-shortcut assets/photos/heart_marked.png --method grad-cam"
+    )
+
+
+def test_a_moved_slider_keeps_the_answer_and_says_so(app):
+    opened(app)
+    app.selectbox(key="method").set_value("occlusion").run()
+    answered(app)
+    before = desk(app).answer
+    slider = next(s for s in app.slider if s.label.startswith("Patch height"))
+    was = slider.value
+    slider.set_value(was + 3).run()
+    assert desk(app).answer is before
+    assert f"Shown: patch height {was} px" in words(app)
+    figure(app)
+
+
+def test_another_page_and_back_loses_nothing(app):
+    opened(app)
+    app.selectbox(key="method").set_value("occlusion").run()
+    answered(app)
+    before = desk(app)
+    app.switch_page("pages/methods.py").run()
+    assert app.title[0].value == "Methods"
+    app.switch_page("pages/offering.py").run()
+    assert desk(app) is before
+    assert app.selectbox(key="method").value == "occlusion"
+    assert before.answer is not None
+    assert "Half of the evidence for" in words(app)
+    figure(app)
+
+
+def test_pixels_are_bounded_by_the_view(app):
+    opened(app)
+    app.selectbox(key="method").set_value("occlusion").run()
+    sliders = [slider for slider in app.slider if "(px)" in slider.label]
+    assert sliders
+    assert all(slider.max == 64 for slider in sliders)
+
+
+def test_a_file_that_is_no_model_costs_one_sentence_and_nothing_else(app):
+    opened(app)
+    before = desk(app).model
+    desk(app).upload_model("bad.pt", b"not a model", before.options)
+    settle(app, lambda app: desk(app).opening is None)
+    assert desk(app).model is before
+    assert "This is not a model file. Upload a PyTorch or Keras model." in words(app)
+
+
+def test_a_name_from_a_file_is_shown_as_text(app):
+    opened(app)
+    evil = '<img src=x onerror="alert(1)">**b**'
+    desk(app).upload_model(evil, b"tiny", desk(app).model.options)
+    settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
+    assert desk(app).model.name == evil
+    assert "<img" not in words(app)
+    assert "&lt;img src=x" in words(app)
+
+
+def test_a_long_run_shows_its_progress_and_ends_when_cancelled(app, wall):
+    wall.pause = 0.05
+    opened(app)
+    app.selectbox(key="method").set_value("occlusion").run()
+    run_button(app).click()
+    settle(app, lambda app: len(app.get("bidi_component")) == 2)
+    assert run_button(app).disabled
+    assert " of 226 passes" in app.get("progress")[0].proto.text
+    assert figure(app)["partial"]
+    app.button(key="cancel").click().run()
+    assert desk(app).run is None
+    assert "Cancelled." in words(app)
+    assert not run_button(app).disabled
+
+
+def test_two_visitors_have_two_desks(app, wall):
+    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+    opened(app)
+    desk(app).upload_model("secret-name.pt", b"tiny", desk(app).model.options)
+    settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
+    opened(other)
+    assert "secret-name.pt" in words(app)
+    assert "secret-name.pt" not in words(other)
+    assert desk(app) is not desk(other)
+
+
+@pytest.mark.parametrize("origin", ["custom", "pretrained", "custom-head"])
+def test_each_answer_about_a_model_changes_what_is_asked(app, origin):
+    opened(app)
+    app.segmented_control(key="origin").set_value(origin).run()
+    labels = {widget.label for widget in (*app.selectbox, *app.text_area)}
+    assert ("Class names, one a line" in labels) == (origin != "pretrained")
+    keys = {widget.key for widget in app.selectbox}
+    assert ("upload-preprocessing" in keys) == (origin == "custom")
+
+
+def test_class_names_from_others_are_shown_as_text(app):
+    opened(app)
+    evil = "<img src=y onerror=alert(1)>"
+    names = (evil, *(f"{evil} {index}" for index in range(5)))
+    desk(app).reopen(classes=names)
+    settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
+    assert desk(app).model.labels == list(names)
+    answered(app)
+    assert "<img" not in words(app)
+    assert "&lt;img src=y" in words(app)

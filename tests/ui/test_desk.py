@@ -1,0 +1,151 @@
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from loaders.preprocessing import Options
+from tests.fakes.wall import Wall
+from ui.desk import Ask, Desk, changes
+from xai_core.model import Target
+
+
+@pytest.fixture
+def wall(tmp_path, monkeypatch):
+    monkeypatch.setattr(Wall, "folder", tmp_path)
+    monkeypatch.setattr(Wall, "pause", 0.0)
+    made = Wall()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    pixels = np.random.default_rng(1).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    Image.fromarray(pixels.repeat(24, 0).repeat(24, 1)).save(path)
+    return path.read_bytes()
+
+
+def until(desk, ready):
+    limit = time.monotonic() + 10
+    while not ready():
+        desk.step()
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def desk(wall, photo):
+    desk = Desk(wall.session("one"))
+    desk.upload_model("m.pt", b"m", Options())
+    desk.open_photo(photo, name="photo.png", word="photo.png")
+    until(desk, lambda: desk.prediction is not None)
+    return desk
+
+
+def ask(**changes):
+    given = {"method": "occlusion", "engine": "ours", "values": {}, "target": Target(0)}
+    return Ask(**(given | changes))
+
+
+def test_a_model_and_a_photo_lead_to_a_prediction_by_themselves(desk):
+    assert desk.prediction.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert desk.prediction.view.shape == (64, 64, 3)
+    assert not desk.pending
+
+
+def test_another_photo_is_predicted_anew_and_the_answer_stays(desk, photo):
+    desk.start(ask(method="grad-cam"))
+    until(desk, lambda: desk.answer)
+    desk.open_photo(photo, name="again.png", word="again.png")
+    until(desk, lambda: desk.photo.name == "again.png" and desk.prediction)
+    assert desk.answer.scene.photo.name == "photo.png"
+
+
+def test_a_bad_photo_costs_a_sentence_and_nothing_else(desk):
+    before = desk.photo, desk.prediction
+    desk.open_photo(b"no photo", name="bad", word="bad")
+    until(desk, lambda: not desk.pending)
+    assert (desk.photo, desk.prediction) == before
+    assert desk.photo_error
+
+
+def test_a_bad_model_costs_a_sentence_and_nothing_else(desk):
+    before = desk.model, desk.prediction
+    desk.upload_model("bad.pt", b"not a model", Options())
+    until(desk, lambda: not desk.pending)
+    assert (desk.model, desk.prediction) == before
+    assert desk.model.handle.state == "ready"
+    assert desk.model_error.startswith("This is not a model file")
+
+
+def test_a_new_model_closes_the_old_one(desk):
+    old = desk.model
+    desk.upload_model("new.pt", b"new", Options())
+    assert old.handle.state == "ready"
+    until(desk, lambda: desk.model is not old)
+    assert old.handle.state == "closed"
+
+
+def test_a_bad_setting_ends_as_a_sentence(desk):
+    desk.start(ask(values={"patch_height": 900}))
+    until(desk, lambda: not desk.pending)
+    assert "patch_height must be from 1 to" in desk.run_note
+    assert desk.answer is None
+
+
+def test_cancel_keeps_the_last_answer(desk):
+    desk.start(ask(method="grad-cam"))
+    until(desk, lambda: desk.answer)
+    kept = desk.answer
+    desk.model.handle.model.pause = 0.05
+    desk.start(ask())
+    job = desk.run.job
+    desk.cancel()
+    assert desk.answer is kept
+    assert desk.run_note == "Cancelled. The last answer is kept."
+    limit = time.monotonic() + 5
+    while job.snapshot().state != "cancelled":
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def test_reopening_with_other_names_keeps_the_file(desk):
+    names = tuple("abcdef")
+    before = desk.model
+    desk.reopen(classes=names)
+    until(desk, lambda: desk.model is not before)
+    assert desk.model.labels == list(names)
+    assert desk.model.path == before.path
+
+
+def test_a_closed_model_is_noticed_once(desk):
+    desk.model.handle.close()
+    assert desk.step()
+    assert "has ended" in desk.model_error
+    assert not desk.step()
+
+
+def test_a_built_in_model_comes_back_in_a_new_session(wall, tmp_path, photo):
+    path = tmp_path / "m.pt"
+    path.write_bytes(b"m")
+    desk = Desk(wall.session("one"))
+    desk.open_model(path, Options(), name="m", word="m", built_in=True)
+    until(desk, lambda: desk.model)
+    old = desk.model
+    desk.session.close()
+    old.handle.close()
+    desk.rejoin(wall.session("one"))
+    until(desk, lambda: desk.model is not old)
+    assert desk.model.handle.state == "ready"
+
+
+def test_what_differs_from_the_answer_is_said(desk):
+    desk.start(ask(values={"patch_height": 20}))
+    until(desk, lambda: desk.answer)
+    answer = desk.answer
+    assert changes(answer, answer.ask) == []
+    assert changes(answer, ask(values={"patch_height": 30})) == ["patch height 20 px"]
+    assert changes(answer, ask(values={"patch_height": 20}, target=Target(3))) == ["class 0"]
+    assert changes(answer, ask(method="grad-cam")) == ["Occlusion"]

@@ -1,0 +1,1 @@
+"""Declarations into widgets, jobs into progress, explanations into figures."""

@@ -1,0 +1,210 @@
+"""The answer: the figure, the words, the doubts, and what to take away."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from ui import views
+from ui.desk import Answer, Ask, Desk, changes
+from xai_core import render, report
+from xai_core.explainer import explainers
+
+
+def invite(desk: Desk) -> None:
+    """Fill the place of the answer before the first run."""
+    prediction, model = desk.prediction, desk.model
+    if prediction is None or model is None:
+        return
+    first = prediction.top[0]
+    chance = report.percent(float(prediction.probabilities[first]))
+    views.line(
+        f"{report.quote(model.labels[first])}, says the model, with {chance}. "
+        "Press Run to see what it looked at.",
+        "v-empty v-quiet",
+    )
+
+
+def show(answer: Answer, desk: Desk, ask: Ask | None) -> None:
+    """Draw a finished run."""
+    _stale(answer, desk, ask)
+    explanation, scene = answer.explanation, answer.scene
+    cls = explainers()[explanation.method]
+    asked = report.question(scene.labels, explanation.target.index, explanation.target.against)
+    pixels = scene.photo.pixels
+    geometry = explanation.geometry or scene.prediction.geometry
+    if pixels is None:
+        return
+    views.figure(
+        key="answer",
+        name=f"answer-{answer.id}",
+        photo=pixels,
+        attribution=explanation.attribution,
+        geometry=geometry,
+        signed=render.is_signed(explanation),
+        cells=explanation.arrays.get("map"),
+        captions={
+            "photo": [(_photo_caption(explanation), False)],
+            "map": _map_caption(answer, cls.title),
+            "over": [("Over the photo: where there is little evidence it shows through", False)],
+        },
+        unit="speaks for (+) and against (-)" if render.is_signed(explanation) else "evidence",
+    )
+    said = report.sentences(explanation, scene.prediction.probabilities, scene.labels)
+    views.line(" ".join(said), "v-prose")
+    views.doubts(
+        report.doubts(
+            explanation,
+            scene.prediction.probabilities,
+            scene.labels,
+            layers=scene.layers,
+            findings=scene.findings,
+        ),
+        report.check(explanation, {name: each.title for name, each in explainers().items()}),
+    )
+    _take_away(answer, said, asked)
+
+
+def _photo_caption(explanation: Any) -> str:
+    seen = report.facts(explanation)["seen"]
+    return "Photo" if seen > 0.98 else "Photo; the model does not see the veiled part"
+
+
+def _map_caption(answer: Answer, title: str) -> views.Caption:
+    explanation, labels = answer.explanation, answer.scene.labels
+    parts: views.Caption = [(f"{title} for ", False), (labels[explanation.target.index], True)]
+    if explanation.target.against is not None:
+        parts += [(" against ", False), (labels[explanation.target.against], True)]
+    chosen = explanation.parameters.get("layer")
+    cells = [layer.map_size for layer in answer.scene.layers if chosen and layer.name == chosen]
+    smoothed = f", smoothed from {cells[0][0]} x {cells[0][1]}" if cells else ""
+    return [*parts, (f", raw scale{smoothed}", False)]
+
+
+def _stale(answer: Answer, desk: Desk, ask: Ask | None) -> None:
+    """Say quietly where the answer on the screen is not to the question above it."""
+    scene = answer.scene
+    if desk.model is not None and scene.model.id != desk.model.id:
+        shown = f"the last run, on {report.quote(scene.model.name)}"
+    elif desk.photo is not None and scene.photo.id != desk.photo.id:
+        shown = f"the last run, on {report.quote(scene.photo.name)}"
+    elif ask is not None and (said := changes(answer, ask)):
+        shown = ", ".join(said)
+    else:
+        return
+    views.line(f"Shown: {shown}. Press Run for what is set above.")
+
+
+def _take_away(answer: Answer, said: Sequence[str], asked: str) -> None:
+    stem = f"{answer.explanation.method}-{_plain(asked)}"
+    with st.container(horizontal=True, gap="small", key="downloads"):
+        st.download_button(
+            "PNG",
+            lambda: png(answer),
+            f"{stem}.png",
+            "image/png",
+            on_click="ignore",
+            help="The map over the photo, in the photo's own size.",
+        )
+        st.download_button(
+            "NPY",
+            lambda: npy(answer),
+            f"{stem}.npy",
+            "application/octet-stream",
+            on_click="ignore",
+            help="The raw numbers: float32, height by width of the view.",
+        )
+        st.download_button(
+            "JSON",
+            lambda: described(answer, said),
+            f"{stem}.json",
+            "application/json",
+            on_click="ignore",
+            help="Method, settings, target, time, and the hashes of model and photo.",
+        )
+    st.code(command(answer), language="bash", wrap_lines=True)
+    with st.expander("Details"):
+        explanation = answer.explanation
+        views.line(
+            f"{explanation.passes:,} passes in {explanation.seconds:.2f} s by the engine "
+            f"{explanation.engine}. Model {explanation.model_hash[:12]}, photo "
+            f"{explanation.image_hash[:12]}."
+        )
+        st.json(explanation.to_json(), expanded=False)
+
+
+def png(answer: Answer) -> bytes:
+    """Return the map over the upload, in the upload's size."""
+    pixels = answer.scene.photo.pixels
+    if pixels is None:
+        return b""
+    return render.png(render.overlay(pixels, answer.explanation))
+
+
+def npy(answer: Answer) -> bytes:
+    """Return the raw attribution as an `.npy` file."""
+    out = io.BytesIO()
+    np.save(out, answer.explanation.attribution, allow_pickle=False)
+    return out.getvalue()
+
+
+def described(answer: Answer, said: Sequence[str]) -> str:
+    """Return everything but the map as JSON."""
+    scene = answer.scene
+    whole = answer.explanation.to_json() | {
+        "model": scene.model.word,
+        "photo": scene.photo.word,
+        "target_label": scene.labels[answer.explanation.target.index],
+        "facts": report.facts(answer.explanation),
+        "sentences": list(said),
+        "command": command(answer),
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def command(answer: Answer) -> str:
+    """Return the command line that makes the answer again."""
+    scene, cls = answer.scene, explainers()[answer.explanation.method]
+    defaults: dict[str, Any] = {name: param.default for name, param in cls.declared().items()}
+    defaults |= cls.suggest(scene.model.size)
+    for name, param in cls.declared().items():
+        if param.kind == "layer":
+            defaults[name] = scene.model.card.get("default_layer")
+    return report.command(
+        model=scene.model.word,
+        photo=scene.photo.word,
+        explanation=answer.explanation,
+        labels=scene.labels,
+        defaults=defaults,
+        engine=cls.engines[0].name,
+        options=_flags(answer),
+    )
+
+
+def _flags(answer: Answer) -> dict[str, Any]:
+    """Return the pre-processing flags that were asked for, as the command line takes them."""
+    model = answer.scene.model
+    asked = {
+        name: value
+        for name, value in model.options.to_json().items()
+        if value is not None and name not in ("framework", "origin")
+    }
+    if asked.get("preprocessing") == "auto":
+        del asked["preprocessing"]
+    if "size" in asked:
+        asked["size"] = "x".join(map(str, asked["size"]))
+    if "classes" in asked:
+        del asked["classes"]
+        if not model.built_in:
+            asked["classes"] = "classes.txt"
+    return asked
+
+
+def _plain(asked: str) -> str:
+    kept = "".join(char if char.isascii() and char.isalnum() else "-" for char in asked)
+    return "-".join(part for part in kept.split("-") if part)[:60].lower() or "map"

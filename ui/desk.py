@@ -1,0 +1,423 @@
+"""What lies on one visitor's desk: a model, a photo, what the model says, a run, an answer.
+
+Nothing here waits: `step` looks at the jobs that are under way and moves on what is ready. A new
+model or photo takes the old one's place only when it has loaded, so that a mistake loses nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loaders.preprocessing import Options, Preprocessing
+from xai_core.errors import VitrineError
+from xai_core.explainer import explainers
+from xai_core.explanation import Explanation
+from xai_core.model import Finding, Geometry, Layer, Target
+
+if TYPE_CHECKING:
+    from workers.client import Job, ModelHandle, Session
+
+Array = NDArray[np.float32]
+
+_numbers = itertools.count()
+
+
+@dataclasses.dataclass
+class Model:
+    """A model on the desk, or on its way there. `word` names it on the command line."""
+
+    name: str
+    word: str
+    path: Path
+    options: Options
+    handle: ModelHandle
+    about: str = ""
+    built_in: bool = False
+    id: int = dataclasses.field(default_factory=lambda: next(_numbers))
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What the worker says about the loaded model."""
+        return self.handle.card or {}
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the classes."""
+        return list(self.card["labels"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the view."""
+        height, width = self.card["input_size"]
+        return int(height), int(width)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that give a map."""
+        return [
+            Layer(
+                name=layer["name"],
+                kind=layer["kind"],
+                map_size=(int(layer["map_size"][0]), int(layer["map_size"][1])),
+                channels=int(layer["channels"]),
+            )
+            for layer in self.card["layers"]
+        ]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What is done to a photo before the network gets it."""
+        return Preprocessing.from_json(self.card["preprocessing"])
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What its user should know of the model."""
+        return [Finding(**finding) for finding in self.card["findings"]]
+
+
+@dataclasses.dataclass
+class Photo:
+    """A photo on the desk, or on its way there. `word` names it on the command line."""
+
+    name: str
+    word: str
+    job: Job
+    pixels: NDArray[np.uint8] | None = None
+    notes: tuple[str, ...] = ()
+    id: int = dataclasses.field(default_factory=lambda: next(_numbers))
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What a model says of a photo, and the view that it was given."""
+
+    probabilities: Array
+    view: Array
+    geometry: Geometry
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def top(self) -> list[int]:
+        """The classes by falling probability."""
+        return [int(index) for index in np.argsort(-self.probabilities, kind="stable")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ask:
+    """One question to a model: which method, how set, about which class."""
+
+    method: str
+    engine: str
+    values: Mapping[str, Any]
+    target: Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """Model, photo and prediction as they were when a run began; it stays with its answer."""
+
+    model: Model
+    labels: Sequence[str]
+    layers: Sequence[Layer]
+    findings: Sequence[Finding]
+    photo: Photo
+    prediction: Prediction
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run under way."""
+
+    ask: Ask
+    scene: Scene
+    job: Job
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A finished run."""
+
+    ask: Ask
+    scene: Scene
+    explanation: Explanation
+    id: int = dataclasses.field(default_factory=lambda: next(_numbers))
+
+
+class Desk:
+    """One visitor's models, photos and results. `step` moves what is under way."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.model: Model | None = None
+        self.opening: Model | None = None
+        self.model_error = ""
+        self.photo: Photo | None = None
+        self.decoding: Photo | None = None
+        self.photo_error = ""
+        self.prediction: Prediction | None = None
+        self.prediction_error = ""
+        self.run: Run | None = None
+        self.run_note = ""
+        self.answer: Answer | None = None
+        self._asked: tuple[int, int] | None = None
+        self._predicting: Job | None = None
+
+    # -- what the visitor does ---------------------------------------------------------------
+
+    def open_model(
+        self,
+        path: Path,
+        options: Options,
+        *,
+        name: str,
+        word: str,
+        about: str = "",
+        built_in: bool = False,
+    ) -> None:
+        """Start to load a model; it takes the present one's place when it is ready."""
+        self.model_error = ""
+        if self.opening is not None:
+            self.opening.handle.close()
+            self.opening = None
+        try:
+            handle = self.session.open(path, options, name=name, trusted_path=built_in)
+        except VitrineError as error:
+            self.model_error = str(error)
+            return
+        self.opening = Model(name, word, path, options, handle, about, built_in)
+
+    def upload_model(self, name: str, data: bytes, options: Options) -> None:
+        """Put an uploaded file into this visitor's spool and start to load it."""
+        self.model_error = ""
+        try:
+            path = self.session.add_file(name, data)
+        except VitrineError as error:
+            self.model_error = str(error)
+            return
+        self.open_model(path, options, name=name, word=name)
+
+    def reopen(self, **changes: Any) -> None:
+        """Load the present model again with other options. Raises ParamError."""
+        model = self.model
+        if model is not None:
+            self.open_model(
+                model.path,
+                dataclasses.replace(model.options, **changes),
+                name=model.name,
+                word=model.word,
+                about=model.about,
+                built_in=model.built_in,
+            )
+
+    def open_photo(self, data: bytes, *, name: str, word: str) -> None:
+        """Start to decode a photo; it takes the present one's place when it is ready."""
+        self.photo_error = ""
+        try:
+            self.decoding = Photo(name, word, self.session.decode(data))
+        except VitrineError as error:
+            self.photo_error = str(error)
+
+    def start(self, ask: Ask) -> None:
+        """Run a method on the present model and photo."""
+        model, photo, prediction = self.model, self.photo, self.prediction
+        if model is None or photo is None or photo.pixels is None or prediction is None:
+            return
+        self.cancel()
+        self.run_note = ""
+        scene = Scene(
+            model=model,
+            labels=model.labels,
+            layers=model.layers,
+            findings=[*model.findings, *prediction.findings],
+            photo=photo,
+            prediction=prediction,
+        )
+        try:
+            job = model.handle.explain(
+                photo.pixels,
+                method=ask.method,
+                values=dict(ask.values),
+                engine=ask.engine,
+                target=ask.target,
+            )
+        except VitrineError as error:
+            self.run_note = str(error)
+            return
+        self.run = Run(ask, scene, job)
+
+    def cancel(self) -> None:
+        """End the run under way; the last answer stays."""
+        if self.run is not None:
+            self.run.job.cancel()
+            self.run = None
+            kept = " The last answer is kept." if self.answer else ""
+            self.run_note = f"Cancelled.{kept}"
+
+    def rejoin(self, session: Session) -> None:
+        """Go on in a new session after the old one was closed; its models and files are gone."""
+        if session is self.session:
+            return
+        self.session = session
+        model = self.model
+        if model is not None and model.built_in:
+            self.reopen()
+
+    # -- what happens by itself --------------------------------------------------------------
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is under way that will change the desk."""
+        return any((self.opening, self.decoding, self._predicting, self.run)) or self.reloading
+
+    @property
+    def predicting(self) -> bool:
+        """Whether the model is looking at the photo."""
+        return self._predicting is not None
+
+    @property
+    def reloading(self) -> bool:
+        """Whether the model is on its way back after a cancelled run."""
+        return self.model is not None and self.model.handle.state == "reloading"
+
+    def step(self) -> bool:
+        """Move what is ready; return whether anything changed. Never waits."""
+        moved = [self._step_model(), self._step_photo(), self._step_prediction(), self._step_run()]
+        return any(moved)
+
+    def _step_model(self) -> bool:
+        opening = self.opening
+        if opening is None:
+            return self._lost_model()
+        found = opening.handle.loading.snapshot()
+        if found.state in ("queued", "running"):
+            return False
+        self.opening = None
+        if found.state == "done" and opening.handle.card is not None:
+            old, self.model = self.model, opening
+            if old is not None:
+                if self.run is not None and self.run.scene.model is old:
+                    self.cancel()
+                old.handle.close()
+        else:
+            self.model_error = _sentence(found.error, "The model could not be opened.")
+            opening.handle.close()
+        return True
+
+    def _lost_model(self) -> bool:
+        """Notice that the present model is gone: closed with its worker, and not coming back."""
+        if self.model is None or self.model.handle.state not in ("failed", "closed"):
+            return False
+        if not self.model_error:
+            self.model_error = (
+                "The model's process has ended. Open the model again; the last answer is kept."
+            )
+            return True
+        return False
+
+    def _step_photo(self) -> bool:
+        decoding = self.decoding
+        if decoding is None:
+            return False
+        found = decoding.job.snapshot()
+        if found.state in ("queued", "running"):
+            return False
+        self.decoding = None
+        if found.state == "done":
+            result = decoding.job.result(timeout=5)
+            decoding.pixels = np.asarray(result["pixels"])
+            decoding.notes = tuple(result.get("notes", ()))
+            self.photo = decoding
+        else:
+            self.photo_error = _sentence(found.error, "The photo could not be read.")
+        return True
+
+    def _step_prediction(self) -> bool:
+        model, photo = self.model, self.photo
+        if model is None or photo is None or photo.pixels is None:
+            return False
+        if self._asked != (model.id, photo.id):
+            if self._predicting is not None:
+                self._predicting.cancel()
+            self._asked = (model.id, photo.id)
+            self.prediction, self.prediction_error = None, ""
+            try:
+                self._predicting = model.handle.predict(photo.pixels)
+            except VitrineError as error:
+                self._predicting, self.prediction_error = None, str(error)
+            return True
+        if self._predicting is None:
+            return False
+        found = self._predicting.snapshot()
+        if found.state in ("queued", "running"):
+            return False
+        job, self._predicting = self._predicting, None
+        if found.state == "done":
+            result = job.result(timeout=5)
+            self.prediction = Prediction(
+                probabilities=np.asarray(result["probabilities"], np.float32),
+                view=np.asarray(result["view"], np.float32),
+                geometry=result["geometry"],
+                findings=tuple(_findings(result.get("findings", ()))),
+            )
+        else:
+            self.prediction_error = _sentence(found.error, "The model gave no answer.")
+        return True
+
+    def _step_run(self) -> bool:
+        run = self.run
+        if run is None:
+            return False
+        found = run.job.snapshot()
+        if found.state in ("queued", "running"):
+            return False
+        self.run = None
+        if found.state == "done":
+            self.answer = Answer(run.ask, run.scene, run.job.result(timeout=5))
+            self.run_note = ""
+        elif found.state == "cancelled":
+            self.run_note = "Cancelled."
+        else:
+            self.run_note = _sentence(found.error, "The run ended without a result.")
+        return True
+
+    def close(self) -> None:
+        """Let the models go."""
+        self.session.close()
+
+
+def _sentence(error: Exception | None, otherwise: str) -> str:
+    return str(error) if error is not None and str(error) else otherwise
+
+
+def _findings(found: Sequence[Any]) -> list[Finding]:
+    return [item if isinstance(item, Finding) else Finding(**item) for item in found]
+
+
+def changes(answer: Answer, ask: Ask) -> list[str]:
+    """Say in a few words each what was different when the answer was made."""
+    said = []
+    method = explainers()[answer.ask.method]
+    if ask.method != answer.ask.method:
+        return [method.title]
+    if ask.target != answer.ask.target:
+        labels = answer.scene.labels
+        shown = labels[answer.ask.target.index]
+        if answer.ask.target.against is not None:
+            shown += f" against {labels[answer.ask.target.against]}"
+        said.append(shown)
+    if ask.engine != answer.ask.engine:
+        said.append(f"engine {answer.ask.engine}")
+    for name, param in method.declared().items():
+        was, now = (each.values.get(name) for each in (answer.ask, ask))
+        if was != now and was is not None:
+            unit = f" {param.unit}" if param.unit else ""
+            shown = f"{was:.4g}" if isinstance(was, float) else str(was)
+            said.append(f"{param.title.lower()} {shown}{unit}")
+    return said

@@ -1,0 +1,132 @@
+"""A declaration made into widgets. Ranges, steps, units and help come from its fields alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from xai_core.explainer import Explainer
+from xai_core.model import Layer
+from xai_core.params import Param
+
+IN_SIGHT = 3
+"""Controls that are shown at once; the rest wait under 'More'."""
+
+
+def honoured(cls: type[Explainer], engine: str) -> list[Param]:
+    """Return the parameters that an engine honours."""
+    return [
+        param for param in cls.declared().values() if not param.engines or engine in param.engines
+    ]
+
+
+def split(declared: Sequence[Param]) -> tuple[list[Param], list[Param]]:
+    """Return what is shown at once and what goes under 'More'."""
+    front = [param for param in declared if not param.more][:IN_SIGHT]
+    return front, [param for param in declared if param not in front]
+
+
+def bounds(param: Param, size: tuple[int, int]) -> tuple[float, float]:
+    """Return a number's range for a view of `size`; pixels never exceed the view's side."""
+    high = param.hi
+    if param.unit == "px":
+        side = (
+            size[1] if "width" in param.name else size[0] if "height" in param.name else min(size)
+        )
+        high = min(high, side)
+    return param.lo, max(param.lo, high)
+
+
+def initial(
+    param: Param,
+    suggested: dict[str, Any],
+    size: tuple[int, int],
+    layers: Sequence[Layer],
+    default_layer: str,
+) -> Any:
+    """Return the value that a form begins with."""
+    if param.kind == "layer":
+        names = [layer.name for layer in layers]
+        return default_layer if default_layer in names else names[-1] if names else ""
+    value = suggested.get(param.name, param.default)
+    if param.kind in ("integer", "real"):
+        low, high = bounds(param, size)
+        value = min(max(value, low), high)
+        value = int(value) if param.kind == "integer" else float(value)
+    return value
+
+
+class Form:
+    """The controls of one method for one model. `scope` keeps models of other sizes apart."""
+
+    def __init__(
+        self,
+        cls: type[Explainer],
+        engine: str,
+        *,
+        size: tuple[int, int],
+        layers: Sequence[Layer],
+        default_layer: str,
+        scope: str,
+    ) -> None:
+        self.cls, self.size, self.layers, self.scope = cls, size, layers, scope
+        self.front, self.rest = split(honoured(cls, engine))
+        suggested = cls.suggest(size)
+        self.start = {
+            param.name: initial(param, suggested, size, layers, default_layer)
+            for param in (*self.front, *self.rest)
+        }
+
+    def values(self) -> dict[str, Any]:
+        """Return every honoured parameter's present value."""
+        return {
+            name: st.session_state.get(self._key(name), start) for name, start in self.start.items()
+        }
+
+    def widget(self, param: Param) -> None:
+        """Draw the control of one parameter."""
+        key = self._key(param.name)
+        # Set once and kept by Streamlit; a value set before the widget's first run stands.
+        st.session_state.setdefault(key, self.start[param.name])
+        shared: dict[str, Any] = {
+            "key": key,
+            "help": param.help or None,
+            "persist_state": "session",
+        }
+        match param.kind:
+            case "integer" | "real":
+                self._number(param, shared)
+            case "switch":
+                st.toggle(param.title, **shared)
+            case "choice":
+                st.selectbox(param.title, param.options, **shared)
+            case "layer":
+                maps = {layer.name: layer.map_size for layer in self.layers}
+                st.selectbox(
+                    param.title,
+                    list(maps),
+                    format_func=lambda name: f"{name} ({maps[name][0]} x {maps[name][1]})",
+                    **shared,
+                )
+
+    def _number(self, param: Param, shared: dict[str, Any]) -> None:
+        low, high = bounds(param, self.size)
+        unit = f" ({param.unit})" if param.unit else ""
+        if param.name == "seed" or high - low > 100_000:
+            kind = int if param.kind == "integer" else float
+            st.number_input(
+                param.title + unit, kind(low), kind(high), step=kind(param.step or 1), **shared
+            )
+            return
+        if low >= high:
+            return  # one value is no choice
+        if param.kind == "integer":
+            st.slider(param.title + unit, int(low), int(high), step=int(param.step or 1), **shared)
+        else:
+            step = float(param.step or (high - low) / 100)
+            st.slider(param.title + unit, float(low), float(high), step=step, **shared)
+
+    def _key(self, name: str) -> str:
+        return f"{self.cls.name}:{name}:{self.scope}"

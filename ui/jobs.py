@@ -1,0 +1,84 @@
+"""What is under way, polled: progress, time left, the place in the queue, the partial map."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui import text, views
+from ui.desk import Desk, Run
+from xai_core.explainer import explainers
+
+if TYPE_CHECKING:
+    from workers.client import Snapshot
+
+POLL = 0.5
+PATIENCE = 0.4
+"""Seconds that a poll looks closely, so that a quick job does not wait for the next poll."""
+
+
+def watch(desk: Desk) -> None:
+    """Poll whatever is under way and draw the run, until something on the desk changes."""
+    if desk.pending:
+        _poll(desk)
+
+
+@st.fragment(run_every=POLL)
+def _poll(desk: Desk) -> None:
+    if desk.run is not None:
+        progress(desk, desk.run)
+    until = time.monotonic() + PATIENCE
+    while not desk.step():
+        if not desk.pending:
+            st.rerun()
+        if time.monotonic() > until:
+            return
+        time.sleep(0.04)
+    st.rerun()
+
+
+def progress(desk: Desk, run: Run) -> None:
+    """Draw a run under way: how far it is, what the map looks like by now, and Cancel."""
+    now = run.job.snapshot()
+    with st.container(horizontal=True, vertical_alignment="center", key="progress"):
+        st.progress(share(now), text=text.markdown(said(now)))
+        st.button("Cancel", key="cancel", on_click=desk.cancel)
+    if now.partial is not None:
+        label = run.scene.labels[run.ask.target.index]
+        cls = explainers()[run.ask.method]
+        views.figure(
+            key="partial",
+            name=f"partial-{now.done}",
+            photo=run.scene.photo.pixels,  # type: ignore[arg-type]
+            attribution=now.partial,
+            geometry=run.scene.prediction.geometry,
+            signed=cls.signed,
+            captions={
+                "photo": [("Photo", False)],
+                "map": [(f"{cls.title} for ", False), (label, True), (", so far", False)],
+                "over": [("Over the photo", False)],
+            },
+            unit="so far",
+            partial=True,
+        )
+
+
+def share(now: Snapshot) -> float:
+    """Return how much of a run is done, 0..1."""
+    return min(now.done / now.total, 1.0) if now.total else 0.0
+
+
+def said(now: Snapshot) -> str:
+    """Say how far a run is."""
+    if now.state == "queued":
+        if now.place > 1:
+            return f"Waiting: {text.ordinal(now.place)} in the queue"
+        return "Waiting: next in the queue"
+    if not now.total:
+        return f"Running, {text.seconds(now.seconds)}"
+    # The first passes say little of the rest.
+    known = now.left is not None and now.seconds > 1
+    left = f", {text.estimate(now.left or 0)} left" if known else ""
+    return f"{now.done:,} of {now.total:,} passes{left}"

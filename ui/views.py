@@ -1,0 +1,187 @@
+"""Numbers into what is on the screen: the figure, the bars, and the small pieces of text."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from ui import text
+from xai_core import colormaps, render
+from xai_core.model import Finding, Geometry
+from xai_core.report import percent
+
+Array = NDArray[np.float32]
+Caption = list[tuple[str, bool]]
+"""Text in pieces; the second says whether a piece is bold."""
+
+SHOWN = 800
+"""Longest side of a photo on the screen, in pixels."""
+
+_PARTS = Path(__file__).parent / "parts"
+
+
+def _part(name: str) -> str:
+    return (_PARTS / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _component(name: str, html: str) -> Any:
+    return st.components.v2.component(
+        f"vitrine_{name}", html=html, css=_part(f"{name}.css"), js=_part(f"{name}.js")
+    )
+
+
+def style() -> None:
+    """Add the page's own rules; every page begins with it."""
+    st.html(Path(__file__).parent / "style.css")
+
+
+def heading(title: str, sentence: str) -> None:
+    """Begin a page: its title, and what the reader will know afterwards."""
+    style()
+    st.title(title, anchor=False)
+    line(sentence, "v-lead")
+
+
+def line(sentence: str, kind: str = "v-quiet v-small") -> None:
+    """Show a sentence, with its quoted names in bold."""
+    st.html(f'<div class="{kind}">{text.emphasised(sentence)}</div>')
+
+
+def error(sentence: str) -> None:
+    """Show what went wrong: one sentence, nothing lost."""
+    st.html(f'<div class="v-error v-small" role="alert">{text.escape(sentence)}</div>')
+
+
+def chips(names: Iterable[tuple[str, bool]]) -> None:
+    """Show short facts as chips; the second says whether one is a warning."""
+    spans = (
+        f'<span class="v-chip{" amber" if amber else ""}">{text.escape(name)}</span>'
+        for name, amber in names
+    )
+    st.html(f'<div class="v-chips">{"".join(spans)}</div>')
+
+
+def findings(found: Sequence[Finding]) -> None:
+    """Show what the reader should know of the model, warnings first and in amber."""
+    ordered = sorted(found, key=lambda finding: finding.level != "warning")
+    lines = (
+        f'<div class="v-line{" amber" if finding.level == "warning" else ""}">'
+        f"<span>{text.escape(finding.message)}</span></div>"
+        for finding in ordered
+    )
+    if found:
+        st.html("".join(lines))
+
+
+def doubts(sentences: Sequence[str], check: str) -> None:
+    """Show what could be wrong with the picture, and how to check it."""
+    items = [text.emphasised(sentence) for sentence in sentences]
+    if len(items) == 1:
+        body = f"<div>{items[0]}</div>"
+    else:
+        body = "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>" if items else ""
+    way = f"<div>{text.escape(check)}</div>" if check else ""
+    st.html(f'<div class="v-doubt"><b class="head">Before you believe it</b>{body}{way}</div>')
+
+
+def bars(
+    labels: Sequence[str],
+    probabilities: Array,
+    classes: Sequence[int],
+    chosen: int,
+    *,
+    key: str,
+    on_chosen: Callable[[], None],
+) -> None:
+    """Show classes as bars; a click makes one the target (read `st.session_state[key].chosen`)."""
+    rows = [
+        {
+            "index": index,
+            "label": labels[index],
+            "share": float(probabilities[index]),
+            "text": percent(float(probabilities[index])),
+            "chosen": index == chosen,
+        }
+        for index in classes
+    ]
+    mount = _component("bars", '<div class="bars" role="group"></div>')
+    mount(key=key, data={"rows": rows}, on_chosen_change=on_chosen)
+
+
+def data_url(pixels: NDArray[np.uint8], *, longest: int = SHOWN) -> str:
+    """Return a photo as text for the browser."""
+    return "data:image/jpeg;base64," + _base64(render.jpeg(pixels, longest=longest))
+
+
+def figure(
+    *,
+    key: str,
+    name: str,
+    photo: NDArray[np.uint8],
+    attribution: Array,
+    geometry: Geometry,
+    signed: bool,
+    captions: dict[str, Caption],
+    unit: str,
+    cells: Array | None = None,
+    partial: bool = False,
+) -> None:
+    """Show photo, map and overlay in the photo's frame, with one colour bar.
+
+    Opacity, colour map and smoothing change in the browser. `name` identifies the picture;
+    `cells` is the map before it was smoothed, where there is one.
+    """
+    low, high = render.limits(attribution, signed=signed)
+    height, width = geometry.photo
+    top, left, bottom, right = geometry.box
+    shrink = min(1.0, SHOWN / max(height, width))
+    # Small photos are drawn larger, so that the map over them is not coarser than the screen.
+    shrink = max(shrink, 400 / max(height, width))
+    mount = _component("figure", _part("figure.html"))
+    mount(
+        key=key,
+        data={
+            "id": name,
+            "photo": data_url(photo),
+            "width": round(width * shrink),
+            "height": round(height * shrink),
+            "box": [top / height, left / width, bottom / height, right / width],
+            "map": _levels(attribution, signed=signed, vmax=high),
+            "cells": None if cells is None else _levels(cells, signed=signed, vmax=high),
+            "signed": signed,
+            "tables": {
+                name: _base64(colormaps.table(name).tobytes()) for name in render.choices(signed)
+            },
+            "ticks": [tick(high), tick((low + high) / 2), tick(low)],
+            "unit": unit,
+            "opacity": render.OPACITY,
+            "captions": captions,
+            "partial": partial,
+        },
+    )
+
+
+def _levels(values: Array, *, signed: bool, vmax: float) -> dict[str, Any]:
+    levels = render.levels(values, signed=signed, vmax=vmax)
+    return {
+        "rows": levels.shape[0],
+        "columns": levels.shape[1],
+        "levels": _base64(levels.tobytes()),
+    }
+
+
+def tick(value: float) -> str:
+    """Return a colour bar's number with no more digits than help."""
+    return "0" if value == 0 else f"{value:.2g}" if abs(value) < 10 else f"{value:.0f}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
