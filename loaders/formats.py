@@ -23,18 +23,9 @@ TORCH_ZIP = FileKind("PyTorch checkpoint", "torch")
 TORCH_LEGACY = FileKind("PyTorch checkpoint (before 1.6)", "torch")
 KERAS_ZIP = FileKind("Keras model", "keras")
 HDF5 = FileKind("Keras HDF5 model", "keras")
-TORCHSCRIPT = FileKind(
-    "TorchScript archive",
-    refusal="Save the model's weights instead: torch.save(model.state_dict(), 'model.pth').",
-)
-EXPORTED = FileKind(
-    "torch.export archive (.pt2)",
-    refusal="Save the model's weights instead: torch.save(model.state_dict(), 'model.pth').",
-)
-SAFETENSORS = FileKind(
-    "safetensors file",
-    refusal="Save the same weights with torch.save(model.state_dict(), 'model.pth').",
-)
+TORCHSCRIPT = FileKind("TorchScript archive", "torch")
+EXPORTED = FileKind("torch.export archive (.pt2)", "torch")
+SAFETENSORS = FileKind("safetensors file", "torch")
 ONNX = FileKind(
     "ONNX file",
     refusal="Bring the PyTorch or Keras model that it was exported from.",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loaders import architectures, vitrine_net
+from loaders import architectures, torch_module, vitrine_net
 from loaders.catalogue import labels_for
-from loaders.formats import TORCH_ZIP, sniff
-from loaders.preprocessing import Options, Preprocessing, preset, resolve
+from loaders.formats import EXPORTED, SAFETENSORS, TORCH_ZIP, TORCHSCRIPT, FileKind, sniff
+from loaders.preprocessing import Options, Preprocessing, for_imagenet, preset, resolve
 from xai_core.errors import LoadError, UnsupportedModel
 from xai_core.model import Finding
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 State = dict[str, Any]
 BUILT_IN = "vitrine_net"
+TRANSFORMS = ("inception_v3", "googlenet")
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "encoder.model.")
 _CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params", "ema")
 _NOT_CLASSIFIERS = {
@@ -35,14 +35,29 @@ _NOT_CLASSIFIERS = {
 
 
 def load(path: Path, options: Options, *, name: str) -> TorchModel:
-    """Load a state dict, bare or inside a checkpoint, of a torchvision classifier.
+    """Load a classifier: weights of a torchvision one, or a file that brings its own network.
 
     Raises LoadError for a file that is damaged, unsafe or of an unknown architecture, and
     UnsupportedModel for one that is no image classifier.
     """
+    kind = sniff(path)
+    if kind is TORCHSCRIPT:
+        module = torch_module.read_script(path)
+        return _from_module(module, options, name=name, kind=kind.title)
+    if kind is EXPORTED:
+        module, shape = torch_module.read_exported(path)
+        return _from_module(module, options, name=name, kind=kind.title, shape=shape)
+    content, found_in = _contents(path, kind)
+    if not isinstance(content, dict):
+        return _from_module(content, options, name=name, kind="PyTorch module", inside=found_in)
+    title = "PyTorch state dict" if kind is not SAFETENSORS else "safetensors weights"
+    return _from_state(content, options, name=name, kind=title, inside=found_in)
+
+
+def _from_state(state: State, options: Options, *, name: str, kind: str, inside: str) -> TorchModel:
+    """Recognise the network that the weights belong to, and fill it."""
     from loaders.torch_model import TorchModel
 
-    state, found_in = _read(path)
     findings: list[Finding] = []
     state = _unwrapped(state)
     if count := _vitrine_classes(state):
@@ -63,17 +78,17 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel:
         recognised = _preprocessing(architecture, state)
     matched = _fill(module, state, architecture)
     library = "" if architecture == BUILT_IN else "torchvision "
-    inside = f", found under '{found_in}'," if found_in else ""
+    found = f", found under '{inside}'," if inside else ""
     findings.append(
         Finding(
             "info",
-            f"Recognised as {library}{architecture}{inside} by its tensors: all {matched} of the "
+            f"Recognised as {library}{architecture}{found} by its tensors: all {matched} of the "
             "network's match in name and shape.",
         )
     )
     if rebuilt:
         findings.append(Finding("warning", rebuilt))
-    if architecture in ("inception_v3", "googlenet"):
+    if architecture in TRANSFORMS:
         findings.append(
             Finding(
                 "warning",
@@ -83,20 +98,13 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel:
                 "pre-processing.",
             )
         )
-    if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
-        findings.append(
-            Finding(
-                "warning",
-                "Some of the weights are infinite or not numbers: the training diverged, and what "
-                "the model says means nothing.",
-            )
-        )
+    findings += _broken(state)
     preprocessing, said = resolve(options, recognised, size=recognised.size, channels=3)
     labels, named = labels_for(options, _classes(module), imagenet=library != "")
     return TorchModel(
         module,
         name=name,
-        kind="PyTorch state dict",
+        kind=kind,
         architecture=architecture,
         preprocessing=preprocessing,
         labels=labels,
@@ -104,22 +112,125 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel:
     )
 
 
-def file_hash(path: Path) -> str:
-    """Return the file's SHA-256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _from_module(
+    module: Any,
+    options: Options,
+    *,
+    name: str,
+    kind: str,
+    inside: str = "",
+    shape: tuple[int, ...] = (),
+) -> TorchModel:
+    """Serve a network that came with its file: find its size, its head and its pre-processing."""
+    from loaders.torch_model import TorchModel
+
+    state = {key: tensor.float() for key, tensor in module.state_dict().items()}
+    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    known = architectures.recognise(shapes)
+    channels = torch_module.channels_of(module)
+    if channels not in (1, 3):
+        raise UnsupportedModel(
+            f"The network takes {channels} channels; a classifier of photos takes 1 or 3."
+        )
+    sides = [(side, side) for side in torch_module.SIZES]
+    wanted = [options.size] if options.size else []
+    if len(shape) == 4 and shape[2] and shape[3]:
+        wanted.append((shape[2], shape[3]))
+    if row := architectures.table().get(known or ""):
+        wanted.append((row["size"], row["size"]))
+    size = torch_module.runs_on(module, channels, [*wanted, *sides])
+    module, head, about = torch_module.open_head(module, channels, size)
+    findings = [about, *_broken(state)]
+    recognised = None
+    if known is not None:
+        # The module carries its own transform_input, so ImageNet's normalisation is the outer one.
+        recognised = for_imagenet(
+            "imagenet", size, resize=None, why=f"as torchvision trained {known}"
+        )
+        where = f", found under '{inside}'," if inside else ""
+        findings.append(
+            Finding("info", f"Its network{where} has the tensors of torchvision's {known}.")
+        )
+    elif not wanted:
+        findings.append(
+            Finding(
+                "warning",
+                f"Nothing in the file says the size of its photos: {size[0]} x {size[1]} pixels is "
+                "the first that it runs on.",
+            )
+        )
+    preprocessing, said = resolve(options, recognised, size=size, channels=channels)
+    classes = torch_module.classes_of(module, channels, size)
+    labels, named = labels_for(options, 2 if classes == 1 else classes, imagenet=known is not None)
+    return TorchModel(
+        module,
+        name=name,
+        kind=kind,
+        architecture=known or type(module).__name__,
+        preprocessing=preprocessing,
+        labels=labels,
+        head=head,
+        findings=(*findings, *said, *named),
+    )
 
 
-def _read(path: Path) -> tuple[State, str]:
-    """Return the tensors and the checkpoint's key that held them ('' for a bare state dict)."""
+def _broken(state: State) -> list[Finding]:
+    if all(bool(tensor.isfinite().all()) for tensor in state.values()):
+        return []
+    said = (
+        "Some of the weights are infinite or not numbers: the training diverged, and what the "
+        "model says means nothing."
+    )
+    return [Finding("warning", said)]
+
+
+def _contents(path: Path, kind: FileKind) -> tuple[Any, str]:
+    """Return the tensors, or a whole module, and the checkpoint's key that held them."""
+    import torch
+
+    if kind is SAFETENSORS:
+        content: Any = _read_safetensors(path)
+    else:
+        content = _read_pickle(path, kind)
+    found_in = ""
+    if isinstance(content, Mapping):
+        for key, item in content.items():
+            if isinstance(item, torch.nn.Module):
+                content, found_in = item, str(key)
+                break
+    if isinstance(content, torch.nn.Module):
+        for key, tensor in content.state_dict().items():
+            _refuse_tensor(key, tensor)
+        return content.float().eval(), found_in
+    state, found_in = _find_state(content)
+    for key, tensor in state.items():
+        _refuse_tensor(key, tensor)
+    return {key: tensor.float() for key, tensor in state.items()}, found_in
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise LoadError(
+            "This safetensors file is damaged or cut short: its header and its tensors do not "
+            "agree. Copy or save it again."
+        ) from error
+
+
+def _read_pickle(path: Path, kind: FileKind) -> Any:
     import pickle
 
     import torch
 
-    if sniff(path) is TORCH_ZIP:
+    if kind is TORCH_ZIP:
         _refuse_bombs(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(torch_module.allowed())):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise LoadError(_pickle_refusal(str(error))) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
@@ -132,10 +243,6 @@ def _read(path: Path) -> tuple[State, str]:
             f"This PyTorch file holds what no torch.save writes ({type(error).__name__}), and is "
             "refused. Save it again with torch.save(model.state_dict(), 'model.pth')."
         ) from error
-    state, found_in = _find_state(content)
-    for key, tensor in state.items():
-        _refuse_tensor(key, tensor)
-    return {key: tensor.float() for key, tensor in state.items()}, found_in
 
 
 def _refuse_bombs(path: Path) -> None:
@@ -277,7 +384,7 @@ def _preprocessing(architecture: str, state: State) -> Preprocessing:
     if "encoder.pos_embedding" in state:  # a vision transformer may have been trained at any size
         patch = state["conv_proj.weight"].shape[-1]
         side = round((state["encoder.pos_embedding"].shape[1] - 1) ** 0.5) * patch
-    if architecture in ("inception_v3", "googlenet"):
+    if architecture in TRANSFORMS:
         base = preset("symmetric", (side, side), why=f"{architecture} with transform_input")
     else:
         base = preset("imagenet", (side, side), why=f"as torchvision trained {architecture}")
@@ -292,7 +399,7 @@ def _build(architecture: str, state: State) -> tuple[Any, str]:
     from loaders.torch_heads import fit_head
 
     settings: dict[str, Any] = {}
-    if architecture in ("inception_v3", "googlenet"):
+    if architecture in TRANSFORMS:
         settings = {"aux_logits": False, "init_weights": False, "transform_input": False}
     if "encoder.pos_embedding" in state:
         side = _preprocessing(architecture, state).size[0]

@@ -14,13 +14,17 @@ from torch import nn
 from loaders.preprocessing import Preprocessing
 from xai_core import perturb
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
-from xai_core.model import Finding, Head, Layer, Target
+from xai_core.model import Finding, Head, HeadKind, Layer, Target
 from xai_core.perturb import MaskSource
 
 Array = NDArray[np.float32]
 BATCH = 8
 """Images in one forward pass: on a CPU larger batches are slower, and memory stays flat."""
 
+_SCRIPTED = (
+    "A TorchScript network cannot be watched from inside, so no method that reads layers can "
+    "serve it. Export it with torch.export.save, or save its state_dict()."
+)
 _PARTITIONED = ("grid_attention", "window_attention")
 """Parts of MaxViT that see the map cut into windows, so that their outputs are no maps."""
 
@@ -50,6 +54,20 @@ class _Normalised(nn.Module):
         return scores
 
 
+class Inverse(nn.Module):
+    """Logits out of a softmax or sigmoid that cannot be taken off: its inverse, cut off at 1e-7."""
+
+    def __init__(self, kind: HeadKind) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, chances: torch.Tensor) -> torch.Tensor:
+        """Return float32 `[N, classes]` from chances of the same shape."""
+        if self.kind == "sigmoid":
+            return chances.logit(eps=1e-7)
+        return chances.clamp_min(1e-7).log()
+
+
 class TorchModel:
     """A PyTorch classifier. Satisfies Predicts, MasksFast, Differentiates, HasLayers, HasNative.
 
@@ -71,10 +89,13 @@ class TorchModel:
         head: Head | None = None,
         findings: Sequence[Finding] = (),
     ) -> None:
+        scripted = any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
         for part in module.modules():
-            if getattr(part, "inplace", False):
+            if not scripted and getattr(part, "inplace", False):
                 part.inplace = False  # what a hook has seen must not be written over afterwards
-        module.eval().requires_grad_(False)
+        module.eval()
+        for parameter in module.parameters():  # module.requires_grad_ refuses TorchScript
+            parameter.requires_grad_(False)
         self.name, self.kind, self.architecture = name, kind, architecture
         self.preprocessing, self.labels = preprocessing, labels
         self.input_size = preprocessing.size
@@ -84,6 +105,7 @@ class TorchModel:
         self.findings = tuple(findings)
         self._module = _Normalised(module, preprocessing, self.head).eval()
         self._module.to(memory_format=torch.channels_last)  # as the buffer of views lies in memory
+        self.no_layers = _SCRIPTED if scripted else ""
         self._calls: dict[str, int] = {}
         self._layouts: dict[str, str] = {}
         self._layers = self._record()
@@ -211,7 +233,8 @@ class TorchModel:
     def _record(self) -> tuple[Layer, ...]:
         """Run once on a grey view and note every module that gives a map."""
         body = self._module.body
-        names = {module: name for name, module in body.named_modules() if name}
+        hooked = () if self.no_layers else body.named_modules()
+        names = {module: name for name, module in hooked if name}
         outputs: dict[str, torch.Tensor] = {}
         calls: dict[str, int] = {}
 

@@ -382,7 +382,7 @@ def test_bad_numbers(parse, text, flag):
         ("resize", 0),
         ("interpolation", "area"),
         ("fit", "fill"),
-        ("classes", ("cat", "cat")),
+        ("classes", ("cat", "")),
         ("classes", ()),
         ("framework", "jax"),
         ("origin", "elsewhere"),

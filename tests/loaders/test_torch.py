@@ -229,10 +229,6 @@ class Net(nn.Module):
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "whole module": (lambda: Net(), "holds a whole Python object"),
-    "torchvision module": (
-        lambda: models.shufflenet_v2_x0_5(weights=None),
-        "holds a whole Python object",
-    ),
     "optimiser": (
         lambda: torch.optim.SGD([nn.Parameter(torch.ones(3))], lr=1).state_dict(),
         "optimiser's checkpoint",

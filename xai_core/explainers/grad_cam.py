@@ -184,9 +184,9 @@ class GradCAM(Explainer):
     @classmethod
     def why_not(cls, model: Predicts) -> str | None:
         """Say why there is no map to read."""
-        if not isinstance(model, HasLayers) or not model.layers():
-            return _NO_MAP
-        return None
+        if isinstance(model, HasLayers) and model.layers():
+            return None
+        return getattr(model, "no_layers", "") or _NO_MAP
 
     def forward_passes(self, model: Sized) -> int:
         """One: the backward pass goes through what follows the layer only."""
