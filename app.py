@@ -1,13 +1,32 @@
-"""The browser's door: page config and navigation, nothing else."""
+"""The browser's door: the server's beginning and end, page config and navigation."""
+
+import contextlib
+from collections.abc import AsyncIterator
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-# A file of ours: an icon by name would be fetched from elsewhere.
-st.set_page_config(page_title="Vitrine", page_icon="assets/icon.png", layout="wide")
+# Imported here so that the first visitor does not wait for them.
+from ui import answer, ask, jobs, model_card, photo_card, state, views
 
-st.navigation(
-    {
-        "Explain": [st.Page("pages/offering.py", title="Offering", default=True)],
-        "About": [st.Page("pages/methods.py", title="Methods")],
-    }
-).run()
+__all__ = ["answer", "ask", "jobs", "model_card", "photo_card", "views"]
+
+if get_script_run_ctx():
+    # A file of ours: an icon by name would be fetched from elsewhere.
+    st.set_page_config(page_title="Vitrine", page_icon="assets/icon.png", layout="wide")
+    st.navigation(
+        {
+            "Explain": [st.Page("pages/offering.py", title="Offering", default=True)],
+            "About": [st.Page("pages/methods.py", title="Methods")],
+        }
+    ).run()
+else:
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: st.App) -> AsyncIterator[None]:
+        """Warm the wall up before the first visitor, and take it down after the last."""
+        state.wall()
+        yield
+        state.wall().close()
+
+    app = st.App(__file__, lifespan=lifespan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import cast
 
@@ -16,7 +17,7 @@ GRACE = 15.0
 """Seconds that a visitor's models outlive the connection, so that a short cut loses nothing."""
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def wall() -> Wall:
     """Return the one wall of this server; its mothers begin to warm up at once."""
     made = Wall()

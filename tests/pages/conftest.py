@@ -45,9 +45,9 @@ def wall(tmp_path, monkeypatch):
     caches = (catalogue.models, catalogue.photos)
     for cache in caches:
         cache.cache_clear()
-    state.wall.clear()
+    state.wall.cache_clear()
     yield Wall
-    state.wall.clear()
+    state.wall.cache_clear()
     for cache in caches:
         cache.cache_clear()
 
