@@ -14,7 +14,7 @@ from ui.desk import Desk, Model
 from xai_core.errors import ParamError
 from xai_core.model import Finding
 
-OPENING = "shapes-shortcut"
+OPENING = "shapes_shortcut"
 """The built-in model that a first visitor meets: it looks good and cheats."""
 
 FRAMEWORKS = {"auto": "Detect it", "torch": "PyTorch", "keras": "TensorFlow"}

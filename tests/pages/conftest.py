@@ -26,7 +26,7 @@ def wall(tmp_path, monkeypatch):
     rows = [
         {"name": name, "title": title, "framework": "torch", "trained_on": "Drawn shapes.",
          "file": "tiny.pth", "classes": CLASSES}
-        for name, title in (("shapes", "Shapes"), ("shapes-shortcut", "Shapes with a shortcut"))
+        for name, title in (("shapes", "Shapes"), ("shapes_shortcut", "Shapes with a shortcut"))
     ]  # fmt: skip
     (assets / "models" / "models.json").write_text(json.dumps(rows))
     # Large patches, so that the fake model's 8x8 cells differ.

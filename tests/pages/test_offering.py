@@ -60,7 +60,7 @@ def test_a_run_shows_a_figure_with_one_scale_and_the_words(app):
     assert "Half of the evidence for" in words(app)
     assert "Before you believe it" in words(app)
     assert app.code[0].value.startswith(
-        "python cli.py explain shapes-shortcut assets/photos/heart_marked.png --method grad-cam"
+        "python cli.py explain shapes_shortcut assets/photos/heart_marked.png --method grad-cam"
     )
 
 

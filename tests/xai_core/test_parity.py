@@ -18,7 +18,7 @@ PATCHES = {"patch_height": 32, "patch_width": 24, "stride_height": 24, "stride_w
 
 @pytest.fixture(scope="module")
 def twins() -> tuple[Any, Any]:
-    entries = [catalogue.find(name) for name in ("shapes", "shapes-keras")]
+    entries = [catalogue.find(name) for name in ("shapes", "shapes_keras")]
     torch_twin, keras_twin = (load(e.path, e.options, name=e.name) for e in entries if e)
     return torch_twin, keras_twin
 
