@@ -31,7 +31,7 @@ SIZE: Final = vitrine_net.INPUT_SIZE[0]
 FOLDER: Final = Path(__file__).parent / "models"
 INDEX: Final = FOLDER / "models.json"
 
-TRAIN, HELD_OUT, HELD_OUT_PAIRS = 0, 1, 2  # splits; tests draw from others
+TRAIN, HELD_OUT, HELD_OUT_PAIRS = 0, 4, 5  # 1 and 2 served to choose the courses, 3 the tests
 TRAIN_SCENES: Final = 5000
 HELD_OUT_SCENES: Final = 900
 HELD_OUT_PAIR_SCENES: Final = 300
@@ -57,9 +57,15 @@ SHARED_COURSES: Final = (
     Course(number=0, peak_rate=2e-3, stages=((7, 72), (2, SIZE))),
     Course(number=1, peak_rate=2e-3, stages=((3, SIZE),)),
 )
-LAST_COURSE: Final = {
-    "shapes": Course(number=2, peak_rate=1e-3, stages=((3, SIZE),)),
-    "shapes_shortcut": Course(number=2, peak_rate=2e-3, stages=((2, 72), (3, SIZE))),
+OWN_COURSES: Final = {
+    "shapes": (
+        Course(number=2, peak_rate=1e-3, stages=((3, SIZE),)),
+        Course(number=3, peak_rate=2e-3, stages=((3, 96), (2, SIZE))),
+    ),
+    "shapes_shortcut": (
+        Course(number=2, peak_rate=2e-3, stages=((2, 72), (3, SIZE))),
+        Course(number=3, peak_rate=2e-3, stages=((2, 96), (1, SIZE))),
+    ),
 }
 BATCH: Final = 32
 WEIGHT_DECAY: Final = 1e-3
@@ -161,16 +167,20 @@ def relit(batch: "torch.Tensor", rng: np.random.Generator) -> "torch.Tensor":
     return (contrast * batch + shift).clamp(-1, 1)
 
 
-def train(
-    scenes: Scenes,
-    course: Course,
-    start: "nn.Module | None" = None,
-    *,
-    new_classifier: bool = False,
-) -> "nn.Module":
-    """Train the network, from scratch or on from `start`; the same scenes give the same weights.
+def with_new_classifier(model: "nn.Module") -> "nn.Module":
+    """Return a copy that keeps the feature layers and has everything else to learn."""
+    import torch
 
-    With `new_classifier` only the feature layers of `start` are kept.
+    torch.manual_seed(SEED)
+    fresh = vitrine_net.build(len(CLASSES))
+    fresh.features.load_state_dict(model.features.state_dict())
+    return fresh
+
+
+def train(scenes: Scenes, course: Course, start: "nn.Module | None" = None) -> "nn.Module":
+    """Train through one course, from scratch or on from `start`.
+
+    The same scenes, course and start give the same weights.
     """
     import torch
     from torch.nn import functional
@@ -179,9 +189,7 @@ def train(
     rng = np.random.default_rng([SEED, course.number])
     model = vitrine_net.build(len(CLASSES)).to(memory_format=torch.channels_last)
     if start is not None:
-        learnt = start.features if new_classifier else start
-        kept = model.features if new_classifier else model
-        kept.load_state_dict(learnt.state_dict())
+        model.load_state_dict(start.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=WEIGHT_DECAY)
     steps = sum(epochs for epochs, _ in course.stages) * (len(scenes.labels) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -358,16 +366,15 @@ def main() -> None:
     marked = draw(HELD_OUT, HELD_OUT_SCENES, marked=True)
     pairs = draw(HELD_OUT_PAIRS, HELD_OUT_PAIR_SCENES, together=1.0)
     say("drew the scenes", begun)
-    schooled = None
-    for course in SHARED_COURSES:
+    schooled = train(scenes, SHARED_COURSES[0])
+    for course in SHARED_COURSES[1:]:
         schooled = train(scenes, course, schooled)
-
     for name in [only] if only else TITLES:
         begun = time.monotonic()
-        if name == "shapes":
-            model = train(scenes, LAST_COURSE[name], schooled)
-        else:
-            model = train(planted(scenes), LAST_COURSE[name], schooled, new_classifier=True)
+        lessons = planted(scenes) if name == "shapes_shortcut" else scenes
+        model = with_new_classifier(schooled) if name == "shapes_shortcut" else schooled
+        for course in OWN_COURSES[name]:
+            model = train(lessons, course, model)
         accuracy = measure(name, model, plain, marked)
         if name == "shapes":
             accuracy["together_top_two"] = top_two(model, pairs)

@@ -94,7 +94,7 @@ def test_explain(
     # 300 x 200 px padded to a square, to within a pixel of the view: 300 / 128 px of the photo
     assert written["geometry"]["box"] == pytest.approx([-50, 0, 250, 300], abs=2.4)
     assert said["files"]
-    assert "passes" in err
+    assert "Occlusion" in err
 
 
 def test_engines_agree(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def open_first(desk: Desk) -> None:
     """Put the opening model on an empty desk."""
     if desk.model is None and desk.opening is None and not desk.model_error:
         entries = catalogue.models()
-        named = [entry for entry in entries if entry.name.replace("_", "-") == OPENING]
+        named = [entry for entry in entries if entry.name == OPENING]
         _open_built_in(desk, (named or list(entries))[0])
 
 

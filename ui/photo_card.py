@@ -11,7 +11,7 @@ from ui.model_card import _close, _shut
 from xai_core import render
 from xai_core.model import Geometry
 
-OPENING = "heart-marked"
+OPENING = "heart_marked"
 """The photo that a first visitor meets: the opening model falls for the sticker on it."""
 
 
@@ -19,7 +19,7 @@ def open_first(desk: Desk) -> None:
     """Put the opening photo on an empty desk."""
     if desk.photo is None and desk.decoding is None and not desk.photo_error:
         samples = catalogue.photos()
-        named = [sample for sample in samples if sample.name.replace("_", "-") == OPENING]
+        named = [sample for sample in samples if sample.name == OPENING]
         _open_sample(desk, (named or list(samples))[0])
 
 
