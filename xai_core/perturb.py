@@ -78,6 +78,12 @@ class Segments(_Blended):
         """Write each mask as the bit of every pixel's segment."""
         out[:] = self.bits[start : start + len(out)].astype(np.float32)[:, self.labels]
 
+    def apply(self, image: Array, baseline: Array, out: Array, start: int) -> None:
+        """Copy the baseline and put the image's own pixels in where a segment is on."""
+        out[:] = baseline
+        for row, bits in enumerate(self.bits[start : start + len(out)]):
+            np.copyto(out[row], image, where=bits[self.labels][..., None])
+
 
 class Patches(_Blended):
     """One rectangle hidden at a time, on a grid.

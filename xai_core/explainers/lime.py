@@ -1,0 +1,287 @@
+"""LIME: hide superpixels at random and fit a straight line to what the model then says."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core import superpixels
+from xai_core.engines import lime_library
+from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
+from xai_core.local_line import Line, LocalLine
+from xai_core.model import MasksFast, Target
+from xai_core.params import choice, number
+from xai_core.perturb import Segments, baseline
+from xai_core.report import percent
+
+Array = NDArray[np.float32]
+Bits = NDArray[np.bool_]
+
+SHOWN = 6
+"""Masked photos that go along with the result, the whole photo first."""
+POOR = 0.5
+"""An R2 below this is a doubt."""
+_REFITS = 40
+_BATCH = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Question:
+    """What both engines ask: the cut, the samples, and what hidden pixels show."""
+
+    labels: NDArray[np.int32]
+    bits: Bits
+    hidden: Array
+    kernel: NDArray[np.float64]
+
+
+def draw(seed: int, samples: int, segments: int) -> Bits:
+    """Return which segments each masked photo shows, bool `[samples, segments]`.
+
+    The first shows all. These are lime's own: it takes one number for its segmentation from the
+    same stream first.
+    """
+    state = np.random.RandomState(seed)  # lime's generator, so that a seed means the same in both
+    state.randint(0, high=1000)
+    bits = np.empty((samples, segments), np.bool_)
+    for start in range(0, samples, 1000):  # whole, the 8-byte integers would be 80 MB
+        part = bits[start : start + 1000]
+        part[:] = state.randint(0, 2, part.size).reshape(part.shape)
+    bits[0] = True
+    return bits
+
+
+def kernel(bits: Bits, distance: str, width: float) -> NDArray[np.float64]:
+    """Return how much each masked photo counts, float64 `[samples]` in 0..1 (eq. 2's pi)."""
+    shown = bits.mean(1, dtype=np.float64)
+    away = 1 - np.sqrt(shown) if distance == "cosine" else np.sqrt(1 - shown)
+    return np.asarray(np.exp(-((away / width) ** 2) / 2))
+
+
+def _ask(method: Lime, image: Array) -> _Question:
+    labels = superpixels.cut(image, method.segmentation, method.segments)
+    bits = draw(method.seed, method.samples, int(labels.max()) + 1)
+    if method.hide == "segment":
+        hidden = superpixels.means(image, labels)[labels]
+    else:
+        hidden = baseline(method.hide, image)
+    weights = kernel(bits, method.distance, method.kernel_width)
+    return _Question(labels=labels, bits=bits, hidden=hidden, kernel=weights)
+
+
+def _ours(method: Lime, model: MasksFast, image: Array, target: Target, progress: Progress) -> Raw:
+    asked = _ask(method, image)
+    line = LocalLine(asked.bits.shape[1])
+    scores = np.empty(method.samples)
+    masks = Segments(asked.labels, asked.bits)
+    due = step = method.samples / _REFITS
+    for part, batch in model.masked_scores(image, masks, asked.hidden, [target]):
+        scores[part] = batch[:, 0]
+        line.add(asked.bits[part], scores[part], asked.kernel[part])
+        partial = None
+        if part.stop >= due:
+            due += step
+            partial = _painted(line.fit(method.features).weights, asked.labels)
+        if part.stop < method.samples:
+            progress(part.stop, method.samples, partial)
+    fit = line.fit(method.features)
+    progress(method.samples, method.samples, _painted(fit.weights, asked.labels))
+    return _raw(asked, scores, fit)
+
+
+def _library(method: Lime, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
+    asked = _ask(method, image)
+    said: list[NDArray[np.float64]] = []
+    done = 0
+
+    def scores(views: Array) -> NDArray[np.float64]:
+        nonlocal done
+        said.append(target.score(model.logits(views), model.head).astype(np.float64))
+        done += len(views)
+        progress(done, method.samples)
+        return said[-1]
+
+    # its own l2 grows with the number of segments, and ours does not
+    wide = 1.0 if method.distance == "cosine" else np.sqrt(asked.bits.shape[1])
+    fit = lime_library.lime(
+        image,
+        scores,
+        labels=asked.labels,
+        hidden=None if method.hide == "segment" else asked.hidden,
+        samples=method.samples,
+        features=method.features,
+        kernel_width=method.kernel_width * wide,
+        distance=method.distance,
+        seed=method.seed,
+        batch=_BATCH,
+    )
+    line = Line(weights=fit.weights, intercept=fit.intercept, r2=fit.r2)
+    return _raw(asked, np.concatenate(said), line)
+
+
+def _painted(weights: NDArray[np.float64], labels: NDArray[np.int32]) -> Array:
+    return np.asarray(weights[labels], np.float32)
+
+
+def _raw(asked: _Question, scores: NDArray[np.float64], line: Line) -> Raw:
+    worth = float(asked.kernel.sum() ** 2 / (asked.kernel**2).sum())
+    return Raw(
+        attribution=_painted(line.weights, asked.labels),
+        scalars={
+            "r2": line.r2,
+            "intercept": line.intercept,
+            "prediction": line.prediction,
+            "score": float(scores[0]),
+            "segments": len(line.weights),
+            "samples_worth": worth,
+        },
+        arrays={
+            "segments": asked.labels,
+            "weights": line.weights,
+            "scores": scores,
+            "kernel": asked.kernel,
+            "masks": asked.bits[:SHOWN],
+            "hidden": np.rint(asked.hidden * 255).astype(np.uint8),
+        },
+        notes=_notes(asked, scores, line, worth),
+    )
+
+
+def _notes(
+    asked: _Question, scores: NDArray[np.float64], line: Line, worth: float
+) -> tuple[str, ...]:
+    segments = len(line.weights)
+    if segments == 1:
+        return (
+            "The photo was not cut: it is one superpixel, so its weight says nothing of where the "
+            "model looks. Choose the grid, or more segments.",
+        )
+    if np.ptp(scores) == 0:
+        return (
+            "Every masked photo got the same score, so there is nothing to weigh: hide with "
+            "another colour.",
+        )
+    notes = []
+    if line.r2 < POOR:
+        notes.append(
+            f"The straight line explains only {percent(max(line.r2, 0.0))} of what the model did "
+            "on the masked photos: what a superpixel does depends on which others are hidden, and "
+            "a single weight for each is a rough summary. Fewer superpixels may fit better."
+        )
+    if worth < 2 * segments:
+        notes.append(
+            f"With this kernel the {len(scores)} samples are worth about {max(worth, 1):.0f} of "
+            f"full weight, for {segments} superpixels: the weights are noisy. Take more samples, "
+            "a wider kernel or fewer segments."
+        )
+    return tuple(notes)
+
+
+@explainer
+class Lime(Explainer):
+    """How much each superpixel adds to the score, in a straight line round this photo.
+
+    The photo is cut into superpixels; masked photos hide a random half of them; those that are
+    more like the photo count more; a ridge regression on which superpixels were shown gives each
+    its weight (Ribeiro et al. 2016, eq. 1 and section 3.4). Its R2 says how far to believe it.
+    """
+
+    title: ClassVar[str] = "LIME"
+    reference: ClassVar[str] = "arXiv:1602.04938"
+    needs: ClassVar[tuple[type, ...]] = (MasksFast,)
+    signed: ClassVar[bool] = True
+    engines: ClassVar[tuple[Engine, ...]] = (
+        Engine(name="ours", run=_ours),
+        Engine(name="lime", run=_library),
+    )
+
+    segmentation: str = choice(
+        "quickshift",
+        superpixels.ALGORITHMS,
+        help="How the photo is cut. Quickshift and felzenszwalb follow edges and leave small parts "
+        "that stand out alone; slic cuts pieces of like size; the grid does not look at the photo.",
+        source="lime segmentation_fn",
+    )
+    segments: int = number(
+        50,
+        0,
+        500,
+        unit="superpixels",
+        help="About how many. More show smaller parts, need more samples, and each alone does "
+        "less. 0 takes the algorithm as the lime library sets it.",
+        source="skimage n_segments, kernel_size, scale",
+    )
+    samples: int = number(
+        1000,
+        10,
+        20_000,
+        step=10,
+        unit="masked photos",
+        help="How many masked photos the model is asked about. Twice as many take twice as long "
+        "and make the weights steadier.",
+        source="lime num_samples",
+    )
+    features: int = number(
+        0,
+        0,
+        100,
+        unit="superpixels",
+        help="How many superpixels get a weight; 0 is all. Up to 6 are chosen one after the other, "
+        "more by their weight in a first fit; the line is then fitted on these alone.",
+        source="lime num_features",
+        more=True,
+    )
+    kernel_width: float = number(
+        0.25,
+        0.05,
+        5.0,
+        step=0.05,
+        help="How much less a masked photo counts the more of it is hidden. Narrow stays close to "
+        "the photo and leaves few samples that count; wide counts all alike.",
+        source="lime kernel_width",
+        more=True,
+    )
+    distance: str = choice(
+        "cosine",
+        ("cosine", "l2"),
+        help="How far a masked photo is from the photo, 0 to 1: the cosine of what is shown, as "
+        "lime does, or the root of the share that is hidden, which sets them further apart.",
+        source="lime distance_metric",
+        more=True,
+    )
+    hide: str = choice(
+        "segment",
+        ("segment", "grey", "black", "white", "mean", "blur"),
+        help="What a hidden superpixel shows: its own mean colour, one grey, black or white, the "
+        "photo's mean colour, or the photo, blurred.",
+        source="lime hide_color",
+        more=True,
+        label="Hide with",
+    )
+    seed: int = number(
+        0,
+        0,
+        2**31 - 1,
+        help="Which random masks are drawn. The same seed repeats the result; another shows how "
+        "steady it is.",
+        source="lime random_state",
+        more=True,
+    )
+
+    @classmethod
+    def suggest(
+        cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """Return 50 superpixels of at least 24 pixels, and 20 samples for each of them."""
+        height, width = size or (224, 224)
+        segments = int(np.clip(height * width // 24, 2, 50))
+        return {"segments": segments, "samples": max(200, 20 * segments)}
+
+    def forward_passes(self, model: Sized) -> int:
+        """One for each masked photo; the first hides nothing."""
+        return self.samples
