@@ -3,11 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint bench lock models screenshots clean
+.PHONY: help setup setup-dev run test soak check lint bench lock models screenshots clean
 
 help:
 	@echo "make run          set up and open the app on http://localhost:8501"
 	@echo "make test         set up and run the tests"
+	@echo "make soak         every hostile and damaged file, where make test sends some"
 	@echo "make check        format, lint, types and tests"
 	@echo "make bench        time our engines beside the libraries'"
 	@echo "make setup        the virtual environment and its packages only"
@@ -38,6 +39,9 @@ run: setup
 
 test: setup-dev
 	@$(BIN)/python -m pytest
+
+soak: setup-dev
+	@VITRINE_SOAK=1 $(BIN)/python -m pytest tests/hostile
 
 lint: setup-dev
 	@$(BIN)/ruff format --check .

@@ -238,7 +238,7 @@ def _read_pickle(path: Path, kind: FileKind) -> Any:
             "This PyTorch file is damaged or cut short: its tensors cannot be read. Copy or "
             "save it again with torch.save(model.state_dict(), 'model.pth')."
         ) from error
-    except (AttributeError, IndexError, ImportError, AssertionError, MemoryError) as error:
+    except Exception as error:  # a damaged pickle is a program of its own, and may raise anything
         raise LoadError(
             f"This PyTorch file holds what no torch.save writes ({type(error).__name__}), and is "
             "refused. Save it again with torch.save(model.state_dict(), 'model.pth')."

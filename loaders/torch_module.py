@@ -65,7 +65,7 @@ def read_script(path: Path) -> Any:
     _need_the_sandbox("TorchScript")
     try:
         return torch.jit.load(str(path), map_location="cpu").eval()
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # a damaged archive makes the C++ reader raise almost anything
         raise LoadError(
             "This TorchScript archive cannot be read: it is damaged, or was written by a newer "
             "PyTorch. Export it again, best with torch.export.save."
@@ -126,7 +126,7 @@ def runs_on(module: Any, channels: int, sizes: Sequence[tuple[int, int]]) -> tup
             with torch.inference_mode():
                 output = module(torch.full((2, channels, height, width), 0.1))
         except Exception as error:  # a stranger's forward may raise anything
-            reason = reason or str(error).strip().split("\n")[0][:120]
+            reason = reason or _said(error)
             continue
         if isinstance(output, torch.Tensor) and output.ndim == 2 and len(output) == 2:
             return height, width
@@ -141,6 +141,13 @@ def runs_on(module: Any, channels: int, sizes: Sequence[tuple[int, int]]) -> tup
         f"{tried} or more sizes ({reason}). Set the size it was trained at, and export it with a "
         "free batch dimension."
     )
+
+
+def _said(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    # TorchScript tells where it happened first, and what happened last.
+    line = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]
+    return "".join(letter for letter in line if letter.isprintable())[:120]
 
 
 def open_head(module: Any, channels: int, size: tuple[int, int]) -> tuple[Any, Head, Finding]:
