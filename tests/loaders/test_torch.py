@@ -167,6 +167,24 @@ def test_legacy_files_and_files_before_batch_counters(tmp_path: Path) -> None:
     assert model.architecture == "shufflenet_v2_x0_5"
 
 
+@pytest.mark.parametrize("place", ["cuda:0", "mps"])
+def test_weights_saved_on_a_gpu(tmp_path: Path, place: str) -> None:
+    module = models.shufflenet_v2_x0_5(weights=None, num_classes=3)
+    source = saved(tmp_path, module.state_dict())
+    moved = tmp_path / "moved"
+    text = b"X" + len(place).to_bytes(4, "little") + place.encode()
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(moved, "w") as target:
+        for member in archive.infolist():
+            content = archive.read(member)
+            if member.filename.endswith("data.pkl"):
+                assert b"X\x03\x00\x00\x00cpu" in content
+                content = content.replace(b"X\x03\x00\x00\x00cpu", text)
+            target.writestr(member.filename, content)
+    model = opened(moved)
+    batch = views(model)
+    np.testing.assert_allclose(model.logits(batch), expected(module, model, batch), atol=1e-4)
+
+
 def test_inception_is_loaded_with_its_transform(tmp_path: Path) -> None:
     module = models.inception_v3(weights=None, init_weights=False, transform_input=True)
     model = opened(saved(tmp_path, module.state_dict()))
