@@ -42,16 +42,19 @@ def show(desk: Desk) -> None:
         geometry = prediction.geometry
         made = how(model.preprocessing.fit, model.preprocessing.resize, geometry)
         height, width = geometry.view
+        seen = render.pixels(prediction.view)
+        if model.preprocessing.channels == "grey":
+            seen, made = render.grey(seen), f"{made}, in grey"
         views.line(f"Photo, as the model gets it ({height} x {width}, {made})", "v-label")
         if differs(geometry):
             left, right = st.columns([3, 2])
             with left:
-                _image(render.pixels(prediction.view), 420)
+                _image(seen, 420)
             with right:
                 _image(photo.pixels, 300)
                 views.line(f"The upload, {geometry.photo[1]} x {geometry.photo[0]} px", "v-label")
         else:
-            _image(render.pixels(prediction.view), 420)
+            _image(seen, 420)
     if photo is not None:
         views.line(" ".join([photo.name + ".", *photo.notes]), "v-quiet v-small")
     if desk.decoding is not None and photo is not None:

@@ -128,6 +128,12 @@ def pixels(view: Array) -> Pixels:
     return np.rint(np.clip(view, 0, 1) * 255).astype(np.uint8)
 
 
+def grey(array: Pixels) -> Pixels:
+    """Return an image in grey, uint8 `[H, W, 3]`: the luminance that grey networks get."""
+    luminance = array @ np.array((0.299, 0.587, 0.114))  # ITU-R BT.601
+    return np.asarray(np.rint(np.repeat(luminance[..., None], 3, -1)), np.uint8)
+
+
 def png(array: Pixels) -> bytes:
     """Encode uint8 `[H, W, 3]` or `[H, W]` as PNG."""
     return _encode(array, "PNG")

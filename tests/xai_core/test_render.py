@@ -148,3 +148,9 @@ def test_png_keeps_every_pixel():
 def test_a_photo_for_the_screen_is_no_larger_than_asked():
     shown = Image.open(io.BytesIO(render.jpeg(np.zeros((900, 300, 3), np.uint8), longest=450)))
     assert shown.size == (150, 450)
+
+
+def test_grey_is_pillows_luminance() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    theirs = np.asarray(Image.fromarray(pixels).convert("L"), np.int64)
+    assert np.abs(render.grey(pixels)[..., 0] - theirs).max() <= 1
