@@ -52,6 +52,7 @@ check: lint test
 
 bench: setup
 	@$(BIN)/python -m benchmarks.occlusion
+	@$(BIN)/python -m benchmarks.lime_mark
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import views
+from ui import lime_steps, views
 from ui.desk import Answer, Ask, Desk, changes
 from xai_core import render, report
 from xai_core.explainer import explainers
+
+STEPS = {"lime": lime_steps.show}
+"""What shows how a method came to its map, from the run's own data, by the method's name."""
 
 
 def invite(desk: Desk) -> None:
@@ -67,6 +70,9 @@ def show(answer: Answer, desk: Desk, ask: Ask | None) -> None:
         ),
         report.check(explanation, {name: each.title for name, each in explainers().items()}),
     )
+    if steps := STEPS.get(explanation.method):
+        with st.expander("How it came about"):
+            steps(scene.prediction.view, explanation)
     _take_away(answer, said, asked)
 
 

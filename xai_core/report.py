@@ -48,7 +48,9 @@ def facts(explanation: Explanation) -> dict[str, Any]:
         the target (the sum of the positive values), 0 where there is none; `place`: the smallest
         named region with at least `NAMED` of those pixels' evidence; `place_share`: that share;
         `against`: the share of the map's absolute sum that is negative; `peak`: the largest
-        value; `seen`: the share of the upload's area that the view shows.
+        value; `seen`: the share of the upload's area that the view shows. A map that was made of
+        parts (arrays `segments` and `weights`) is measured part by part, however large each is,
+        and has the facts of `_parts` too; a local fit's `r2` is one more.
     """
     values = np.asarray(explanation.attribution, np.float64)
     positive = np.maximum(values, 0)
@@ -57,13 +59,71 @@ def facts(explanation: Explanation) -> dict[str, Any]:
     place, share = _place(np.where(positive >= least, positive, 0))
     weight = float(np.abs(values).sum())
     geometry = explanation.geometry or Geometry.whole(explanation.attribution.shape)
-    return {
+    found = {
         "half_area": half_area,
         "place": place,
         "place_share": share,
         "against": float(np.maximum(-values, 0).sum()) / weight if weight > 0 else 0.0,
         "peak": float(values.max()),
         "seen": _seen(geometry),
+    }
+    if "r2" in explanation.scalars:
+        found["r2"] = float(explanation.scalars["r2"])
+    return found | _parts(explanation)
+
+
+def parts(explanation: Explanation) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
+    """Return the part of each pixel, `[h, w]`, and each part's weight; None for other maps.
+
+    What a worker sends is checked: parts are whole numbers of existing weights.
+    """
+    labels, weights = (explanation.arrays.get(name) for name in ("segments", "weights"))
+    if labels is None or weights is None or labels.shape != explanation.attribution.shape:
+        return None
+    if labels.dtype.kind not in "iu" or weights.ndim != 1 or not np.isfinite(weights).all():
+        return None
+    if labels.size == 0 or labels.min() < 0 or labels.max() >= len(weights):
+        return None
+    return labels, np.asarray(weights, np.float64)
+
+
+def place_of(inside: NDArray[np.bool_]) -> str:
+    """Return in which ninth of the view the middle of some of its pixels lies."""
+    middle = [float((where + 0.5).mean()) for where in np.nonzero(inside)]
+    row, column = (at / side for at, side in zip(middle, inside.shape, strict=True))
+    return _PLACES[min(int(row * 3), 2) * 3 + min(int(column * 3), 2)][0]
+
+
+def _parts(explanation: Explanation) -> dict[str, Any]:
+    """Measure a map that is made of parts.
+
+    Returns
+    -------
+    dict
+        Nothing where the map is not. `parts`: how many there are; `half_parts`: the fewest that
+        hold half of the positive weight; `half_area`: their share of the view; `against`: the
+        share of all weights' absolute sum that is negative; `strongest` and `weakest`: the largest
+        and the smallest weight; `strongest_place`, `weakest_place`: where those parts lie.
+    """
+    split = parts(explanation)
+    if split is None:
+        return {}
+    labels, weights = split
+    positive, total = np.maximum(weights, 0), float(np.abs(weights).sum())
+    order = np.argsort(-positive, kind="stable")
+    summed = np.cumsum(positive[order])
+    half = int(np.searchsorted(summed, HALF * summed[-1])) + 1 if summed[-1] > 0 else 0
+    sizes = np.bincount(labels.ravel(), minlength=len(weights))
+    first, last = int(np.argmax(weights)), int(np.argmin(weights))
+    return {
+        "parts": len(weights),
+        "half_parts": half,
+        "half_area": float(sizes[order[:half]].sum() / labels.size),
+        "against": float(np.maximum(-weights, 0).sum()) / total if total > 0 else 0.0,
+        "strongest": float(weights[first]),
+        "strongest_place": place_of(labels == first) if sizes[first] else SPREAD,
+        "weakest": float(weights[last]),
+        "weakest_place": place_of(labels == last) if sizes[last] else SPREAD,
     }
 
 
@@ -134,13 +194,15 @@ def sentences(explanation: Explanation, probabilities: Array, labels: Sequence[s
     said = []
     if found["half_area"] == 0:
         said.append(f"The map holds no evidence for {asked}.")
+    elif "parts" in found:
+        said += _parts_said(found, asked, explanation)
     else:
         where = "the photo" if found["seen"] > 0.95 else "what the model sees of the photo"
         said.append(
             f"Half of the evidence for {asked} lies in {percent(found['half_area'])} of {where}, "
             f"{found['place']}."
         )
-    if found["against"] >= 0.05:
+    if found["against"] >= 0.05 and "parts" not in found:
         said.append(f"{percent(found['against'])} of the map's weight speaks against it.")
     chance = float(probabilities[target.index])
     first = int(np.argmax(probabilities))
@@ -153,6 +215,40 @@ def sentences(explanation: Explanation, probabilities: Array, labels: Sequence[s
             f"{percent(chance)}."
         )
     return said
+
+
+def _parts_said(found: Mapping[str, Any], asked: str, explanation: Explanation) -> list[str]:
+    """Say which superpixels carry the weight, and what speaks against."""
+    count, target = found["half_parts"], explanation.target
+    what = "probability" if target.of == "probability" else "score"
+    what = f"lead in {what}" if target.against is not None else what
+    number = _COUNTS[count] if count < len(_COUNTS) else str(count)
+    if count == 1:
+        said = [
+            f"One superpixel of {found['parts']} carries half of the weight for {asked}: it lies "
+            f"{found['strongest_place']} and adds {amount(found['strongest'])} to the {what}."
+        ]
+    else:
+        said = [
+            f"{number} superpixels of {found['parts']} carry half of the weight for {asked}, on "
+            f"{percent(found['half_area'])} of the view; the strongest, "
+            f"{found['strongest_place']}, adds {amount(found['strongest'])} to the {what}."
+        ]
+    if found["against"] >= 0.05:
+        said.append(
+            f"{percent(found['against'])} of all weight speaks against it, most of all "
+            f"{found['weakest_place']} ({amount(found['weakest'])})."
+        )
+    return said
+
+
+_COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+
+
+def amount(value: float) -> str:
+    """Return a score's part with two digits that count, '0.41', '-1.2', '12'."""
+    size = f"{abs(value):.2g}" if abs(value) < 10 else f"{abs(value):.0f}"
+    return f"\u2212{size}" if value < 0 else size
 
 
 def doubts(

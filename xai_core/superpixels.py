@@ -22,9 +22,10 @@ leave a handful of segments."""
 def cut(view: Array, algorithm: str, number: int) -> Labels:
     """Return the segment of each pixel, int32 `[h, w]`, for a view float32 `[h, w, 3]` in 0..1.
 
-    `number` is about how many: quickshift and felzenszwalb are run fine, then the neighbours that
-    differ least are joined until that many are left. 0 takes the algorithm as scikit-image and
-    lime set it, with as many segments as come out. There may be fewer, and one on a plain view.
+    `number` is about how many. Quickshift and felzenszwalb are run fine, then the neighbours that
+    differ least are joined until that many are left; slic aims at it by itself. 0 takes the
+    algorithm as scikit-image and lime set it, with as many segments as come out. There may be
+    fewer, and one on a plain view.
     """
     height, width = view.shape[:2]
     if algorithm == "grid":
@@ -38,7 +39,8 @@ def cut(view: Array, algorithm: str, number: int) -> Labels:
     times = max(1, min(times, 1024 // max(height, width)))
     fine = _fine(_enlarged(view, times), algorithm, number)
     middle = times // 2
-    return joined(_numbered(fine[middle::times, middle::times]), view, number)
+    labels = _numbered(fine[middle::times, middle::times])
+    return labels if algorithm == "slic" else joined(labels, view, number)
 
 
 def _by_default(view: Array, algorithm: str) -> NDArray[Any]:

@@ -77,6 +77,17 @@ def test_a_moved_slider_keeps_the_answer_and_says_so(app):
     figure(app)
 
 
+def test_lime_says_its_superpixels_and_shows_its_steps(app):
+    opened(app)
+    app.selectbox(key="method").set_value("lime").run()
+    app.slider(key=next(s.key for s in app.slider if "Samples" in s.label)).set_value(200)
+    answered(app)
+    assert "of the weight for" in words(app)
+    assert "(R2)" in words(app)
+    assert words(app).count("data:image/jpeg") == 7
+    assert any(each.label == "How it came about" for each in app.expander)
+
+
 def test_another_page_and_back_loses_nothing(app):
     opened(app)
     app.selectbox(key="method").set_value("occlusion").run()

@@ -176,6 +176,90 @@ def test_a_check_names_a_method_of_another_kind():
     assert report.check(explained(np.ones((2, 2))), {"grad-cam": "Grad-CAM"}) == ""
 
 
+def of_parts(weights, *, of="logit", against=None, r2=0.9, **arrays):
+    """Explain a 9x9 map whose columns 0..2, 3..5 and 6..8 fall into rows of equal parts."""
+    labels = np.arange(9)[:, None] // 3 * 3 + np.arange(9)[None] // 3
+    weights = np.asarray(weights, np.float64)
+    arrays = {"segments": labels.astype(np.int32), "weights": weights} | arrays
+    return Explanation(
+        attribution=weights[labels % len(weights)], signed=True, method="lime", engine="ours",
+        target=Target(1, against=against, of=of), parameters={}, scalars={"r2": r2}, arrays=arrays,
+    )  # fmt: skip
+
+
+def test_superpixels_are_counted_by_their_weights():
+    weights = [0.1, 0.05, -0.2, 0, 0.3, 0.1, 0.41, 0.1, 0]
+    made = of_parts(weights)
+    found = report.facts(made)
+    assert (found["parts"], found["half_parts"]) == (9, 2)
+    assert found["half_area"] == pytest.approx(2 / 9)
+    assert found["against"] == pytest.approx(0.2 / 1.26)
+    assert (found["strongest"], found["strongest_place"]) == (0.41, "at the bottom left")
+    assert (found["weakest"], found["weakest_place"]) == (-0.2, "at the top right")
+    assert found["r2"] == 0.9
+    said = report.sentences(made, SURE, LABELS)
+    assert said[0].replace("\u00a0", " ") == (
+        "Two superpixels of 9 carry half of the weight for \u201cstar\u201d, on 22 % of the view; "
+        "the strongest, at the bottom left, adds 0.41 to the score."
+    )
+    assert said[1].replace("\u00a0", " ") == (
+        "16 % of all weight speaks against it, most of all at the top right (\u22120.2)."
+    )
+
+
+def test_one_superpixel_may_carry_half():
+    said = report.sentences(of_parts([0, 0, 0, 0, 3, 1, 0, 0, 0], of="probability"), SURE, LABELS)
+    assert said[0] == (
+        "One superpixel of 9 carries half of the weight for \u201cstar\u201d: it lies in the "
+        "middle and adds 3 to the probability."
+    )
+    lead = report.sentences(of_parts([0, 2.04, 0, 0, 0, 0, 0, 0, 0], against=0), SURE, LABELS)
+    assert "adds 2 to the lead in score." in lead[0]
+    none = report.sentences(of_parts([-1.0] * 9), SURE, LABELS)
+    assert none[0] == "The map holds no evidence for \u201cstar\u201d."
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_number_about_superpixels_can_be_recomputed(seed):
+    weights = np.random.default_rng(seed).normal(size=9) + 0.3
+    text = " ".join(report.sentences(of_parts(weights), SURE, LABELS))
+    ordered = sorted(weights, reverse=True)
+    half, summed = 0, 0.0
+    while summed < weights[weights > 0].sum() / 2:
+        summed += ordered[half]
+        half += 1
+    assert report.facts(of_parts(weights))["half_parts"] == half
+    expected = [half / 9 * 100] if half > 1 else []
+    expected += [-weights[weights < 0].sum() / np.abs(weights).sum() * 100, 90.0]
+    assert numbers(text) == pytest.approx(expected, abs=0.51)
+    assert f"adds {weights.max():.2g}" in text
+    assert f"(\u2212{-weights.min():.2g})" in text
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"segments": np.zeros((3, 3), np.int32)},
+        {"segments": np.full((9, 9), -1, np.int32)},
+        {"segments": np.full((9, 9), 99, np.int32)},
+        {"segments": np.zeros((9, 9), np.float32)},
+        {"weights": np.full(9, np.nan)},
+        {"weights": np.ones((9, 1))},
+    ],
+)
+def test_parts_that_do_not_fit_are_no_parts(arrays):
+    made = of_parts([0.1] * 9)
+    odd = Explanation(
+        **{
+            name: getattr(made, name)
+            for name in ("attribution", "signed", "target", "method", "engine", "parameters")
+        },
+        arrays={**made.arrays, **arrays},
+    )
+    assert "parts" not in report.facts(odd)
+    assert report.sentences(odd, SURE, LABELS)
+
+
 def command(labels=LABELS, **changes):
     made = explained(
         np.ones((2, 2)),
