@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 BUILT_IN = "vitrine_net"
 TRANSFORMS = ("inception_v3", "googlenet")
+EXPORT = (
+    "Where its class is defined, export the network with its weights: torch.export.save("
+    "torch.export.export(model.eval(), (torch.rand(2, 3, 224, 224),), "
+    "dynamic_shapes=({0: torch.export.Dim('batch')},)), 'model.pt2')."
+)
+"""The way out for a network whose code is elsewhere; 224 is the size that it was trained at."""
+
+_DANGEROUS = ("builtins", "os", "posix", "nt", "subprocess", "sys", "commands", "shutil", "socket")
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "encoder.model.")
 _CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params", "ema")
 _NOT_CLASSIFIERS = {
@@ -273,13 +281,23 @@ def _refuse_tensor(key: str, tensor: Any) -> None:
 
 def _pickle_refusal(error: str) -> str:
     way_out = "Save its weights instead: torch.save(model.state_dict(), 'model.pth')."
+    if "Only persistent_load of storage" in error:
+        return (
+            "This file holds a whole module in the format before PyTorch 1.6, which cannot be read "
+            f"without running what is in it. {way_out}"
+        )
     if found := re.search(r"GLOBAL ([\w.]+)", error):
         name = found.group(1)[:120]
-        if name.startswith(("torchvision.", "torch.nn.", "__main__.")) or name[-1:].isalnum():
+        owner, _, last = name.rpartition(".")
+        if owner.split(".")[0] in _DANGEROUS or not last[:1].isupper():
             return (
-                f"This file holds a whole Python object ({name}), not only weights, and opening "
-                f"it could run code. {way_out}"
+                f"This file holds a whole Python object ({name}), not only weights, and opening it "
+                f"could run code. {way_out}"
             )
+        return (
+            f"This file holds an object of the class {name}, whose code is not in it and is not "
+            f"run. {EXPORT} Or, where the network is torchvision's, its weights alone do."
+        )
     return f"This file's pickle is damaged or holds more than weights, and is refused. {way_out}"
 
 
@@ -357,11 +375,10 @@ def _unknown(state: State) -> LoadError | UnsupportedModel:
             f"These {len(state)} tensors hold no image convolution: this is not a classifier of "
             "photos that torchvision has."
         )
-    first = ", ".join(repr(key)[:40] for key in list(state)[:3])
+    first = ", ".join(ascii(key)[:40] for key in list(state)[:3])
     return LoadError(
         f"No torchvision classifier has these {len(state)} tensors ({first}, ...): the file holds "
-        "weights without their network. Bring the model as a Keras file, or the weights of a "
-        "torchvision architecture; its head may be a replaced one."
+        f"weights without their network. {EXPORT}"
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from loaders import architectures
+from loaders import architectures, vitrine_net
 from loaders.load import load
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError, UnsupportedModel, VitrineError
@@ -245,8 +245,19 @@ class Net(nn.Module):
     """Stands for a class of the user's own."""
 
 
+class Runs:
+    """Pickles as a call."""
+
+    def __reduce__(self) -> Any:
+        return print, ("read",)
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
-    "whole module": (lambda: Net(), "holds a whole Python object"),
+    "a call": (lambda: Runs(), r"holds a whole Python object \(print\).*could run code"),
+    "whole module": (
+        lambda: Net(),
+        "object of the class .*Net, whose code is not in it.*torch.export.save",
+    ),
     "optimiser": (
         lambda: torch.optim.SGD([nn.Parameter(torch.ones(3))], lr=1).state_dict(),
         "optimiser's checkpoint",
@@ -396,3 +407,29 @@ def test_a_real_network_sees_a_cat(shared: Path) -> None:
     view, _ = model.preprocessing.view(skimage.data.chelsea())
     assert model.labels[model.logits(view[None])[0].argmax()] in ("Egyptian cat", "tabby")
     assert model.preprocessing.resize == 256
+
+
+def test_a_whole_module_of_the_old_format_is_named(tmp_path: Path) -> None:
+    torch.save(
+        nn.Sequential(nn.Conv2d(3, 2, 3)), tmp_path / "f", _use_new_zipfile_serialization=False
+    )
+    with pytest.raises(LoadError, match=r"whole module in the format before PyTorch 1\.6"):
+        load(tmp_path / "f", Options(), name="upload")
+
+
+def test_tensors_of_another_device_are_read(tmp_path: Path) -> None:
+    """Storages that say they were on Apple's or on NVIDIA's processor come to this one."""
+    torch.save(vitrine_net.build(3).state_dict(), tmp_path / "cpu")
+    for device in (b"mps:0", b"cuda:1"):
+        with (
+            zipfile.ZipFile(tmp_path / "cpu") as old,
+            zipfile.ZipFile(tmp_path / "other", "w") as new,
+        ):
+            for name in old.namelist():
+                data = old.read(name)
+                if name.endswith("data.pkl"):
+                    assert b"X\x03\0\0\0cpu" in data
+                    size = len(device).to_bytes(4, "little")
+                    data = data.replace(b"X\x03\0\0\0cpu", b"X" + size + device)
+                new.writestr(name, data)
+        assert len(load(tmp_path / "other", Options(), name="upload").labels) == 3
