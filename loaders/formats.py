@@ -26,10 +26,7 @@ HDF5 = FileKind("Keras HDF5 model", "keras")
 TORCHSCRIPT = FileKind("TorchScript archive", "torch")
 EXPORTED = FileKind("torch.export archive (.pt2)", "torch")
 SAFETENSORS = FileKind("safetensors file", "torch")
-ONNX = FileKind(
-    "ONNX file",
-    refusal="Bring the PyTorch or Keras model that it was exported from.",
-)
+ONNX = FileKind("ONNX file", "onnx")
 SAVED_MODEL = FileKind(
     "TensorFlow SavedModel",
     refusal="Load it where it was made and save it with model.save('model.keras').",
@@ -46,7 +43,8 @@ NOT_MODELS = {
     "pdf": FileKind("PDF document", refusal="Bring the file that torch.save or model.save wrote."),
     "unknown": FileKind(
         "file of no kind that Vitrine knows",
-        refusal="It reads PyTorch state dicts (.pt, .pth) and Keras models (.keras, .h5, .hdf5).",
+        refusal="It reads PyTorch (.pt, .pth, .pt2, .safetensors), Keras (.keras, .h5, .hdf5) and "
+        "ONNX (.onnx) files.",
     ),
 }
 _LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f920")
@@ -105,7 +103,7 @@ def _sniff_zip(path: Path) -> FileKind:
 
 
 def framework_of(path: Path) -> str:
-    """Return `torch` or `keras`, the framework that reads the file.
+    """Return `torch`, `keras` or `onnx`, what reads the file.
 
     Raises LoadError for what is no model, or a kind that is not read.
     """

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 
 from loaders.formats import framework_of
 from loaders.preprocessing import Options
+from loaders.sanity import doubts
 from xai_core.errors import LoadError
 
 if TYPE_CHECKING:
     from loaders.keras_model import KerasModel
+    from loaders.onnx_model import OnnxModel
     from loaders.torch_model import TorchModel
+
+    AnyModel = KerasModel | TorchModel | OnnxModel
 
 __all__ = ["framework_of", "load"]
 
-_TITLES = {"torch": "PyTorch", "keras": "TensorFlow"}
+_TITLES = {"torch": "PyTorch", "keras": "TensorFlow", "onnx": "ONNX"}
 
 
-def load(path: Path, options: Options, *, name: str) -> TorchModel | KerasModel:
+def load(path: Path, options: Options, *, name: str) -> AnyModel:
     """Load a classifier, chosen by the file's content.
 
     Raises LoadError where the file is refused, UnsupportedModel where it is no image classifier
@@ -30,10 +34,27 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel | KerasModel:
             f"This is a {_TITLES[framework]} file, and {_TITLES[options.framework]} was chosen. "
             "Choose 'detect it' or the other framework."
         )
-    if framework == "torch":
-        from loaders import torch_file
+    model = _ADAPTERS[framework](path, options, name)
+    model.findings = (*model.findings, *doubts(model))
+    return model
 
-        return torch_file.load(path, options, name=name)
+
+def _torch(path: Path, options: Options, name: str) -> AnyModel:
+    from loaders import torch_file
+
+    return torch_file.load(path, options, name=name)
+
+
+def _keras(path: Path, options: Options, name: str) -> AnyModel:
     from loaders import keras_file
 
     return keras_file.load(path, options, name=name)
+
+
+def _onnx(path: Path, options: Options, name: str) -> AnyModel:
+    from loaders import onnx_model
+
+    return onnx_model.load(path, options, name=name)
+
+
+_ADAPTERS = {"torch": _torch, "keras": _keras, "onnx": _onnx}

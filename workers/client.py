@@ -34,10 +34,22 @@ __all__ = ["Job", "ModelHandle", "Session", "Snapshot", "StillRunning", "Wall"]
 
 Arrays = Mapping[str, NDArray[Any]]
 
-MEMORY: dict[str, int] = {"plain": 2 << 30, "torch": 4 << 30, "keras": 4 << 30, "both": 6 << 30}
+MEMORY: dict[str, int] = {
+    "plain": 2 << 30,
+    "torch": 4 << 30,
+    "keras": 4 << 30,
+    "onnx": 4 << 30,
+    "both": 6 << 30,
+}
 """Bytes that a worker of each kind may hold."""
 
-TITLES = {"plain": "a worker", "torch": "PyTorch", "keras": "TensorFlow", "both": "both frameworks"}
+TITLES = {
+    "plain": "a worker",
+    "torch": "PyTorch",
+    "keras": "TensorFlow",
+    "onnx": "onnxruntime",
+    "both": "both frameworks",
+}
 
 QUICK_LIMIT = 30.0
 """Seconds that looking at a file, or decoding a photo, may take."""

@@ -22,12 +22,13 @@ from typing import Any
 
 from workers import control, sandbox
 
-KINDS = ("plain", "torch", "keras", "both")
+KINDS = ("plain", "torch", "keras", "onnx", "both")
 # Torch goes first where both are wanted: TensorFlow before torchvision aborts the process.
 FRAMEWORKS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "torch": ("torch", "torchvision"),
     "keras": ("tensorflow", "keras", "tf_keras", "h5py"),
+    "onnx": ("onnxruntime",),
     "both": ("torch", "torchvision", "tensorflow", "keras", "tf_keras", "h5py", "xplique"),
 }
 OURS = ("loaders.images", "loaders.load", "workers.tasks", "workers.worker")
@@ -35,6 +36,7 @@ ADAPTERS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "torch": ("loaders.torch_file",),
     "keras": ("loaders.keras_file",),
+    "onnx": ("loaders.onnx_model",),
     "both": ("loaders.torch_file", "loaders.keras_file"),
 }
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -48,6 +50,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "lime",
     ),
     "keras": ("matplotlib.pyplot", "sklearn", "skimage.segmentation", "lime"),
+    "onnx": ("skimage.segmentation", "lime"),
     "both": ("skimage.segmentation",),
 }
 """What only some methods use: imported one by one while nobody asks for anything, so that a worker

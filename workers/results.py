@@ -65,7 +65,7 @@ def _checked(function: Callable[P, T]) -> Callable[P, T]:
 def framework(answer: Body) -> str:
     """Return the kind of worker that a file needs."""
     name = answer["framework"]
-    if name not in ("torch", "keras"):
+    if name not in ("torch", "keras", "onnx"):
         raise ValueError("no known framework")
     return str(name)
 

@@ -30,7 +30,7 @@ Card = dict[str, Any]
 
 
 def framework(path: Path) -> str:
-    """Return 'torch' or 'keras' for a model file. Raises LoadError where it is neither."""
+    """Return 'torch', 'keras' or 'onnx' for a model file. Raises LoadError where it is none."""
     from loaders.load import framework_of
 
     return str(framework_of(path))

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from loaders.preprocessing import Options
 from tests.conftest import ROOT
-from tests.hostile import torch_files
+from tests.hostile import onnx_files, torch_files
 from tests.hostile.conftest import SOAK
 from workers.client import Wall
 from xai_core.errors import VitrineError
@@ -71,6 +71,7 @@ FORMATS: dict[str, Callable[[Path], Any]] = {
     ),
     "keras": lambda path: path.write_bytes((MODELS / "shapes.keras").read_bytes()),
     "hdf5": _hdf5,
+    "onnx": lambda path: path.write_bytes(onnx_files.good()),
 }
 
 

@@ -20,13 +20,13 @@ import pytest
 
 from loaders.preprocessing import Options
 from tests.conftest import ROOT
-from tests.hostile import keras_files, other_files, torch_files
+from tests.hostile import keras_files, onnx_files, other_files, torch_files
 from tests.hostile.attack import SECRET, Hostile
 from tests.hostile.conftest import SOAK
 from workers.client import Wall
 from xai_core.errors import VitrineError
 
-BOOKS = (torch_files.BOOK, keras_files.BOOK, other_files.BOOK)
+BOOKS = (torch_files.BOOK, keras_files.BOOK, onnx_files.BOOK, other_files.BOOK)
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
 NAMES = [f"{kind}-{name}".replace(" ", "-") for b in BOOKS for kind, name, _, _ in b.entries]
 
