@@ -2,15 +2,18 @@
 
 Nothing here waits: `step` looks at the jobs that are under way and moves on what is ready. A new
 model or photo takes the old one's place only when it has loaded, so that a mistake loses nothing.
+All tabs of a browser share one desk, so whatever changes it takes its lock.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,11 +153,38 @@ class Answer:
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _alone(
+    change: Callable[Concatenate[Desk, P], R],
+) -> Callable[Concatenate[Desk, P], R]:
+    """Let one tab at a time change the desk, and count the changes."""
+
+    @functools.wraps(change)
+    def wrapped(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with desk.lock:
+            moved = change(desk, *args, **kwargs)
+            if moved is not False:
+                desk.version += 1
+            return moved
+
+    return wrapped
+
+
 class Desk:
-    """One visitor's models, photos and results. `step` moves what is under way."""
+    """One visitor's models, photos and results. `step` moves what is under way.
+
+    `version` changes with the desk, so that a tab sees what another did. `kept` holds the values
+    of the page's controls for the next tab, or this one after F5.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.lock = threading.RLock()
+        self.version = 0
+        self.kept: dict[str, Any] = {}
         self.model: Model | None = None
         self.opening: Model | None = None
         self.model_error = ""
@@ -171,6 +201,7 @@ class Desk:
 
     # -- what the visitor does ---------------------------------------------------------------
 
+    @_alone
     def open_model(
         self,
         path: Path,
@@ -184,15 +215,18 @@ class Desk:
         """Start to load a model; it takes the present one's place when it is ready."""
         self.model_error = ""
         if self.opening is not None:
-            self.opening.handle.close()
-            self.opening = None
+            superseded, self.opening = self.opening, None
+            self._put_away(superseded)
         try:
             handle = self.session.open(path, options, name=name, trusted_path=built_in)
         except VitrineError as error:
             self.model_error = str(error)
+            if not built_in and (self.model is None or self.model.path != path):
+                self.session.remove_file(path)
             return
         self.opening = Model(name, word, path, options, handle, about, built_in)
 
+    @_alone
     def upload_model(self, name: str, data: bytes, options: Options) -> None:
         """Put an uploaded file into this visitor's spool and start to load it."""
         self.model_error = ""
@@ -203,7 +237,8 @@ class Desk:
             return
         self.open_model(path, options, name=name, word=name)
 
-    def reopen(self, **changes: Any) -> None:
+    @_alone
+    def reopen(self, /, **changes: Any) -> None:
         """Load the present model again with other options. Raises ParamError."""
         model = self.model
         if model is not None:
@@ -216,6 +251,7 @@ class Desk:
                 built_in=model.built_in,
             )
 
+    @_alone
     def open_photo(self, data: bytes, *, name: str, word: str) -> None:
         """Start to decode a photo; it takes the present one's place when it is ready."""
         self.photo_error = ""
@@ -224,6 +260,7 @@ class Desk:
         except VitrineError as error:
             self.photo_error = str(error)
 
+    @_alone
     def start(self, ask: Ask) -> None:
         """Run a method on the present model and photo."""
         model, photo, prediction = self.model, self.photo, self.prediction
@@ -252,6 +289,7 @@ class Desk:
             return
         self.run = Run(ask, scene, job)
 
+    @_alone
     def cancel(self) -> None:
         """End the run under way; the last answer stays."""
         if self.run is not None:
@@ -259,15 +297,6 @@ class Desk:
             self.run = None
             kept = " The last answer is kept." if self.answer else ""
             self.run_note = f"Cancelled.{kept}"
-
-    def rejoin(self, session: Session) -> None:
-        """Go on in a new session after the old one was closed; its models and files are gone."""
-        if session is self.session:
-            return
-        self.session = session
-        model = self.model
-        if model is not None and model.built_in:
-            self.reopen()
 
     # -- what happens by itself --------------------------------------------------------------
 
@@ -286,6 +315,7 @@ class Desk:
         """Whether the model is on its way back after a cancelled run."""
         return self.model is not None and self.model.handle.state == "reloading"
 
+    @_alone
     def step(self) -> bool:
         """Move what is ready; return whether anything changed. Never waits."""
         moved = [self._step_model(), self._step_photo(), self._step_prediction(), self._step_run()]
@@ -304,11 +334,18 @@ class Desk:
             if old is not None:
                 if self.run is not None and self.run.scene.model is old:
                     self.cancel()
-                old.handle.close()
+                self._put_away(old)
         else:
             self.model_error = _sentence(found.error, "The model could not be opened.")
-            opening.handle.close()
+            self._put_away(opening)
         return True
+
+    def _put_away(self, model: Model) -> None:
+        """Let a model go, and its file with it: another upload needs the room."""
+        model.handle.close()
+        used = {each.path for each in (self.model, self.opening) if each is not None}
+        if not model.built_in and model.path not in used:
+            self.session.remove_file(model.path)
 
     def _lost_model(self) -> bool:
         """Notice that the present model is gone: closed with its worker, and not coming back."""

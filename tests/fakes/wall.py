@@ -1,5 +1,7 @@
 """A wall without processes: the same tasks on threads, with a small linear model in numpy."""
 
+import secrets
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -111,9 +113,18 @@ class Session:
         self.wall, self.folder, self.closed, self.models = wall, folder, False, []
 
     def add_file(self, name, data):
-        path = self.folder / f"{len(list(self.folder.iterdir()))}-upload"
+        path = self.new_file("upload")
         path.write_bytes(data)
         return path
+
+    def new_file(self, name):
+        folder = self.folder / secrets.token_hex(8)
+        folder.mkdir()
+        return folder / name
+
+    def remove_file(self, path):
+        assert path.resolve().is_relative_to(self.folder.resolve())
+        shutil.rmtree(path.parent)
 
     def decode(self, data):
         return self.wall.submit(lambda job: tasks.decode(data))
@@ -126,6 +137,9 @@ class Session:
 
     def close(self):
         self.closed = True
+        for model in self.models:
+            model.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Wall:
@@ -146,7 +160,7 @@ class Wall:
     def session(self, key):
         with self.lock:
             if key not in self.sessions or self.sessions[key].closed:
-                folder = self.folder / f"session-{len(self.sessions)}"
+                folder = self.folder / f"session-{secrets.token_hex(4)}"
                 folder.mkdir()
                 self.sessions[key] = Session(self, folder)
             return self.sessions[key]

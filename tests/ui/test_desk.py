@@ -127,20 +127,6 @@ def test_a_closed_model_is_noticed_once(desk):
     assert not desk.step()
 
 
-def test_a_built_in_model_comes_back_in_a_new_session(wall, tmp_path, photo):
-    path = tmp_path / "m.pt"
-    path.write_bytes(b"m")
-    desk = Desk(wall.session("one"))
-    desk.open_model(path, Options(), name="m", word="m", built_in=True)
-    until(desk, lambda: desk.model)
-    old = desk.model
-    desk.session.close()
-    old.handle.close()
-    desk.rejoin(wall.session("one"))
-    until(desk, lambda: desk.model is not old)
-    assert desk.model.handle.state == "ready"
-
-
 def test_what_differs_from_the_answer_is_said(desk):
     desk.start(ask(values={"patch_height": 20}))
     until(desk, lambda: desk.answer)
@@ -149,3 +135,27 @@ def test_what_differs_from_the_answer_is_said(desk):
     assert changes(answer, ask(values={"patch_height": 30})) == ["patch height 20 px"]
     assert changes(answer, ask(values={"patch_height": 20}, target=Target(3))) == ["class 0"]
     assert changes(answer, ask(method="grad-cam")) == ["Occlusion"]
+
+
+def test_a_model_that_goes_takes_its_file_along(desk):
+    first = desk.model.path
+    desk.upload_model("bad.pt", b"not a model", Options())
+    bad = desk.opening.path
+    until(desk, lambda: not desk.pending)
+    assert (first.exists(), bad.exists()) == (True, False)
+    desk.upload_model("x.pt", b"x", Options())
+    superseded = desk.opening.path
+    desk.upload_model("y.pt", b"y", Options())
+    assert not superseded.exists()
+    until(desk, lambda: desk.model.path != first)
+    assert (first.exists(), desk.model.path.exists()) == (False, True)
+
+
+def test_every_change_is_counted_for_the_other_tabs(desk):
+    before = desk.version
+    assert not desk.step()
+    assert desk.version == before
+    desk.start(ask())
+    assert desk.version == before + 1 + 1  # the start cancels what ran before
+    until(desk, lambda: desk.answer)
+    assert desk.version > before + 2
