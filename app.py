@@ -1,13 +1,14 @@
-"""The browser's door: the server's beginning and end, page config and navigation."""
+"""The browser's door: the server's beginning and end, its routes, page config and navigation."""
 
 import contextlib
 from collections.abc import AsyncIterator
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # Imported here so that the first visitor does not wait for them.
-from ui import answer, ask, jobs, model_card, photo_card, state, views
+from ui import answer, ask, jobs, model_card, photo_card, route, state, views
 
 __all__ = ["answer", "ask", "jobs", "model_card", "photo_card", "views"]
 
@@ -25,8 +26,13 @@ else:
     @contextlib.asynccontextmanager
     async def lifespan(app: st.App) -> AsyncIterator[None]:
         """Warm the wall up before the first visitor, and take it down after the last."""
-        state.wall()
+        state.visitors()
         yield
-        state.wall().close()
+        state.close()
 
-    app = st.App(__file__, lifespan=lifespan)
+    app = st.App(
+        __file__,
+        lifespan=lifespan,
+        routes=route.routes(state.visitors, st.get_option("server.baseUrlPath")),
+        middleware=[Middleware(route.Cookies)],
+    )

@@ -10,6 +10,7 @@ views.heading(
 )
 model_card.close_popovers()
 desk = state.desk()
+ask.recall(desk)
 model_card.open_first(desk)
 photo_card.open_first(desk)
 
@@ -21,6 +22,7 @@ with right, st.container(border=True, height="stretch", key="photo-card"):
     photo_card.show(desk)
 
 asked = ask.method(desk)
+ask.keep(desk)
 
 under_way = st.container()
 if desk.run_note:

@@ -19,6 +19,30 @@ FIRST = "grad-cam"
 """The method that the page begins with where it serves the model."""
 
 
+KEPT = ("method", "framework", "origin", "upload-preprocessing", "upload-classes")
+"""Controls that come back after F5, with all whose keys begin with one of `_kept_prefixes`."""
+
+
+def _kept_prefixes() -> tuple[str, ...]:
+    return ("engine:", "target:", "against:", *(f"{name}:" for name in explainers()))
+
+
+def recall(desk: Desk) -> None:
+    """Set a new tab's controls as this browser left them; call it before any is drawn."""
+    if "recalled" not in st.session_state:
+        st.session_state["recalled"] = True
+        for key, value in desk.kept.items():
+            st.session_state.setdefault(key, value)
+
+
+def keep(desk: Desk) -> None:
+    """Note how the controls stand, for `recall`."""
+    prefixes = _kept_prefixes()
+    for key, value in st.session_state.items():
+        if key in KEPT or str(key).startswith(prefixes):
+            desk.kept[str(key)] = value
+
+
 def _scope(desk: Desk) -> str:
     model, photo = desk.model, desk.photo
     return f"{model.id if model else 0}:{photo.id if photo else 0}"

@@ -22,15 +22,17 @@ PATIENCE = 0.4
 def watch(desk: Desk) -> None:
     """Poll whatever is under way and draw the run, until something on the desk changes."""
     if desk.pending:
-        _poll(desk)
+        _poll(desk, desk.version)
 
 
 @st.fragment(run_every=POLL)
-def _poll(desk: Desk) -> None:
-    if desk.run is not None:
-        progress(desk, desk.run)
+def _poll(desk: Desk, drawn: int) -> None:
+    run = desk.run
+    if run is not None:
+        progress(desk, run)
     until = time.monotonic() + PATIENCE
-    while not desk.step():
+    # Another tab of this browser may be the one that moved it.
+    while not desk.step() and desk.version == drawn:
         if not desk.pending:
             st.rerun()
         if time.monotonic() > until:

@@ -9,8 +9,9 @@ import streamlit as st
 
 from loaders import catalogue
 from loaders.preprocessing import PRESETS, Options
-from ui import text, views
+from ui import text, upload, views
 from ui.desk import Desk, Model
+from workers.incoming import Upload
 from xai_core.errors import ParamError
 from xai_core.model import Finding
 
@@ -118,6 +119,7 @@ def show(desk: Desk) -> None:
         _change(desk)
         _preprocessing(desk)
         _classes(desk)
+    upload.under_way(lambda found: _arrived(desk, found))
     if model is not None:
         views.findings(_findings(desk, model))
 
@@ -175,15 +177,12 @@ def _change(desk: Desk) -> None:
                 _open_built_in(desk, entries[chosen])
                 _close("change-model")
         views.line("Or a file of your own", "v-label v-ruled")
-        _asked_of_upload()
-        st.file_uploader(
-            "Model file",
-            key=f"model-file-{st.session_state.get('model-files', 0)}",
-            help="A PyTorch state dict or checkpoint, or a Keras .keras or .h5 file. It is read "
-            "by its content, in a process without network or files.",
-            on_change=_uploaded,
-            args=(desk,),
+        upload.place()
+        views.line(
+            "A PyTorch or Keras file. It is read by its content, in a process without network or "
+            "files, and opened with the answers below as they stand when it has arrived."
         )
+        _asked_of_upload()
         if desk.model is not None and not desk.model.built_in:
             st.button("Open again with these answers", on_click=_again, args=(desk,))
 
@@ -244,20 +243,18 @@ def _answers() -> Options:
     return Options.from_text(flags)
 
 
-def _uploaded(desk: Desk) -> None:
-    number = st.session_state.get("model-files", 0)
-    file = st.session_state.get(f"model-file-{number}")
-    if file is None:
-        return
+def _arrived(desk: Desk, found: Upload) -> None:
+    """Open an upload with the answers above its place, and close the popover."""
     try:
         options = _answers()
     except ParamError as error:
+        # The file is kept and opened: the answers can be mended on the card.
+        options = Options()
+        desk.open_model(found.path, options, name=found.name, word=found.name)
         desk.model_error = str(error)
-        return
-    desk.upload_model(file.name, file.getvalue(), options)
-    # A new key empties the uploader, and with it Streamlit's copy of the file.
-    st.session_state["model-files"] = number + 1
-    _shut("change-model")
+    else:
+        desk.open_model(found.path, options, name=found.name, word=found.name)
+    _close("change-model")
 
 
 def _again(desk: Desk) -> None:

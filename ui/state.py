@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-import threading
+import secrets
 from typing import cast
 
 import streamlit as st
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from ui import identity
 from ui.desk import Desk
+from ui.visitors import Visitors
 from workers.client import Wall
-
-GRACE = 15.0
-"""Seconds that a visitor's models outlive the connection, so that a short cut loses nothing."""
 
 
 @functools.cache
@@ -26,62 +25,41 @@ def wall() -> Wall:
     return made
 
 
-def here(key: str) -> bool:
-    """Whether a browser's session has a connection now."""
-    return exists() and get_instance().is_active_session(key)
+@functools.cache
+def visitors() -> Visitors:
+    """Return everyone who is on this server."""
+    made = Visitors(wall(), here=here)
+    made.watch()
+    return made
 
 
-class Presence:
-    """A visitor who is here. When the connection ends the models follow after `GRACE`."""
-
-    leaving: dict[str, threading.Timer] = {}  # noqa: RUF012 - one for the process, by design
-    lock = threading.Lock()
-
-    def __init__(self, key: str, wall: Wall) -> None:
-        self.key, self.wall = key, wall
-        with self.lock:
-            timer = self.leaving.pop(key, None)
-        if timer is not None:
-            timer.cancel()
-
-    def leave(self) -> None:
-        """Start the clock; whoever reconnects before it runs out stops it."""
-        timer = threading.Timer(GRACE, self._gone)
-        timer.daemon = True
-        with self.lock:
-            self.leaving[self.key] = timer
-        timer.start()
-
-    def _gone(self) -> None:
-        with self.lock:
-            self.leaving.pop(self.key, None)
-        if here(self.key):
-            # Back without a word: a browser that reconnects need not run the page again.
-            self.leave()
-        else:
-            self.wall.session(self.key).close()
+def close() -> None:
+    """Take everything down."""
+    visitors().close()
+    wall().close()
 
 
-# Streamlit clears a session's cache when its connection ends, and fills it again at a reconnect.
-@st.cache_resource(scope="session", on_release=Presence.leave, show_spinner=False)
-def _presence(key: str) -> Presence:
-    return Presence(key, wall())
+def here(tab: str) -> bool:
+    """Whether a tab, Streamlit's session, has a connection now."""
+    return exists() and get_instance().is_active_session(tab)
 
 
 def key() -> str:
-    """Return the name of this browser's session."""
-    context = get_script_run_ctx()
-    return context.session_id if context else "no-session"
+    """Return the name of this browser: its cookie's, or this tab's own where it sends none."""
+    own = identity.key_of(cookie())
+    return own or cast("str", st.session_state.setdefault("no-cookie", secrets.token_urlsafe(24)))
+
+
+def cookie() -> str | None:
+    """Return the cookie that this tab's connection came with."""
+    value = st.context.cookies.get(identity.COOKIE) if exists() else None
+    return value if isinstance(value, str) else None  # AppTest gives a mock
 
 
 def desk() -> Desk:
     """Return this visitor's desk, with what had become ready moved into place."""
-    _presence(key())
-    found = cast("Desk | None", st.session_state.get("desk"))
-    if found is None:
-        found = Desk(wall().session(key()))
-        st.session_state["desk"] = found
-    else:
-        found.rejoin(wall().session(key()))
+    context = get_script_run_ctx()
+    found = visitors().enter(key(), context.session_id if context else "").desk
+    st.session_state["desk"] = found
     found.step()
     return found

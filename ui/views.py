@@ -27,14 +27,16 @@ SHOWN = 800
 _PARTS = Path(__file__).parent / "parts"
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """Return a file of `parts/`."""
     return (_PARTS / name).read_text(encoding="utf-8")
 
 
 @functools.cache
-def _component(name: str, html: str) -> Any:
+def component(name: str, html: str) -> Any:
+    """Return a component of ours; its script and style are `parts/<name>.js` and `.css`."""
     return st.components.v2.component(
-        f"vitrine_{name}", html=html, css=_part(f"{name}.css"), js=_part(f"{name}.js")
+        f"vitrine_{name}", html=html, css=part(f"{name}.css"), js=part(f"{name}.js")
     )
 
 
@@ -112,7 +114,7 @@ def bars(
         }
         for index in classes
     ]
-    mount = _component("bars", '<div class="bars" role="group"></div>')
+    mount = component("bars", '<div class="bars" role="group"></div>')
     mount(key=key, data={"rows": rows}, on_chosen_change=on_chosen)
 
 
@@ -145,7 +147,7 @@ def figure(
     shrink = min(1.0, SHOWN / max(height, width))
     # Small photos are drawn larger, so that the map over them is not coarser than the screen.
     shrink = max(shrink, 400 / max(height, width))
-    mount = _component("figure", _part("figure.html"))
+    mount = component("figure", part("figure.html"))
     mount(
         key=key,
         data={

@@ -45,9 +45,12 @@ def wall(tmp_path, monkeypatch):
     caches = (catalogue.models, catalogue.photos)
     for cache in caches:
         cache.cache_clear()
-    state.wall.cache_clear()
+    for cache in (state.wall, state.visitors):
+        cache.cache_clear()
     yield Wall
-    state.wall.cache_clear()
+    state.visitors().close()
+    for cache in (state.wall, state.visitors):
+        cache.cache_clear()
     for cache in caches:
         cache.cache_clear()
 

@@ -30,10 +30,15 @@ def answered(app):
     return settle(app, lambda app: desk(app).answer is not None and desk(app).run is None)
 
 
+def parts(app, name):
+    """Return what the browser gets for each of our components of one name."""
+    found = [element.proto for element in app.get("bidi_component")]
+    return [json.loads(proto.json) for proto in found if name in proto.component_name]
+
+
 def figure(app):
     """Return what the browser gets to draw the answer from."""
-    found = [element.proto for element in app.get("bidi_component")]
-    drawn = [json.loads(proto.json) for proto in found if "figure" in proto.component_name]
+    drawn = parts(app, "figure")
     assert len(drawn) == 1
     return drawn[0]
 
@@ -44,8 +49,7 @@ def test_the_page_opens_with_the_shortcut_model_and_its_photo(app):
     assert "Shapes with a shortcut" in words(app)
     assert "Heart_Marked" in words(app)
     assert "sandboxed: files, network, processes" in words(app)
-    bars = [json.loads(e.proto.json) for e in app.get("bidi_component")]
-    assert len(bars[0]["rows"]) == 5
+    assert len(parts(app, "bars")[0]["rows"]) == 5
     assert "Press Run to see what it looked at" in words(app)
 
 
@@ -135,7 +139,7 @@ def test_a_long_run_shows_its_progress_and_ends_when_cancelled(app, wall):
     opened(app)
     app.selectbox(key="method").set_value("occlusion").run()
     run_button(app).click()
-    settle(app, lambda app: len(app.get("bidi_component")) == 2)
+    settle(app, lambda app: parts(app, "figure"))
     assert run_button(app).disabled
     assert " of 226 passes" in app.get("progress")[0].proto.text
     assert figure(app)["partial"]

@@ -1,0 +1,96 @@
+"""Everyone who is here: a desk for each browser, shared by its tabs, released after the last."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ui.desk import Desk
+from workers.incoming import Incoming
+
+if TYPE_CHECKING:
+    from workers.client import Wall
+
+GRACE = 150.0
+"""Seconds that a visitor's models outlive the last connection: F5, a tunnel, a closed lid."""
+
+TICK = 5.0
+"""Seconds between two looks at who is still here."""
+
+
+@dataclasses.dataclass
+class Visitor:
+    """One browser: its desk, and the tabs that were seen on it."""
+
+    key: str
+    desk: Desk
+    seen: float
+    tabs: set[str] = dataclasses.field(default_factory=set)
+
+
+class Visitors:
+    """One for the process. `here` says whether a tab is connected; `clock` counts seconds."""
+
+    def __init__(
+        self,
+        wall: Wall,
+        *,
+        here: Callable[[str], bool],
+        incoming: Incoming | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.wall, self.incoming = wall, incoming or Incoming()
+        self._here, self._clock = here, clock
+        self._visitors: dict[str, Visitor] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def enter(self, key: str, tab: str) -> Visitor:
+        """Note that a tab is here, and return its browser's visitor."""
+        with self._lock:
+            visitor = self._visitors.get(key)
+            if visitor is None:
+                visitor = Visitor(key, Desk(self.wall.session(key)), self._clock())
+                self._visitors[key] = visitor
+            visitor.tabs.add(tab)
+            visitor.seen = self._clock()
+            return visitor
+
+    def find(self, key: str) -> Visitor | None:
+        """Return a visitor whose page is open, or was a moment ago, and note the sign of life."""
+        with self._lock:
+            visitor = self._visitors.get(key)
+            if visitor is not None:
+                visitor.seen = self._clock()
+            return visitor
+
+    def sweep(self) -> None:
+        """Release whoever has had no connection for `GRACE`, and uploads nobody goes on with."""
+        gone = []
+        with self._lock:
+            now = self._clock()
+            for visitor in list(self._visitors.values()):
+                visitor.tabs = {tab for tab in visitor.tabs if self._here(tab)}
+                if visitor.tabs:
+                    visitor.seen = now
+                elif now - visitor.seen > GRACE:
+                    gone.append(self._visitors.pop(visitor.key))
+        for visitor in gone:
+            self.incoming.forget(visitor.key)
+            visitor.desk.close()
+        self.incoming.sweep()
+
+    def watch(self) -> None:
+        """Sweep from now on, in the background."""
+        threading.Thread(target=self._watch, name="visitors", daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(TICK):
+            self.sweep()
+
+    def close(self) -> None:
+        """Stop sweeping."""
+        self._stop.set()
