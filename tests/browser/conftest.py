@@ -41,8 +41,8 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """Return the address of the app on a free port."""
+def serving(tmp_path_factory):
+    """Return the address of the app on a free port, and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -55,13 +55,19 @@ def server(tmp_path_factory):
         address = f"http://127.0.0.1:{port}"
         try:
             _wait(address, process, log)
-            yield address
+            yield address, process
         finally:
             process.terminate()
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@pytest.fixture
+def server(serving):
+    """Return the address of the app."""
+    return serving[0]
 
 
 def _wait(address, process, log):

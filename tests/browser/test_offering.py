@@ -46,9 +46,9 @@ def drawn(page, part):
     return np.array(canvas.evaluate(SAMPLE), np.uint8).reshape(48, 48, 4)
 
 
-def upload(page, popover, label, name, data):
-    page.get_by_role("button", name=popover).click()
-    place = page.get_by_test_id("stFileUploader").filter(has_text=label)
+def upload_photo(page, name, data):
+    page.get_by_role("button", name="Change photo").click()
+    place = page.get_by_test_id("stFileUploader").filter(has_text="Photo file")
     place.locator("input[type=file]").set_input_files(
         {"name": name, "mimeType": "application/octet-stream", "buffer": data}
     )
@@ -61,7 +61,10 @@ def upload_model(page, name):
     box.blur()
     page.get_by_role("button", name="Change model").click()
     data = (ROOT / "assets" / "models" / "shapes.pth").read_bytes()
-    upload(page, "Change model", "Model file", name, data)
+    page.get_by_role("button", name="Change model").click()
+    page.locator(".upload input[type=file]").set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    )
     page.get_by_text(name, exact=True).first.wait_for()
 
 
@@ -102,7 +105,7 @@ def test_upload_tune_run_cancel_switch_and_download(visit):
     page = ready(visit())
     upload_model(page, "mine.pth")
     photo = (ROOT / "assets" / "photos" / "star.jpg").read_bytes()
-    upload(page, "Change photo", "Photo file", "holiday.jpg", photo)
+    upload_photo(page, "holiday.jpg", photo)
     page.get_by_text("holiday.jpg.").wait_for()
     page.locator(".bars button").filter(has_text="my star").wait_for()
 

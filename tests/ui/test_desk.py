@@ -118,6 +118,7 @@ def test_reopening_with_other_names_keeps_the_file(desk):
     until(desk, lambda: desk.model is not before)
     assert desk.model.labels == list(names)
     assert desk.model.path == before.path
+    assert desk.model.path.exists()
 
 
 def test_a_closed_model_is_noticed_once(desk):
