@@ -74,12 +74,27 @@ def card(model: Any, model_hash: str) -> Card:
 
 
 def measure(model: Any) -> float:
-    """Return the milliseconds of one forward pass; the first one, which warms up, is left out."""
+    """Return the milliseconds of one forward pass, in a batch where the model is quick enough.
+
+    The first pass, which warms up, is left out.
+    """
     grey = np.full((1, *model.input_size, 3), 0.5, np.float32)
     model.logits(grey)
+    alone = _milliseconds(model, grey)
+    if alone > MEASURED_ALONE:
+        return alone
+    # Methods that ask thousands of masked photos ask them in batches, which is faster.
+    return min(alone, _milliseconds(model, np.repeat(grey, 8, 0)))
+
+
+MEASURED_ALONE = 200.0
+"""Milliseconds of a pass from which a batch of 8 would make opening a model slow."""
+
+
+def _milliseconds(model: Any, views: NDArray[np.float32]) -> float:
     start = time.perf_counter()
-    model.logits(grey)
-    return (time.perf_counter() - start) * 1000
+    model.logits(views)
+    return (time.perf_counter() - start) * 1000 / len(views)
 
 
 def predict(model: Any, pixels: Pixels) -> dict[str, Any]:
