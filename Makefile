@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test soak check lint bench lock models screenshots clean
+.PHONY: help setup setup-dev run test soak check lint bench tables lock models screenshots clean
 
 help:
 	@echo "make run          set up and open the app on http://localhost:8501"
@@ -11,6 +11,7 @@ help:
 	@echo "make check        format, lint, types and tests"
 	@echo "make soak         every hostile and damaged file; an upload of 1.9 GB (4 GB of disk)"
 	@echo "make bench        time our engines beside the libraries'"
+	@echo "make tables       measure the tables of docs/formats.md again"
 	@echo "make setup        the virtual environment and its packages only"
 	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
 	@echo "make models       train the built-in models and draw the photos again"
@@ -53,6 +54,9 @@ check: lint test
 bench: setup
 	@$(BIN)/python -m benchmarks.occlusion
 	@$(BIN)/python -m benchmarks.lime_mark
+
+tables: setup-dev
+	@$(BIN)/python -W ignore -m benchmarks.formats
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }

@@ -289,7 +289,7 @@ def _pickle_refusal(error: str) -> str:
     if found := re.search(r"GLOBAL ([\w.]+)", error):
         name = found.group(1)[:120]
         owner, _, last = name.rpartition(".")
-        if owner.split(".")[0] in _DANGEROUS or not last[:1].isupper():
+        if owner.split(".")[0] in _DANGEROUS or not last.lstrip("_")[:1].isupper():
             return (
                 f"This file holds a whole Python object ({name}), not only weights, and opening it "
                 f"could run code. {way_out}"
