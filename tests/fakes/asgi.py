@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,9 @@ def ask(app, method, path, *, headers=None, pieces=(b"",), cut=False, scheme="ht
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    asyncio.run(app(scope, receive, send))
+    # In a thread of its own: Playwright's loop may be running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(app(scope, receive, send))).result()
     start = next(m for m in sent if m["type"] == "http.response.start")
     body = b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body")
     return Answer(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, body)
