@@ -50,6 +50,30 @@ def test_joining_takes_the_least_loss_first() -> None:
     assert joined[3] == [[0, 0, 0, 0, 0, 0]]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_joining_is_the_slow_transcription(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    view = rng.random((10, 12, 3), np.float32)
+    labels = superpixels.cut(view, "grid", 60)
+    slow = labels.copy()
+    while len(np.unique(slow)) > 9:
+        best = (np.inf, 0, 0)
+        touching = {
+            tuple(sorted(pair))
+            for one, other in ((slow[1:], slow[:-1]), (slow[:, 1:], slow[:, :-1]))
+            for pair in zip(one.ravel().tolist(), other.ravel().tolist(), strict=True)
+            if pair[0] != pair[1]
+        }
+        for one, other in touching:
+            first, second = view[slow == one], view[slow == other]
+            weight = len(first) * len(second) / (len(first) + len(second))
+            loss = weight * ((first.mean(0) - second.mean(0)) ** 2).sum()
+            best = min(best, (float(loss), one, other))
+        slow[slow == best[2]] = best[1]
+    _, expected = np.unique(slow, return_inverse=True)
+    np.testing.assert_array_equal(superpixels.joined(labels, view, 9), expected.reshape(10, 12))
+
+
 def test_only_neighbours_are_joined() -> None:
     view = np.repeat(np.array([[0, 1, 0, 1]], np.float32)[..., None], 3, 2)
     labels = superpixels.joined(np.array([[0, 1, 2, 3]], np.int32), view, 3)
