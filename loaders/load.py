@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["framework_of", "load"]
 
-_TITLES = {"torch": "PyTorch", "keras": "TensorFlow", "onnx": "ONNX"}
+_TITLES = {"torch": "a PyTorch", "keras": "a TensorFlow", "onnx": "an ONNX"}
 
 
 def load(path: Path, options: Options, *, name: str) -> AnyModel:
@@ -30,9 +30,10 @@ def load(path: Path, options: Options, *, name: str) -> AnyModel:
     """
     framework = framework_of(path)
     if options.framework not in ("auto", framework):
+        chosen = _TITLES[options.framework].split(" ", 1)[1]
         raise LoadError(
-            f"This is a {_TITLES[framework]} file, and {_TITLES[options.framework]} was chosen. "
-            "Choose 'detect it' or the other framework."
+            f"This is {_TITLES[framework]} file, and {chosen} was chosen. Choose 'detect it' or "
+            "the other framework."
         )
     model = _ADAPTERS[framework](path, options, name)
     model.findings = (*model.findings, *doubts(model))
