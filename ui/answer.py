@@ -177,7 +177,11 @@ def command(answer: Answer) -> str:
     """Return the command line that makes the answer again."""
     scene, cls = answer.scene, explainers()[answer.explanation.method]
     defaults: dict[str, Any] = {name: param.default for name, param in cls.declared().items()}
-    defaults |= cls.suggest(scene.model.size)
+    values = answer.explanation.parameters
+    suggested = cls.suggest(scene.model.size)
+    changed = {name: values[name] for name in suggested if values[name] != suggested[name]}
+    # what the command line takes for the rest may follow from the values that it is given
+    defaults |= cls.suggest(scene.model.size, changed)
     for name, param in cls.declared().items():
         if param.kind == "layer":
             defaults[name] = scene.model.card.get("default_layer")

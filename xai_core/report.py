@@ -340,6 +340,8 @@ def command(
     words += ["--target", _class_word(labels, target.index)]
     if target.against is not None:
         words += ["--against", _class_word(labels, target.against)]
+    if target.of != "logit":
+        words += ["--of", target.of]
     if explanation.engine != engine:
         words += ["--engine", explanation.engine]
     for name, value in explanation.parameters.items():

@@ -1,0 +1,55 @@
+"""The command line under an answer makes that answer again."""
+
+import shlex
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cli
+from loaders.preprocessing import Options
+from ui import answer
+from xai_core.explainer import make
+from xai_core.explanation import Explanation
+from xai_core.model import Target
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("grad-cam", {}),
+    ("grad-cam", {"layer": "4", "relu": False}),
+    ("occlusion", {}),
+    ("occlusion", {"patch_height": 30}),
+    ("occlusion", {"patch_height": 30, "stride_height": 15}),
+    ("occlusion", {"stride_width": 3}),
+    ("occlusion", {"value": 0.0, "fill": "blur"}),
+    ("lime", {"segments": 20, "seed": 7}),
+]
+
+
+@pytest.mark.parametrize(("method", "changed"), CASES)
+def test_the_command_repeats_the_values(method: str, changed: dict[str, Any]) -> None:
+    size = (128, 128)
+    # what the page sends: every slider's value, the untouched ones as suggested for the size
+    first = make(method, {}, size=size)
+    values = {name: getattr(first, name) for name in first.declared()} | changed
+    made = Explanation(
+        attribution=np.ones(size, np.float32),
+        signed=False,
+        target=Target(1, of="probability"),
+        method=method,
+        parameters=values,
+        engine="ours",
+    )
+    model = SimpleNamespace(
+        word="shapes", size=size, card={"default_layer": ""}, options=Options(), built_in=True
+    )
+    scene = SimpleNamespace(
+        model=model, photo=SimpleNamespace(word="photo.png"), labels=["one", "two"]
+    )
+    line = answer.command(SimpleNamespace(scene=scene, explanation=made))  # type: ignore[arg-type]
+    words = shlex.split(line)
+    assert words[:2] == ["python", "cli.py"]
+    args = cli._parse(words[2:])
+    again = make(args.method, args.values, engine=args.engine, size=size)
+    assert {name: getattr(again, name) for name in again.declared()} == values
+    assert (args.target, args.of) == ("two", "probability")
