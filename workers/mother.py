@@ -39,6 +39,9 @@ ADAPTERS: dict[str, tuple[str, ...]] = {
     "onnx": ("loaders.onnx_model",),
     "both": ("loaders.torch_file", "loaders.keras_file"),
 }
+REST = 3.0
+"""Seconds without an order after which a mother imports what only some methods use."""
+
 EXTRAS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "torch": (
@@ -124,6 +127,7 @@ class Mother:
         self.client = os.getppid()
         self.dismissed = False
         self.extras = list(EXTRAS[kind])
+        self.asked = time.monotonic()
 
     def run(self) -> None:
         """Serve until the client says goodbye, or is gone."""
@@ -150,18 +154,20 @@ class Mother:
             self._end()
 
     def _patience(self) -> float:
+        longest = WATCH if self.children else 1.0
         if self.extras:
-            return 0.0
-        return WATCH if self.children else 1.0
+            return min(longest, max(0.0, self.asked + REST - time.monotonic()))
+        return longest
 
     def _import_one(self) -> None:
-        if self.extras:
+        if self.extras and time.monotonic() - self.asked >= REST:
             # A library that is not installed is one engine less, which says so itself.
             with contextlib.suppress(ImportError):
                 importlib.import_module(self.extras.pop(0))
             gc.freeze()
 
     def _obey(self, order: dict[str, Any], fds: list[int]) -> None:
+        self.asked = time.monotonic()
         match order["op"]:
             case "spawn":
                 self._spawn(order, fds[0])
