@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import zipfile
@@ -237,6 +238,8 @@ def _read_pickle(path: Path, kind: FileKind) -> Any:
     if kind is TORCH_ZIP:
         _refuse_bombs(path)
     try:
+        with contextlib.suppress(pickle.UnpicklingError):  # weights alone, as most files are
+            return torch.load(path, map_location="cpu", weights_only=True)
         with torch.serialization.safe_globals(list(torch_module.allowed())):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -307,20 +308,24 @@ def _layout(name: str, output: torch.Tensor, nhwc: frozenset[str]) -> str | None
 
 def _channels_last_names(body: nn.Module) -> frozenset[str]:
     """Name the modules of torchvision that put channels last: Swin's, and what a Permute opens."""
-    from torchvision.models.swin_transformer import SwinTransformer
-    from torchvision.ops import Permute
+    swins: Any = ()
+    permutes: Any = ()
+    if "torchvision" in sys.modules:  # else nothing here is torchvision's, and it takes seconds
+        from torchvision.models.swin_transformer import SwinTransformer
+        from torchvision.ops import Permute
 
+        swins, permutes = SwinTransformer, Permute
     names: set[str] = set()
-    swin = isinstance(body, SwinTransformer)
+    swin = isinstance(body, swins)
     for name, module in body.named_modules():
         if type(module) in (nn.LayerNorm, nn.Linear) or (
-            swin and name and not isinstance(module, (nn.Conv2d, Permute))
+            swin and name and not isinstance(module, (nn.Conv2d, permutes))
         ):
             names.add(name)
         if isinstance(module, nn.Sequential):
             last = False
             for child_name, child in module.named_children():
-                if isinstance(child, Permute):
+                if isinstance(child, permutes):
                     last = child.dims[-1] == 1  # [0, 2, 3, 1] puts channels last
                 elif type(child) is nn.Linear and child_name == "0":
                     last = True

@@ -26,7 +26,7 @@ KINDS = ("plain", "torch", "keras", "onnx", "both")
 # Torch goes first where both are wanted: TensorFlow before torchvision aborts the process.
 FRAMEWORKS: dict[str, tuple[str, ...]] = {
     "plain": (),
-    "torch": ("torch", "torchvision"),
+    "torch": ("torch",),
     "keras": ("tensorflow", "keras", "tf_keras", "h5py"),
     "onnx": ("onnxruntime",),
     "both": ("torch", "torchvision", "tensorflow", "keras", "tf_keras", "h5py", "xplique"),
@@ -45,6 +45,7 @@ REST = 3.0
 EXTRAS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "torch": (
+        "torchvision",  # the built-in models do without, and it takes as long as torch itself
         "matplotlib.pyplot",
         "cv2",
         "sklearn",
