@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from workers import control, sandbox
+from workers import control, grip, sandbox
 
 KINDS = ("plain", "torch", "keras", "onnx", "both")
 # Torch goes first where both are wanted: TensorFlow before torchvision aborts the process.
@@ -195,7 +195,11 @@ class Mother:
                 os._exit(code)
         os.close(fd)
         self.children[order["id"]] = Child(pid, order["memory"], Path(order["scratch"]))
-        self.control.send({"event": "born", "id": order["id"], "pid": pid})
+        # The client kills for itself: an import of hers may keep a mother busy for seconds.
+        held = grip.take(pid)
+        self.control.send({"event": "born", "id": order["id"], "pid": pid}, held)
+        if held is not None:
+            os.close(held)
 
     def _reap(self) -> None:
         for number, child in list(self.children.items()):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from workers import spool
 from workers.control import Control
+from workers.grip import Grip
 from workers.mother import LOG
 from workers.protocol import Channel, ProtocolError
 from workers.sandbox import ROOT
@@ -41,6 +42,9 @@ READY_LIMIT = 180.0
 
 BIRTH_LIMIT = 30.0
 """Seconds that a worker may take from the order to its first word."""
+
+LAST_WORD = 8.0
+"""Seconds that a mother may take to say how a worker ended: she may be at an import."""
 
 
 class Stopped(Exception):
@@ -163,8 +167,8 @@ class Mother:
     def _read(self) -> None:
         try:
             while True:
-                for event, _ in self._control.receive():
-                    self._hear(event)
+                for event, fds in self._control.receive():
+                    self._hear(event, [Grip(fd) for fd in fds])
         except (EOFError, OSError, ValueError):
             pass
         if self.state in ("starting", "ready"):
@@ -177,7 +181,7 @@ class Mother:
             worker.ended(0, "mother")
         self._settled.set()
 
-    def _hear(self, event: dict[str, Any]) -> None:
+    def _hear(self, event: dict[str, Any], grips: list[Grip]) -> None:
         match event["event"]:
             case "ready":
                 self.seconds, self.offered = event["seconds"], event["sandbox"]
@@ -187,7 +191,7 @@ class Mother:
                 self.failure = event["why"]
             case "born":
                 if worker := self._workers.get(event["id"]):
-                    worker.pid = event["pid"]
+                    worker.born(event["pid"], grips)
             case "gone":
                 if worker := self._workers.get(event["id"]):
                     worker.ended(event["code"], event["why"])
@@ -213,6 +217,7 @@ class Worker:
         self._mother, self.number, self._channel = mother, number, channel
         self._scratch, self._memory = scratch, memory
         self.pid: int | None = None
+        self._grip: Grip | None = None
         self.sandbox: dict[str, Any] = {}
         self._gone = threading.Event()
         self._why, self._code = "", 0
@@ -304,9 +309,15 @@ class Worker:
     def kill(self) -> None:
         """End the process now, and wait until it is gone."""
         if not self._gone.is_set():
-            self._mother.kill(self.number)
-            self._gone.wait(5)
+            if self._grip is None or not self._grip.kill(5):
+                self._mother.kill(self.number)
+                self._gone.wait(5)
+            self._gone.set()
         self._bury()
+
+    def born(self, pid: int, grips: Sequence[Grip]) -> None:
+        """Hear from the mother which process it is."""
+        self.pid, self._grip = pid, next(iter(grips), None)
 
     def ended(self, code: int, why: str) -> None:
         """Hear from the mother that it is gone."""
@@ -319,7 +330,7 @@ class Worker:
         spool.remove(self._scratch)
 
     def _death(self) -> Died:
-        if not self._gone.wait(2):
+        if not self._gone.wait(LAST_WORD):
             self.kill()
         words = _tail(self._scratch / LOG)
         self._bury()

@@ -93,6 +93,23 @@ def test_cancel_ends_a_run_that_does_not_listen(open_model, operation):
     assert model.call("echo", {}).result(10)[0]["pid"] != before
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux alone has pidfds")
+def test_cancel_does_not_wait_for_a_busy_mother(wall, open_model):
+    model = open_model()
+    job = started(model.call("compute", {}))
+    mother = wall.state()["mothers"]["plain"]["pid"]
+    os.kill(mother, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        job.cancel()
+        with pytest.raises(JobError, match="cancelled"):
+            job.result(10)
+        assert time.monotonic() - start < 2
+    finally:
+        os.kill(mother, signal.SIGCONT)
+    wait_for(lambda: model.state == "ready")
+
+
 def test_cancel_keeps_a_worker_that_listens(open_model):
     model = open_model()
     before = model.call("echo", {}).result(30)[0]["pid"]
