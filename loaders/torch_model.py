@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from loaders.preprocessing import Preprocessing
+from loaders.torch_layers import Layout, Modules
+from loaders.torch_script import Graph
 from xai_core import perturb
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
 from xai_core.model import Finding, Head, HeadKind, Layer, Target
@@ -23,11 +22,9 @@ BATCH = 8
 """Images in one forward pass: on a CPU larger batches are slower, and memory stays flat."""
 
 _SCRIPTED = (
-    "A TorchScript network cannot be watched from inside, so no method that reads layers can "
-    "serve it. Export it with torch.export.save, or save its state_dict()."
+    "The graph of this TorchScript network shows no layer that gives a map, so no method that "
+    "reads layers can serve it. Export it with torch.export.save, or save its state_dict()."
 )
-_PARTITIONED = ("grid_attention", "window_attention")
-"""Parts of MaxViT that see the map cut into windows, so that their outputs are no maps."""
 
 
 class _Normalised(nn.Module):
@@ -90,10 +87,8 @@ class TorchModel:
         head: Head | None = None,
         findings: Sequence[Finding] = (),
     ) -> None:
-        scripted = any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
-        for part in module.modules():
-            if not scripted and getattr(part, "inplace", False):
-                part.inplace = False  # what a hook has seen must not be written over afterwards
+        self.scripted = any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
+        self._inside = Graph(module) if self.scripted else Modules(module)
         module.eval()
         for parameter in module.parameters():  # module.requires_grad_ refuses TorchScript
             parameter.requires_grad_(False)
@@ -104,11 +99,10 @@ class TorchModel:
         self.parameters = sum(p.numel() for p in module.parameters())
         self.head = head or Head("logits")
         self.findings = tuple(findings)
-        self._module = _Normalised(module, preprocessing, self.head).eval()
+        self._module = _Normalised(self._inside.body, preprocessing, self.head).eval()
         self._module.to(memory_format=torch.channels_last)  # as the buffer of views lies in memory
-        self.no_layers = _SCRIPTED if scripted else ""
-        self._calls: dict[str, int] = {}
-        self._layouts: dict[str, str] = {}
+        self.no_layers = _SCRIPTED if self.scripted else ""
+        self._layouts: dict[str, Layout] = {}
         self._layers = self._record()
 
     def logits(self, images: Array) -> Array:
@@ -140,7 +134,8 @@ class TorchModel:
     def activations(self, images: Array, layer: str) -> Array:
         """Return float32 `[N, map h, map w, channels]`."""
         kept: list[torch.Tensor] = []
-        with self._at(layer, kept.append), torch.inference_mode():
+        self._check(layer)
+        with self._inside.at(layer, kept.append), torch.inference_mode():
             self._module(_nchw(images))
         maps: Array = self._as_map(kept[-1], layer).numpy()
         return maps
@@ -155,7 +150,8 @@ class TorchModel:
             leaves.append(output.detach().requires_grad_())
             return leaves[-1] * 1  # not the leaf itself: the network may write in place
 
-        with self._at(layer, branch):
+        self._check(layer)
+        with self._inside.at(layer, branch):
             score = self._score(self._module(_nchw(images)), target)
         leaf = leaves[-1]
         if score.requires_grad:
@@ -173,12 +169,13 @@ class TorchModel:
         return self._module
 
     def native_layer(self, layer: str) -> nn.Module:
-        """Return the submodule behind a layer's name."""
-        return self._find(layer)
+        """Return the submodule behind a layer's name; not for TorchScript, which runs no hooks."""
+        self._check(layer)
+        return self._module.body.get_submodule(layer)
 
     def reshape_transform(self, layer: str) -> Callable[[torch.Tensor], torch.Tensor]:
         """Return a function from the layer's own output to `[N, channels, map h, map w]`."""
-        self._find(layer)
+        self._check(layer)
         return lambda output: self._as_map(output, layer).permute(0, 3, 1, 2)
 
     def _forward(self, images: Array) -> Array:
@@ -192,32 +189,12 @@ class TorchModel:
         score = logits[:, target.index]
         return score if target.against is None else score - logits[:, target.against]
 
-    def _find(self, layer: str) -> nn.Module:
+    def _check(self, layer: str) -> None:
         if layer not in self._layouts:
             some = ", ".join(row.name for row in self._layers[-3:])
             raise ParamError(
                 f"The layer must be one whose output is a map (such as {some}), got {layer!r}"
             )
-        return self._module.body.get_submodule(layer)
-
-    @contextlib.contextmanager
-    def _at(self, layer: str, see: Callable[[torch.Tensor], Any]) -> Iterator[None]:
-        """Show `see` the layer's last output in a pass; what it returns takes its place."""
-        calls = 0
-
-        def hook(module: nn.Module, args: object, output: torch.Tensor) -> torch.Tensor | None:
-            nonlocal calls
-            calls += 1
-            if calls < self._calls[layer]:
-                return None
-            seen = see(output)
-            return seen if isinstance(seen, torch.Tensor) else None
-
-        handle = self._find(layer).register_forward_hook(hook)
-        try:
-            yield
-        finally:
-            handle.remove()
 
     def _as_map(self, output: torch.Tensor, layer: str) -> torch.Tensor:
         """Turn a layer's output into `[N, map h, map w, channels]`."""
@@ -232,24 +209,11 @@ class TorchModel:
         return output
 
     def _record(self) -> tuple[Layer, ...]:
-        """Run once on a grey view and note every module that gives a map."""
-        body = self._module.body
-        hooked = () if self.no_layers else body.named_modules()
-        names = {module: name for name, module in hooked if name}
-        outputs: dict[str, torch.Tensor] = {}
-        calls: dict[str, int] = {}
-
-        def hook(module: nn.Module, args: object, output: object) -> None:
-            name = names[module]
-            calls[name] = calls.get(name, 0) + 1
-            if isinstance(output, torch.Tensor):
-                outputs.pop(name, None)
-                outputs[name] = output
-
-        handles = [module.register_forward_hook(hook) for module in names]
+        """Run once on a grey view and note every layer that gives a map."""
         view = np.full((1, *self.input_size, 3), 0.5, np.float32)
         try:
-            scores = self._forward(view)
+            with self._inside.recorded() as values:
+                scores = self._forward(view)
         except (RuntimeError, ValueError, AssertionError) as error:
             raise LoadError(
                 f"The network does not run on a photo of {self.input_size[0]} x "
@@ -257,9 +221,6 @@ class TorchModel:
                 f"{'s' if self.channels > 1 else ''} "
                 f"({str(error).splitlines()[0][:120]}). Set the size it was trained at."
             ) from error
-        finally:
-            for handle in handles:
-                handle.remove()
         if scores.ndim != 2:
             raise UnsupportedModel(
                 f"The network answers with an array {list(scores.shape)}, not with one row of "
@@ -270,19 +231,12 @@ class TorchModel:
                 f"The network gives {scores.shape[1]} scores and {len(self.labels)} class names "
                 "were given."
             )
-        self._calls = calls
+        self._layouts = self._inside.layouts(values, self.input_size)
         found: dict[int, list[Layer]] = {}
-        nhwc = _channels_last_names(body)
-        for name, output in outputs.items():
-            if any(part in name for part in _PARTITIONED):
-                continue
-            if (layout := _layout(name, output, nhwc)) is None:
-                continue
-            self._layouts[name] = layout
-            height, width, channels = self._as_map(output, name).shape[1:]
-            kind = type(body.get_submodule(name)).__name__
-            layer = Layer(name, kind, (height, width), channels)
-            found.setdefault(id(output), []).append(layer)
+        for name in self._layouts:
+            height, width, channels = self._as_map(values[name], name).shape[1:]
+            layer = Layer(name, self._inside.kind(name), (height, width), channels)
+            found.setdefault(id(values[name]), []).append(layer)
         # A block, its last layer and the stage it ends often hand on one tensor: list one of them.
         return tuple(
             sorted(same, key=lambda layer: layer.name.count("."))[min(1, len(same) - 1)]
@@ -293,42 +247,3 @@ class TorchModel:
 def _nchw(images: Array) -> torch.Tensor:
     """View `[N, h, w, 3]` as `[N, 3, h, w]` in channels-last memory, without a copy."""
     return torch.from_numpy(np.ascontiguousarray(images, np.float32)).permute(0, 3, 1, 2)
-
-
-def _layout(name: str, output: torch.Tensor, nhwc: frozenset[str]) -> str | None:
-    if output.ndim == 4 and len(output) == 1:
-        layout = "nhwc" if name in nhwc else "nchw"
-        height, width = output.shape[1:3] if layout == "nhwc" else output.shape[2:]
-        return layout if height > 1 and width > 1 else None
-    if output.ndim == 3 and len(output) == 1:
-        side = int(output.shape[1] ** 0.5)
-        return "tokens" if side > 2 and output.shape[1] - side * side in (0, 1) else None
-    return None
-
-
-def _channels_last_names(body: nn.Module) -> frozenset[str]:
-    """Name the modules of torchvision that put channels last: Swin's, and what a Permute opens."""
-    swins: Any = ()
-    permutes: Any = ()
-    if "torchvision" in sys.modules:  # else nothing here is torchvision's, and it takes seconds
-        from torchvision.models.swin_transformer import SwinTransformer
-        from torchvision.ops import Permute
-
-        swins, permutes = SwinTransformer, Permute
-    names: set[str] = set()
-    swin = isinstance(body, swins)
-    for name, module in body.named_modules():
-        if type(module) in (nn.LayerNorm, nn.Linear) or (
-            swin and name and not isinstance(module, (nn.Conv2d, permutes))
-        ):
-            names.add(name)
-        if isinstance(module, nn.Sequential):
-            last = False
-            for child_name, child in module.named_children():
-                if isinstance(child, permutes):
-                    last = child.dims[-1] == 1  # [0, 2, 3, 1] puts channels last
-                elif type(child) is nn.Linear and child_name == "0":
-                    last = True
-                if last:
-                    names.add(f"{name}.{child_name}" if name else child_name)
-    return frozenset(names)

@@ -12,7 +12,9 @@ from tests.conftest import ROOT
 ORDER = ("xai_core", "loaders", "workers", "ui", "pages")
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "tf_keras", "xplique"}
 LIBRARIES = {"pytorch_grad_cam", "lime"}
-ADAPTERS = {"loaders/torch_model.py", "loaders/keras_model.py", "loaders/onnx_model.py"}
+ADAPTERS = {"loaders/keras_model.py", "loaders/onnx_model.py"} | {
+    f"loaders/torch_{part}.py" for part in ("model", "layers", "script")
+}
 SOURCES = sorted(
     path
     for folder in ORDER

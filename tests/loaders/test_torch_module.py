@@ -110,19 +110,110 @@ def test_layers_are_those_of_the_network(tmp_path: Path, kind: str) -> None:
     assert np.ptp(make("grad-cam", {"relu": False}).explain(model, view, Target(1)).attribution) > 0
 
 
-def test_a_script_gives_everything_but_layers(tmp_path: Path) -> None:
+class Writes(nn.Module):
+    """A residual block that is all its own code, and writes in place."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.norm(self.conv(x))
+        out += x
+        return out.relu_()
+
+
+def scripted(how: str, path: Path) -> nn.Module:
+    torch.manual_seed(1)
+    module = nn.Sequential(
+        nn.Conv2d(3, 6, 3, stride=2),
+        Writes(6),
+        nn.Sequential(nn.MaxPool2d(2), Writes(6)),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 4),
+    ).eval()
+    module[1].norm.running_mean.normal_()
+    if how == "traced":
+        script = torch.jit.trace(module, torch.rand(1, 3, 64, 64))
+    else:
+        script = torch.jit.script(module)
+    torch.jit.save(torch.jit.freeze(script) if how == "frozen" else script, str(path))
+    return module
+
+
+def watched(module: nn.Module, part: nn.Module, x: torch.Tensor) -> tuple[Any, Any]:
+    """Return a part's output and d score 2 / d output, by a hook."""
+    kept: list[torch.Tensor] = []
+    handle = part.register_forward_hook(lambda *seen: kept.append(seen[2].clone()) or kept[0])
+    score = module(x)[0, 2]
+    handle.remove()
+    (gradient,) = torch.autograd.grad(score, kept[0])
+    return kept[0].detach(), gradient
+
+
+@pytest.mark.parametrize("how", ["traced", "scripted", "frozen"])
+def test_the_layers_of_a_script(tmp_path: Path, how: str) -> None:
+    module = scripted(how, tmp_path / "file")
+    model = opened(tmp_path / "file", size=(64, 48))
+    view = np.random.default_rng(0).random((1, 64, 48, 3), np.float32)
+    names = [row.name for row in model.layers()]
+    if how == "frozen":
+        first, last = names[0], names[-1]
+    else:
+        first, last = "1.conv", "2.1.relu"
+        assert "1.norm" in names
+    # Freezing folds each norm into the convolution before it.
+    pairs = [(last, module[2])] if how == "frozen" else [(first, module[1].conv), (last, module[2])]
+    x = torch.from_numpy(view).permute(0, 3, 1, 2).requires_grad_()
+    for name, part in pairs:
+        maps, gradients = model.activation_gradients(view, name, Target(2))
+        wanted, slope = watched(module, part, x)
+        np.testing.assert_allclose(maps, wanted.permute(0, 2, 3, 1), atol=1e-5)
+        np.testing.assert_allclose(gradients, slope.permute(0, 2, 3, 1), atol=1e-5)
+        np.testing.assert_allclose(model.activations(view, name), maps, atol=1e-6)
+    assert model.layers()[-1].map_size == (15, 11)
+    made = make("grad-cam", {"relu": False}).explain(model, view[0], Target(2))
+    assert np.ptp(made.attribution) > 0
+    wanted, slope = watched(module, module[2], x)
+    np.testing.assert_allclose(
+        made.arrays["map"], (wanted * slope.mean((2, 3), keepdim=True)).sum(1)[0], atol=1e-5
+    )
+
+
+def test_a_script_with_channels_last(tmp_path: Path) -> None:
+    module = models.swin_t(weights=None, num_classes=3).eval()
+    torch.save(module, tmp_path / "whole")
+    torch.jit.save(torch.jit.trace(module, torch.rand(1, 3, 64, 64)), str(tmp_path / "file"))
+    whole, script = (opened(tmp_path / name, size=(64, 64)) for name in ("whole", "file"))
+    view = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    rows = {row.name: row.map_size for row in whole.layers()}
+    both = [row for row in script.layers() if row.name in rows]
+    assert {row.name: row.map_size for row in both} == {row.name: rows[row.name] for row in both}
+    for row in both[-3:]:
+        wanted = whole.activations(view, row.name)
+        np.testing.assert_allclose(script.activations(view, row.name), wanted, atol=1e-4)
+
+
+def test_a_script_gives_gradients_and_runs_no_hooks(tmp_path: Path) -> None:
     module = network()
     model = opened(save(module, tmp_path / "file", "script"), size=(64, 64))
     view = np.random.default_rng(0).random((64, 64, 3), np.float32)
-    assert model.layers() == ()
-    reason = explainers()["grad-cam"].why_not(model)
-    assert reason
-    assert "TorchScript network cannot be watched" in reason
     x = torch.from_numpy(view).permute(2, 0, 1)[None].requires_grad_()
     module(x)[0, 1].backward()
     gradient = model.gradients(view[None], Target(1))[0]
     np.testing.assert_allclose(gradient, x.grad[0].permute(1, 2, 0).numpy(), atol=1e-5)
     assert np.ptp(make("occlusion", {}).explain(model, view, Target(1)).attribution) > 0
+    engines = {engine.name: engine for engine in explainers()["grad-cam"].engines}
+    assert "TorchScript runs none" in (engines["grad-cam"].why_not(model) or "")
+
+
+def test_a_script_without_maps_says_so(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 28 * 28, 8), nn.ReLU(), nn.Linear(8, 3))
+    model = opened(save(module.eval(), tmp_path / "file", "script", size=28), size=(28, 28))
+    assert model.layers() == ()
+    assert "shows no layer that gives a map" in (explainers()["grad-cam"].why_not(model) or "")
 
 
 @pytest.mark.parametrize("kind", ["script", "pt2"])

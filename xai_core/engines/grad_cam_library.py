@@ -16,6 +16,8 @@ def why_not(model: Any) -> str | None:
     """Say why the library cannot serve the model."""
     if model.framework != "torch":
         return "The grad-cam library reads PyTorch models only; this is a TensorFlow model."
+    if getattr(model, "scripted", False):
+        return "The grad-cam library reads layers by hooks, and TorchScript runs none."
     return None
 
 
