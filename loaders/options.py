@@ -20,7 +20,7 @@ from loaders.class_names import check_classes, read_classes
 from loaders.presets import PRESETS, Channels, Fit, Interpolation
 from xai_core.errors import ParamError
 
-Framework = Literal["auto", "torch", "keras"]
+Framework = Literal["auto", "torch", "keras", "onnx"]
 Origin = Literal["custom", "pretrained", "custom-head"]
 
 MIN_SIZE, MAX_SIZE = 16, 2048

@@ -18,7 +18,7 @@ from xai_core.model import Finding
 OPENING = "shapes_shortcut"
 """The built-in model that a first visitor meets: it looks good and cheats."""
 
-FRAMEWORKS = {"auto": "Detect it", "torch": "PyTorch", "keras": "TensorFlow"}
+FRAMEWORKS = {"auto": "Detect it", "torch": "PyTorch", "keras": "TensorFlow", "onnx": "ONNX"}
 DETECT = "As the file says"
 
 
@@ -179,7 +179,7 @@ def _change(desk: Desk) -> None:
         views.line("Or a file of your own", "v-label v-ruled")
         upload.place()
         views.line(
-            "A PyTorch or Keras file. It is read by its content, in a process without network or "
+            "A PyTorch, Keras or ONNX file. It is read by its content, in a process without network or "
             "files, and opened with the answers below as they stand when it has arrived."
         )
         _asked_of_upload()
