@@ -183,3 +183,9 @@ class Geometry:
     def whole(cls, view: tuple[int, int]) -> Geometry:
         """Return the geometry of a view that is the upload itself."""
         return cls(photo=view, box=(0.0, 0.0, float(view[0]), float(view[1])), view=view)
+
+    @property
+    def shown(self) -> tuple[float, float, float, float]:
+        """The part of the upload that the view shows: its (top, left, bottom, right)."""
+        (height, width), (top, left, bottom, right) = self.photo, self.box
+        return max(top, 0.0), max(left, 0.0), min(bottom, height), min(right, width)

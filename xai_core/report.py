@@ -160,10 +160,8 @@ def _place(evidence: NDArray[np.float64]) -> tuple[str, float]:
 
 def _seen(geometry: Geometry) -> float:
     height, width = geometry.photo
-    top, left, bottom, right = geometry.box
-    tall = min(bottom, height) - max(top, 0)
-    wide = min(right, width) - max(left, 0)
-    return max(tall, 0) * max(wide, 0) / (height * width)
+    top, left, bottom, right = geometry.shown
+    return max(bottom - top, 0) * max(right - left, 0) / (height * width)
 
 
 def percent(share: float) -> str:
