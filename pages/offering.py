@@ -25,8 +25,9 @@ asked = ask.method(desk)
 ask.keep(desk)
 
 under_way = st.container()
-if desk.run_note:
-    views.line(desk.run_note)
+with st.container():
+    if desk.run_note:
+        views.line(desk.run_note)
 if desk.run is None:
     if desk.answer is not None:
         answer.show(desk.answer, desk, asked)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import lime_steps, views
+from ui import figure, lime_steps, views
 from ui.desk import Answer, Ask, Desk, changes
-from xai_core import render, report
+from xai_core import region, render, report
 from xai_core.explainer import explainers
+from xai_core.region import Region
 
 STEPS = {"lime": lime_steps.show}
 """What shows how a method came to its map, from the run's own data, by the method's name."""
@@ -35,31 +36,14 @@ def invite(desk: Desk) -> None:
 
 def show(answer: Answer, desk: Desk, ask: Ask | None) -> None:
     """Draw a finished run."""
-    _stale(answer, desk, ask)
+    # In a place of its own: a line that comes and goes must not move the figure, which would be
+    # sent and drawn anew.
+    with st.container():
+        _stale(answer, desk, ask)
     explanation, scene = answer.explanation, answer.scene
-    cls = explainers()[explanation.method]
     asked = report.question(scene.labels, explanation.target.index, explanation.target.against)
-    pixels = scene.photo.pixels
-    geometry = explanation.geometry or scene.prediction.geometry
-    if pixels is None:
-        return
-    views.figure(
-        key="answer",
-        name=f"answer-{answer.id}",
-        photo=pixels,
-        attribution=explanation.attribution,
-        geometry=geometry,
-        signed=render.is_signed(explanation),
-        cells=explanation.arrays.get("map"),
-        captions={
-            "photo": [(_photo_caption(explanation), False)],
-            "map": _map_caption(answer, cls.title),
-            "over": [("Over the photo: where there is little evidence it shows through", False)],
-        },
-        unit="speaks for (+) and against (-)" if render.is_signed(explanation) else "evidence",
-    )
     said = report.sentences(explanation, scene.prediction.probabilities, scene.labels)
-    views.line(" ".join(said), "v-prose")
+    _picture(answer, desk, said)
     views.doubts(
         report.doubts(
             explanation,
@@ -76,14 +60,55 @@ def show(answer: Answer, desk: Desk, ask: Ask | None) -> None:
     _take_away(answer, said, asked)
 
 
+@st.fragment
+def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
+    """Draw the figure and the words, and what the marked region holds: a mark redraws only this."""
+    explanation, scene = answer.explanation, answer.scene
+    photo, title = scene.photo, explainers()[explanation.method].title
+    if photo.pixels is None:
+        return
+    signed = render.is_signed(explanation)
+    figure.show(
+        key="answer",
+        name=f"answer-{answer.id}",
+        photo=photo.pixels,
+        attribution=explanation.attribution,
+        geometry=explanation.geometry or scene.prediction.geometry,
+        signed=signed,
+        cells=explanation.arrays.get("map"),
+        captions={
+            "photo": [(_photo_caption(explanation), False)],
+            "map": _map_caption(answer, title),
+            "over": [("Over the photo: where there is little evidence it shows through", False)],
+        },
+        alternatives={
+            "photo": f"The photo {photo.name}",
+            "map": f"Map by {title}. {said[0]}",
+            "over": f"The same map over the photo. {said[0]}",
+        },
+        unit="speaks for (+) and against (-)" if signed else "evidence",
+        region=photo.region,
+        on_region=lambda region: desk.mark(photo, region),
+    )
+    views.line(" ".join(said), "v-prose")
+    if photo.region is not None:
+        views.line(" ".join(_region_said(answer, photo.region)), "v-prose")
+
+
+def _region_said(answer: Answer, marked: Region) -> list[str]:
+    target = answer.explanation.target
+    asked = report.question(answer.scene.labels, target.index, target.against)
+    return region.sentences(answer.explanation, marked, asked)
+
+
 def _photo_caption(explanation: Any) -> str:
     seen = report.facts(explanation)["seen"]
     return "Photo" if seen > 0.98 else "Photo; the model does not see the veiled part"
 
 
-def _map_caption(answer: Answer, title: str) -> views.Caption:
+def _map_caption(answer: Answer, title: str) -> figure.Caption:
     explanation, labels = answer.explanation, answer.scene.labels
-    parts: views.Caption = [(f"{title} for ", False), (labels[explanation.target.index], True)]
+    parts: figure.Caption = [(f"{title} for ", False), (labels[explanation.target.index], True)]
     if explanation.target.against is not None:
         parts += [(" against ", False), (labels[explanation.target.against], True)]
     chosen = explanation.parameters.get("layer")
@@ -168,9 +193,18 @@ def described(answer: Answer, said: Sequence[str]) -> str:
         "target_label": scene.labels[answer.explanation.target.index],
         "facts": report.facts(answer.explanation),
         "sentences": list(said),
+        "region": _region(answer),
         "command": command(answer),
     }
     return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def _region(answer: Answer) -> dict[str, Any] | None:
+    marked = answer.scene.photo.region
+    if marked is None:
+        return None
+    found = region.facts(answer.explanation, marked)
+    return {"box": marked.box, "facts": found, "sentences": _region_said(answer, marked)}
 
 
 def command(answer: Answer) -> str:

@@ -23,6 +23,7 @@ from xai_core.errors import VitrineError
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
 from xai_core.model import Finding, Geometry, Layer, Target
+from xai_core.region import Region
 
 if TYPE_CHECKING:
     from workers.client import Job, ModelHandle, Session
@@ -87,13 +88,17 @@ class Model:
 
 @dataclasses.dataclass
 class Photo:
-    """A photo on the desk, or on its way there. `word` names it on the command line."""
+    """A photo on the desk, or on its way there. `word` names it on the command line.
+
+    `region` is what the visitor marked on it; it goes with the photo and outlives its answers.
+    """
 
     name: str
     word: str
     job: Job
     pixels: NDArray[np.uint8] | None = None
     notes: tuple[str, ...] = ()
+    region: Region | None = None
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
 
@@ -259,6 +264,11 @@ class Desk:
             self.decoding = Photo(name, word, self.session.decode(data))
         except VitrineError as error:
             self.photo_error = str(error)
+
+    @_alone
+    def mark(self, photo: Photo, region: Region | None) -> None:
+        """Keep the region that was marked on a photo, or none."""
+        photo.region = region
 
     @_alone
     def start(self, ask: Ask) -> None:

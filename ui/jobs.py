@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import text, views
+from ui import figure, text
 from ui.desk import Desk, Run
 from xai_core.explainer import explainers
 
@@ -50,7 +50,7 @@ def progress(desk: Desk, run: Run) -> None:
     if now.partial is not None:
         label = run.scene.labels[run.ask.target.index]
         cls = explainers()[run.ask.method]
-        views.figure(
+        figure.show(
             key="partial",
             name=f"partial-{now.done}",
             photo=run.scene.photo.pixels,  # type: ignore[arg-type]
@@ -61,6 +61,11 @@ def progress(desk: Desk, run: Run) -> None:
                 "photo": [("Photo", False)],
                 "map": [(f"{cls.title} for ", False), (label, True), (", so far", False)],
                 "over": [("Over the photo", False)],
+            },
+            alternatives={
+                "photo": f"The photo {run.scene.photo.name}",
+                "map": f"{cls.title} for {label} after {now.done:,} of {now.total:,} passes",
+                "over": "The same map over the photo",
             },
             unit="so far",
             partial=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from loaders import catalogue
-from ui import views
+from ui import figure, views
 from ui.desk import Desk
 from ui.model_card import _close, _shut
 from xai_core import render
@@ -37,7 +37,7 @@ def show(desk: Desk) -> None:
         st.skeleton(height=300)
     elif prediction is None or model is None:
         views.line("Photo", "v-label")
-        _image(photo.pixels, 420)
+        _picture("photo", photo.id, photo.pixels, photo.name, 420)
     else:
         geometry = prediction.geometry
         made = how(model.preprocessing.fit, model.preprocessing.resize, geometry)
@@ -46,15 +46,16 @@ def show(desk: Desk) -> None:
         if model.preprocessing.channels == "grey":
             seen, made = render.grey(seen), f"{made}, in grey"
         views.line(f"Photo, as the model gets it ({height} x {width}, {made})", "v-label")
+        gets = f"{photo.name}, as the model gets it"
         if differs(geometry):
             left, right = st.columns([3, 2])
             with left:
-                _image(seen, 420)
+                _picture("view", photo.id, seen, gets, 420)
             with right:
-                _image(photo.pixels, 300)
+                _picture("upload", photo.id, photo.pixels, f"{photo.name}, as uploaded", 300)
                 views.line(f"The upload, {geometry.photo[1]} x {geometry.photo[0]} px", "v-label")
         else:
-            _image(seen, 420)
+            _picture("view", photo.id, seen, gets, 420)
     if photo is not None:
         views.line(" ".join([photo.name + ".", *photo.notes]), "v-quiet v-small")
     if desk.decoding is not None and photo is not None:
@@ -67,10 +68,11 @@ def show(desk: Desk) -> None:
         _samples(desk)
 
 
-def _image(pixels: render.Pixels, side: int) -> None:
+def _picture(key: str, number: int, pixels: render.Pixels, shows: str, side: int) -> None:
     """Draw a photo no larger than `side`; small views are enlarged so that they can be seen."""
-    scale = side / max(pixels.shape[:2])
-    st.image(render.jpeg(pixels), width=max(round(pixels.shape[1] * scale), 1))
+    figure.photo(
+        key=f"photo-{key}", name=f"{key}-{number}", pixels=pixels, alternative=shows, side=side
+    )
 
 
 def differs(geometry: Geometry) -> bool:

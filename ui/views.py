@@ -1,4 +1,4 @@
-"""Numbers into what is on the screen: the figure, the bars, and the small pieces of text."""
+"""Numbers into what is on the screen: the bars, and the small pieces of text."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ui import text
-from xai_core import colormaps, render
-from xai_core.model import Finding, Geometry
+from xai_core import render
+from xai_core.model import Finding
 from xai_core.report import percent
 
 Array = NDArray[np.float32]
-Caption = list[tuple[str, bool]]
-"""Text in pieces; the second says whether a piece is bold."""
-
 SHOWN = 800
 """Longest side of a photo on the screen, in pixels."""
 
@@ -120,70 +117,5 @@ def bars(
 
 def data_url(pixels: NDArray[np.uint8], *, longest: int = SHOWN) -> str:
     """Return a photo as text for the browser."""
-    return "data:image/jpeg;base64," + _base64(render.jpeg(pixels, longest=longest))
-
-
-def figure(
-    *,
-    key: str,
-    name: str,
-    photo: NDArray[np.uint8],
-    attribution: Array,
-    geometry: Geometry,
-    signed: bool,
-    captions: dict[str, Caption],
-    unit: str,
-    cells: Array | None = None,
-    partial: bool = False,
-) -> None:
-    """Show photo, map and overlay in the photo's frame, with one colour bar.
-
-    Opacity, colour map and smoothing change in the browser. `name` identifies the picture;
-    `cells` is the map before it was smoothed, where there is one.
-    """
-    low, high = render.limits(attribution, signed=signed)
-    height, width = geometry.photo
-    top, left, bottom, right = geometry.box
-    shrink = min(1.0, SHOWN / max(height, width))
-    # Small photos are drawn larger, so that the map over them is not coarser than the screen.
-    shrink = max(shrink, 400 / max(height, width))
-    mount = component("figure", part("figure.html"))
-    mount(
-        key=key,
-        data={
-            "id": name,
-            "photo": data_url(photo),
-            "width": round(width * shrink),
-            "height": round(height * shrink),
-            "box": [top / height, left / width, bottom / height, right / width],
-            "map": _levels(attribution, signed=signed, vmax=high),
-            "cells": None if cells is None else _levels(cells, signed=signed, vmax=high),
-            "signed": signed,
-            "tables": {
-                name: _base64(colormaps.table(name).tobytes()) for name in render.choices(signed)
-            },
-            "ticks": [tick(high), tick((low + high) / 2), tick(low)],
-            "unit": unit,
-            "opacity": render.OPACITY,
-            "captions": captions,
-            "partial": partial,
-        },
-    )
-
-
-def _levels(values: Array, *, signed: bool, vmax: float) -> dict[str, Any]:
-    levels = render.levels(values, signed=signed, vmax=vmax)
-    return {
-        "rows": levels.shape[0],
-        "columns": levels.shape[1],
-        "levels": _base64(levels.tobytes()),
-    }
-
-
-def tick(value: float) -> str:
-    """Return a colour bar's number with no more digits than help."""
-    return "0" if value == 0 else f"{value:.2g}" if abs(value) < 10 else f"{value:.0f}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    coded = base64.b64encode(render.jpeg(pixels, longest=longest)).decode()
+    return f"data:image/jpeg;base64,{coded}"

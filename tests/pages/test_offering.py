@@ -1,12 +1,17 @@
 import base64
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from loaders import catalogue
 from tests.conftest import ROOT
 from tests.pages.conftest import settle
+from ui import answer
+from xai_core.region import Region
 
 
 def desk(app):
@@ -59,7 +64,10 @@ def test_a_run_shows_a_figure_with_one_scale_and_the_words(app):
     levels = np.frombuffer(base64.b64decode(shown["map"]["levels"]), np.uint8)
     assert levels.size == 64 * 64
     assert np.ptp(levels) > 100
-    assert shown["photo"].startswith("data:image/jpeg")
+    values = np.frombuffer(base64.b64decode(shown["map"]["values"]), "<f4").reshape(64, 64)
+    np.testing.assert_array_equal(values, desk(app).answer.explanation.attribution)
+    coded = base64.b64decode(shown["photo"].removeprefix("data:image/png;base64,"))
+    np.testing.assert_array_equal(Image.open(io.BytesIO(coded)), desk(app).photo.pixels)
     assert len(shown["ticks"]) == 3
     assert "Half of the evidence for" in words(app)
     assert "Before you believe it" in words(app)
@@ -180,3 +188,28 @@ def test_class_names_from_others_are_shown_as_text(app):
     answered(app)
     assert "<img" not in words(app)
     assert "&lt;img src=y" in words(app)
+
+
+def test_a_marked_region_is_described_until_another_photo_comes(app):
+    answered(opened(app))
+    assert figure(app)["region"] == {"turn": 0, "box": None}
+    photo = desk(app).photo
+    desk(app).mark(photo, Region(0, 0, 40, 100))
+    app.run()
+    assert "The marked region holds" in words(app)
+    assert "of the evidence for" in words(app)
+    told = figure(app)["region"]
+    assert told == {"turn": 1, "box": [0, 0, 40, 100]}
+    app.run()
+    assert figure(app)["region"] == told
+    described = json.loads(answer.described(desk(app).answer, []))
+    assert described["region"]["box"] == [0, 0, 40, 100]
+    before = desk(app).answer
+    answered(app)
+    assert desk(app).answer is not before
+    assert "The marked region holds" in words(app)
+    desk(app).open_photo(catalogue.photos()[0].path.read_bytes(), name="Other", word="other.png")
+    settle(app, lambda app: desk(app).photo is not photo and desk(app).prediction)
+    answered(app)
+    assert "The marked region" not in words(app)
+    assert figure(app)["region"] == {"turn": 2, "box": None}
