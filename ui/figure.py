@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -130,11 +131,14 @@ def _heard(said: object, name: str, photo: tuple[int, int]) -> Region | None:
 
 
 def _told(key: str, region: Region | None) -> dict[str, Any]:
-    """Return what the browser is told of the region: a new turn where it knows another one."""
+    """Return what the browser is told of the region: under a new turn where it knows another one.
+
+    A turn is never used twice, so that a page which outlived its server takes what it is told.
+    """
     box = None if region is None else region.box
-    told: dict[str, Any] = st.session_state.setdefault(f"{key}:told", {"turn": 0, "box": None})
-    if box != st.session_state.get(_known(key)):
-        told = {"turn": told["turn"] + 1, "box": box}
+    told: dict[str, Any] | None = st.session_state.get(f"{key}:told")
+    if told is None or box != st.session_state.get(_known(key)):
+        told = {"turn": secrets.token_hex(4), "box": box}
         st.session_state[f"{key}:told"], st.session_state[_known(key)] = told, box
     return told
 

@@ -224,6 +224,7 @@ class Figure {
   rest() {
     this.watcher.disconnect();
     clearTimeout(this.speech);
+    clearTimeout(this.sending);
   }
 
   turn(byKeys) {
