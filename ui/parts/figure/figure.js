@@ -273,7 +273,7 @@ class Figure {
     if (!held) return;
     this.held = null;
     if (event.pointerType === "touch") this.hover = null;
-    if (held.moved) return this.draft && this.mark(this.draft);
+    if (held.moved && this.draft) return this.mark(this.draft);
     this.pinned = pointOf(picture, this.data, event);
     this.anchor = null;
     return this.show();
