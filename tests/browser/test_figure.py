@@ -299,12 +299,7 @@ def test_a_region_outlives_f5_and_the_next_answer(page):
 
 
 def test_a_finger_reads_marks_and_scrolls(browser, server):
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844},
-        has_touch=True,
-        is_mobile=True,
-        device_scale_factor=2,
-    )
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
     page.goto(server)
     run(ready(page))
