@@ -13,6 +13,7 @@ from xai_core.errors import LoadError
 from xai_core.model import Finding
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
+PRETRAINED = ASSETS / "pretrained.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ def _read_zip(path: Path) -> Archive:
         ) from error
     except RuntimeError as error:  # zipfile's word for an encrypted member
         raise LoadError("The Keras archive is encrypted. Save it without a password.") from error
-    elements = _measure(weights, path.stat().st_size, config)
+    elements = measure(weights, path.stat().st_size, config)
     return Archive("keras-zip", "Keras archive", config, written_by, elements)
 
 
@@ -115,7 +115,7 @@ def _read_hdf5(path: Path) -> Archive:
         )
     config = _json(raw, "model_config")
     with path.open("rb") as stream:
-        elements = _measure(stream, path.stat().st_size, config)
+        elements = measure(stream, path.stat().st_size, config)
     version = printable(_text(attributes["keras_version"] or ""), 20)
     written_by = f"Keras {version.removesuffix('-tf')}" if attributes["keras_version"] else ""
     return Archive("hdf5", "Keras HDF5 model", config, written_by, elements)
@@ -138,7 +138,7 @@ def _json(raw: Any, owner: str) -> dict[str, Any]:
     return value
 
 
-def _measure(stream: BinaryIO, size: int, config: dict[str, Any]) -> int:
+def measure(stream: BinaryIO, size: int, config: dict[str, Any]) -> int:
     """Count the numbers in the weights, and hold the declared sizes against the bytes.
 
     Raises LoadError for a bomb, a damaged file and one that points outside itself.
@@ -149,7 +149,7 @@ def _measure(stream: BinaryIO, size: int, config: dict[str, Any]) -> int:
     sides: set[int] = set()
     try:
         with h5py.File(stream, "r") as file:
-            for dataset in _datasets(file):
+            for dataset in datasets(file):
                 elements += dataset.size
                 declared += dataset.size * dataset.dtype.itemsize
                 sides.update(dataset.shape)
@@ -163,7 +163,7 @@ def _measure(stream: BinaryIO, size: int, config: dict[str, Any]) -> int:
     return elements
 
 
-def _datasets(file: Any) -> Iterator[Any]:
+def datasets(file: Any) -> Iterator[Any]:
     """Yield every dataset that lies in the file itself."""
     import h5py
 

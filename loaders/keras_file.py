@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loaders import keras_archive
+from loaders import keras_archive, keras_weights
 from loaders.keras_audit import audit
 from loaders.preprocessing import Options
 from xai_core.model import Finding
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 def load(path: Path, options: Options, *, name: str) -> KerasModel:
     """Load a .keras archive or an HDF5 file, by Keras 3 or else by tf_keras.
 
+    Of weights alone, those of keras.applications are recognised.
+
     Raises LoadError for a file that is damaged, unsafe or no whole model, UnsupportedModel for one
     that is no image classifier and ParamError for an option that does not fit it.
     """
+    if known := keras_weights.recognise(path):
+        return _application(known, path, options, name)
     archive = keras_archive.read(path)
     audit(archive.config)
     from loaders.keras_model import KerasModel, read
@@ -36,4 +40,25 @@ def load(path: Path, options: Options, *, name: str) -> KerasModel:
         )
     return KerasModel(
         model, options, name=name, kind=archive.title, findings=tuple(findings), owned=True
+    )
+
+
+def _application(
+    known: keras_weights.Application, path: Path, options: Options, name: str
+) -> KerasModel:
+    from loaders.keras_model import KerasModel
+
+    model = keras_weights.build(known)
+    keras_weights.fill(model, path)
+    found = (
+        f"Recognised as {known.name} of keras.applications by its weights: all of the network's "
+        "match in shape."
+    )
+    return KerasModel(
+        model,
+        options,
+        name=name,
+        kind="Keras weights",
+        findings=(Finding("info", found),),
+        owned=True,
     )
