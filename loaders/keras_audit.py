@@ -7,10 +7,10 @@ own modules hold `Lambda`, `TFSMLayer`, `TextVectorization` (reads files) and ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from xai_core.errors import LoadError, UnsupportedModel
+from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 
 _RANKS = ("1D", "2D", "3D")
 
@@ -143,11 +143,12 @@ _TF_INITIALIZERS = "tensorflow.python.ops.init_ops_v2"  # in EfficientNetV2 by t
 MAX_DEPTH, MAX_NODES = 60, 2_000_000
 
 
-def audit(config: Any) -> None:
-    """Hold every name in a model's configuration against the lists.
+def audit(config: Any, own: Collection[str] = ()) -> None:
+    """Hold every name in a model's configuration against the lists, and against `own`.
 
-    Raises LoadError naming the first that is not Keras's own or that runs code, and
-    UnsupportedModel for a network of channels-first layers.
+    `own` are the names that the source of its classes defines. Raises NeedsSource naming the first
+    that is in neither, LoadError for one that runs code whoever defines it, and UnsupportedModel
+    for a network of channels-first layers.
     """
     for node, owner in _nodes(config):
         if node.get("data_format") == "channels_first":
@@ -156,12 +157,29 @@ def audit(config: Any) -> None:
                 "TensorFlow runs on a GPU only. Rebuild it with channels_last and copy the "
                 "weights over."
             )
-        if "class_name" in node:
+        theirs = [bare for bare in _names(node).values() if bare in own]
+        if "class_name" in node and not theirs:
             _check(node, owner)
         for key in ("activation", "recurrent_activation"):
             name = node.get(key)
-            if isinstance(name, str) and name not in ACTIVATIONS:
+            if isinstance(name, str) and name not in ACTIVATIONS and not theirs:
                 _refuse("activation function", name)
+
+
+def named(config: Any) -> dict[str, str]:
+    """Return every name that the configuration looks up, with its bare name.
+
+    A class or function that somebody registered is written as `package>Name`.
+    """
+    return {name: bare for node, _ in _nodes(config) for name, bare in _names(node).items()}
+
+
+def _names(node: dict[str, Any]) -> dict[str, str]:
+    asked = [node.get(key) for key in ("class_name", "registered_name")]
+    asked += [node.get(key) for key in ("activation", "recurrent_activation")]
+    if node.get("class_name") == "function":
+        asked = [node.get("config"), node.get("registered_name")]
+    return {name: name.rpartition(">")[2] for name in asked if isinstance(name, str)}
 
 
 def layers(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -256,14 +274,15 @@ def _refuse(what: str, name: str, registered: object = None) -> None:
     if isinstance(registered, str) and registered != name:
         shown += f" (registered as {printable(registered)})"
     if what == "model":
-        raise LoadError(
+        raise NeedsSource(
             f"The model is a {shown}, a class of its own and not one of Keras's: the file holds "
-            "its numbers and not its code. Rebuild it as a functional or Sequential model of "
+            "its numbers and not its code. Send the source of its class with it, or rebuild it of "
             "Keras's layers, copy the weights over and save that."
         )
-    raise LoadError(
+    raise NeedsSource(
         f"The {what} {shown} is not one of Keras's own; a file holds its settings and not its "
-        "code, and code is not run. Replace it by Keras's own layers and save the model again."
+        "code. Send the source of its class with it, or replace it by Keras's own layers and save "
+        "the model again."
     )
 
 

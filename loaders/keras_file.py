@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from loaders import keras_archive, keras_weights
-from loaders.keras_audit import audit
+from loaders import keras_archive, keras_weights, source
+from loaders.keras_audit import audit, named
 from loaders.preprocessing import Options
+from xai_core.errors import NeedsSource
 from xai_core.model import Finding
 
 if TYPE_CHECKING:
@@ -19,17 +20,22 @@ def load(path: Path, options: Options, *, name: str) -> KerasModel:
 
     Of weights alone, those of keras.applications are recognised.
 
-    Raises LoadError for a file that is damaged, unsafe or no whole model, UnsupportedModel for one
-    that is no image classifier and ParamError for an option that does not fit it.
+    Raises LoadError for a file that is damaged, unsafe or no whole model, NeedsSource for classes
+    that are not Keras's, UnsupportedModel for one that is no image classifier and ParamError for
+    an option that does not fit it.
     """
     if known := keras_weights.recognise(path):
         return _application(known, path, options, name)
     archive = keras_archive.read(path)
-    audit(archive.config)
+    objects = _audited(archive.config, options.source)
     from loaders.keras_model import KerasModel, read
 
-    model, read_by = read(path, archive)
+    model, read_by = read(path, archive, objects)
     findings: list[Finding] = []
+    if objects:
+        used = ", ".join(dict.fromkeys(source.shown(item.__name__) for item in objects.values()))
+        said = f"Its source was run in the sandbox, and the file's own were taken from it: {used}."
+        findings.append(Finding("info", said))
     if read_by == "tf_keras":
         findings.append(
             Finding(
@@ -62,3 +68,20 @@ def _application(
         findings=(Finding("info", found),),
         owned=True,
     )
+
+
+def _audited(config: dict[str, Any], text: str) -> dict[str, Any]:
+    """Audit a configuration; return what it takes from the source of its classes, by name."""
+    try:
+        audit(config)
+    except NeedsSource:
+        if not text:
+            raise
+    else:
+        return {}
+    own = source.own(source.run(text))
+    try:
+        audit(config, own)
+    except NeedsSource as error:
+        raise NeedsSource(f"{error} The source that came with it does not define it.") from None
+    return {name: own[bare] for name, bare in named(config).items() if bare in own}

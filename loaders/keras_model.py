@@ -12,7 +12,7 @@ import math
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,11 @@ _AT_REST = re.compile("Dropout|Noise|ActivityRegularization|Identity")
 _STILL_THE_PHOTO = ("Rescaling", "Normalization", "Random", "TFOpLambda", "SlicingOpLambda")
 
 
-def read(path: Path, archive: Archive) -> tuple[Any, str]:
+def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any, str]:
     """Return the model of an audited file and the library that read it, `keras` or `tf_keras`.
 
-    Neither compiles it, and both stop before they allocate more than the file holds. Raises
+    `objects` are the classes and functions that are not Keras's own, by the file's names. Neither
+    library compiles it, and both stop before they allocate more than the file holds. Raises
     LoadError with both reasons where neither reads it.
     """
     reasons: list[str] = []
@@ -57,7 +58,7 @@ def read(path: Path, archive: Archive) -> tuple[Any, str]:
     for library, reader in readers:
         budget = _Budget(archive.elements + _SPARE)
         try:
-            with warnings.catch_warnings(), budget:
+            with warnings.catch_warnings(), budget, _scopes(objects):
                 warnings.simplefilter("ignore")
                 return reader(path, archive), library
         except Exception as error:  # a malformed file may end in any of Python's own
@@ -76,6 +77,20 @@ def read(path: Path, archive: Archive) -> tuple[Any, str]:
         f"Neither Keras 3 nor tf_keras can rebuild this file. Keras 3: {reasons[0]} | tf_keras: "
         f"{reasons[1]} | Save it again with the Keras that made it, as model.save('model.keras')."
     )
+
+
+@contextlib.contextmanager
+def _scopes(objects: Mapping[str, Any]) -> Iterator[None]:
+    """Let both libraries find somebody's own classes and functions."""
+    if not objects:
+        yield
+        return
+    other = importlib.import_module("tf_keras")
+    with (
+        keras.saving.custom_object_scope(objects),
+        other.saving.custom_object_scope(objects),
+    ):
+        yield
 
 
 # By content and not by suffix: the public load_model of both looks at the name's ending only.

@@ -26,6 +26,9 @@ Origin = Literal["custom", "pretrained", "custom-head"]
 MIN_SIZE, MAX_SIZE = 16, 2048
 """What a person may ask of `--size`, in pixels a side."""
 
+MAX_SOURCE, MAX_BUILD, MAX_ARCHITECTURE = 200_000, 300, 2_000_000
+"""The longest source, expression and JSON that may come with a file, in characters."""
+
 MAX_RESIZE = 4096
 """The longest shorter side that a person may ask of `--resize`, in pixels."""
 
@@ -80,11 +83,16 @@ def _parse_numbers(flag: str, text: str, rule: str, low: float, high: float) -> 
     return numbers
 
 
+_TEXTS = {"source": MAX_SOURCE, "build": MAX_BUILD, "architecture": MAX_ARCHITECTURE}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
     """What the person asked about a model and its photos; None means not asked.
 
     `mean` and `std` are in units of the 0..1 view, in the order of the network's channels.
+    `source` is the Python of the network's class, `build` the expression that makes the network
+    of it, and `architecture` the JSON of a Keras network whose file holds weights alone.
     Raises ParamError, naming the flag, the rule and the value.
     """
 
@@ -99,6 +107,9 @@ class Options:
     classes: tuple[str, ...] | None = None
     framework: Framework = "auto"
     origin: Origin = "custom"
+    source: str = ""
+    build: str = ""
+    architecture: str = ""
 
     def __post_init__(self) -> None:
         check_choice("preprocessing", ("auto", *PRESETS), self.preprocessing)
@@ -124,6 +135,14 @@ class Options:
             check_classes(self.classes)
         check_choice("framework", get_args(Framework), self.framework)
         check_choice("origin", get_args(Origin), self.origin)
+        for name, limit in _TEXTS.items():
+            text = getattr(self, name)
+            if not isinstance(text, str) or len(text) > limit:
+                raise ParamError(f"--{name} must be text of at most {limit:,} characters")
+        if self.build and not self.source:
+            raise ParamError(
+                "--build says how the network is made of the class in --source, which is missing"
+            )
 
     @classmethod
     def from_text(cls, flags: Mapping[str, str | None]) -> Options:

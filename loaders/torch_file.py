@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loaders import architectures, torch_module, vitrine_net
+from loaders import architectures, source, torch_module, torch_source, vitrine_net
 from loaders.catalogue import labels_for
 from loaders.formats import EXPORTED, SAFETENSORS, TORCH_ZIP, TORCHSCRIPT, FileKind, sniff
 from loaders.preprocessing import Options, Preprocessing, for_imagenet, preset, resolve
-from xai_core.errors import LoadError, UnsupportedModel
+from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding
 
 if TYPE_CHECKING:
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 BUILT_IN = "vitrine_net"
 TRANSFORMS = ("inception_v3", "googlenet")
-EXPORT = (
-    "Where its class is defined, export the network with its weights: torch.export.save("
-    "torch.export.export(model.eval(), (torch.rand(2, 3, 224, 224),), "
-    "dynamic_shapes=({0: torch.export.Dim('batch')},)), 'model.pt2')."
-)
-"""The way out for a network whose code is elsewhere; 224 is the size that it was trained at."""
-
 _DANGEROUS = ("builtins", "os", "posix", "nt", "subprocess", "sys", "commands", "shutil", "socket")
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "encoder.model.")
 _CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params", "ema")
@@ -46,8 +39,8 @@ _NOT_CLASSIFIERS = {
 def load(path: Path, options: Options, *, name: str) -> TorchModel:
     """Load a classifier: weights of a torchvision one, or a file that brings its own network.
 
-    Raises LoadError for a file that is damaged, unsafe or of an unknown architecture, and
-    UnsupportedModel for one that is no image classifier.
+    Raises LoadError for a file that is damaged or unsafe, NeedsSource for one whose network is
+    neither in it nor known, and UnsupportedModel for one that is no image classifier.
     """
     kind = sniff(path)
     if kind is TORCHSCRIPT:
@@ -56,9 +49,11 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel:
     if kind is EXPORTED:
         module, shape = torch_module.read_exported(path)
         return _from_module(module, options, name=name, kind=kind.title, shape=shape)
-    content, found_in = _contents(path, kind)
+    content, found_in, said = _contents(path, kind, options)
     if not isinstance(content, dict):
-        return _from_module(content, options, name=name, kind="PyTorch module", inside=found_in)
+        return _from_module(
+            content, options, name=name, kind="PyTorch module", inside=found_in, said=said
+        )
     title = "PyTorch state dict" if kind is not SAFETENSORS else "safetensors weights"
     return _from_state(content, options, name=name, kind=title, inside=found_in)
 
@@ -68,6 +63,16 @@ def _from_state(state: State, options: Options, *, name: str, kind: str, inside:
     from loaders.torch_model import TorchModel
 
     findings: list[Finding] = []
+    if options.source:
+        module, built, matched = torch_source.network(
+            source.run(options.source), options.build, (state, _unwrapped(state))
+        )
+        ran = Finding(
+            "info",
+            f"Its source was run in the sandbox, and {source.shown(built)} was built of it: all "
+            f"{matched} of its tensors match the file's in name and shape.",
+        )
+        return _from_module(module, options, name=name, kind=kind, inside=inside, said=(ran,))
     state = _unwrapped(state)
     if count := _vitrine_classes(state):
         module, architecture = vitrine_net.build(count), BUILT_IN
@@ -129,6 +134,7 @@ def _from_module(
     kind: str,
     inside: str = "",
     shape: tuple[int, ...] = (),
+    said: tuple[Finding, ...] = (),
 ) -> TorchModel:
     """Serve a network that came with its file: find its size, its head and its pre-processing."""
     from loaders.torch_model import TorchModel
@@ -149,7 +155,7 @@ def _from_module(
         wanted.append((row["size"], row["size"]))
     size = torch_module.runs_on(module, channels, [*wanted, *sides])
     module, head, about = torch_module.open_head(module, channels, size)
-    findings = [about, *_broken(state)]
+    findings = [*said, about, *_broken(state)]
     recognised = None
     if known is not None:
         # The module carries its own transform_input, so ImageNet's normalisation is the outer one.
@@ -168,7 +174,7 @@ def _from_module(
                 "the first that it runs on.",
             )
         )
-    preprocessing, said = resolve(options, recognised, size=size, channels=channels)
+    preprocessing, resolved = resolve(options, recognised, size=size, channels=channels)
     classes = torch_module.classes_of(module, channels, size)
     labels, named = labels_for(options, 2 if classes == 1 else classes, imagenet=known is not None)
     return TorchModel(
@@ -179,7 +185,7 @@ def _from_module(
         preprocessing=preprocessing,
         labels=labels,
         head=head,
-        findings=(*findings, *said, *named),
+        findings=(*findings, *resolved, *named),
     )
 
 
@@ -193,14 +199,15 @@ def _broken(state: State) -> list[Finding]:
     return [Finding("warning", said)]
 
 
-def _contents(path: Path, kind: FileKind) -> tuple[Any, str]:
-    """Return the tensors, or a whole module, and the checkpoint's key that held them."""
+def _contents(path: Path, kind: FileKind, options: Options) -> tuple[Any, str, tuple[Finding, ...]]:
+    """Return the tensors, or a whole module; the checkpoint's key that held them; what to say."""
     import torch
 
+    said: tuple[Finding, ...] = ()
     if kind is SAFETENSORS:
         content: Any = _read_safetensors(path)
     else:
-        content = _read_pickle(path, kind)
+        content, said = _read_pickle(path, kind, options)
     found_in = ""
     if isinstance(content, Mapping):
         for key, item in content.items():
@@ -210,11 +217,11 @@ def _contents(path: Path, kind: FileKind) -> tuple[Any, str]:
     if isinstance(content, torch.nn.Module):
         for key, tensor in content.state_dict().items():
             _refuse_tensor(key, tensor)
-        return content.float().eval(), found_in
+        return content.float().eval(), found_in, said
     state, found_in = _find_state(content)
     for key, tensor in state.items():
         _refuse_tensor(key, tensor)
-    return {key: tensor.float() for key, tensor in state.items()}, found_in
+    return {key: tensor.float() for key, tensor in state.items()}, found_in, said
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -230,7 +237,8 @@ def _read_safetensors(path: Path) -> Any:
         ) from error
 
 
-def _read_pickle(path: Path, kind: FileKind) -> Any:
+def _read_pickle(path: Path, kind: FileKind, options: Options) -> tuple[Any, tuple[Finding, ...]]:
+    """Return what a checkpoint holds; the classes of the source, if need be, are let in."""
     import pickle
 
     import torch
@@ -239,11 +247,13 @@ def _read_pickle(path: Path, kind: FileKind) -> Any:
         _refuse_bombs(path)
     try:
         with contextlib.suppress(pickle.UnpicklingError):  # weights alone, as most files are
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True), ()
         with torch.serialization.safe_globals(list(torch_module.allowed())):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True), ()
     except pickle.UnpicklingError as error:
-        raise LoadError(_pickle_refusal(str(error))) from error
+        if options.source and kind is TORCH_ZIP:
+            return _read_with_source(path, options.source)
+        raise _pickle_refusal(str(error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
         raise LoadError(
             "This PyTorch file is damaged or cut short: its tensors cannot be read. Copy or "
@@ -254,6 +264,25 @@ def _read_pickle(path: Path, kind: FileKind) -> Any:
             f"This PyTorch file holds what no torch.save writes ({type(error).__name__}), and is "
             "refused. Save it again with torch.save(model.state_dict(), 'model.pth')."
         ) from error
+
+
+def _read_with_source(path: Path, text: str) -> tuple[Any, tuple[Finding, ...]]:
+    """Return what a checkpoint holds, with the classes that it names taken from their source."""
+    import pickle
+
+    import torch
+
+    names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    taken = torch_source.named_by(source.run(text), names)
+    known = [*torch_module.allowed(), *taken]
+    try:
+        with torch.serialization.safe_globals(known), source.telling(but=pickle.UnpicklingError):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _pickle_refusal(str(error), sourced=True) from error
+    used = ", ".join(source.shown(name) for _, name in taken)
+    said = f"Its source was run in the sandbox, and the file's classes were taken from it: {used}."
+    return content, (Finding("info", said),) if taken else ()
 
 
 def _refuse_bombs(path: Path) -> None:
@@ -282,10 +311,10 @@ def _refuse_tensor(key: str, tensor: Any) -> None:
         )
 
 
-def _pickle_refusal(error: str) -> str:
+def _pickle_refusal(error: str, *, sourced: bool = False) -> LoadError:
     way_out = "Save its weights instead: torch.save(model.state_dict(), 'model.pth')."
     if "Only persistent_load of storage" in error:
-        return (
+        return LoadError(
             "This file holds a whole module in the format before PyTorch 1.6, which cannot be read "
             f"without running what is in it. {way_out}"
         )
@@ -293,15 +322,22 @@ def _pickle_refusal(error: str) -> str:
         name = found.group(1)[:120]
         owner, _, last = name.rpartition(".")
         if owner.split(".")[0] in _DANGEROUS or not last.lstrip("_")[:1].isupper():
-            return (
+            return LoadError(
                 f"This file holds a whole Python object ({name}), not only weights, and opening it "
                 f"could run code. {way_out}"
             )
-        return (
-            f"This file holds an object of the class {name}, whose code is not in it and is not "
-            f"run. {EXPORT} Or, where the network is torchvision's, its weights alone do."
+        if sourced:
+            return NeedsSource(
+                f"The source does not define {last}, and this file holds an object of the class "
+                f"{name}. Put that class into the source too, with whatever it uses."
+            )
+        return NeedsSource(
+            f"This file holds an object of the class {name}, whose code is not in it. Send the "
+            "class's source with it, or, where the network is torchvision's, its weights alone."
         )
-    return f"This file's pickle is damaged or holds more than weights, and is refused. {way_out}"
+    return LoadError(
+        f"This file's pickle is damaged or holds more than weights, and is refused. {way_out}"
+    )
 
 
 def _is_tensors(value: object) -> bool:
@@ -379,9 +415,9 @@ def _unknown(state: State) -> LoadError | UnsupportedModel:
             "photos that torchvision has."
         )
     first = ", ".join(ascii(key)[:40] for key in list(state)[:3])
-    return LoadError(
+    return NeedsSource(
         f"No torchvision classifier has these {len(state)} tensors ({first}, ...): the file holds "
-        f"weights without their network. {EXPORT}"
+        "weights without their network. Send the source of its class with it."
     )
 
 

@@ -18,6 +18,14 @@ class LoadError(VitrineError):
     """A model file cannot be read: damaged, not a model, or refused as unsafe."""
 
 
+class NeedsSource(LoadError):
+    """The network is code that is not in the file: the source of its class would open it."""
+
+
+class NeedsArchitecture(LoadError):
+    """The file holds weights alone: the JSON of their network would open it."""
+
+
 class UnsupportedModel(VitrineError):
     """The model was read, but a method or this product cannot serve it."""
 
@@ -32,6 +40,15 @@ class JobError(VitrineError):
 
 BY_NAME: dict[str, type[VitrineError]] = {
     error.__name__: error
-    for error in (ParamError, LoadError, UnsupportedModel, ImageError, JobError, VitrineError)
+    for error in (
+        ParamError,
+        LoadError,
+        NeedsSource,
+        NeedsArchitecture,
+        UnsupportedModel,
+        ImageError,
+        JobError,
+        VitrineError,
+    )
 }
 """Errors by class name, to rebuild across the wall what a worker said."""

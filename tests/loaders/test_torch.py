@@ -256,7 +256,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a call": (lambda: Runs(), r"holds a whole Python object \(print\).*could run code"),
     "whole module": (
         lambda: Net(),
-        "object of the class .*Net, whose code is not in it.*torch.export.save",
+        "object of the class .*Net, whose code is not in it.*class's source",
     ),
     "optimiser": (
         lambda: torch.optim.SGD([nn.Parameter(torch.ones(3))], lr=1).state_dict(),

@@ -1,0 +1,139 @@
+"""Files that come together: a model, and what says more of it. Told apart by content, not name.
+
+A model file may bring the source of its class (Python), the architecture of a Keras network whose
+weights it holds (JSON), and the names of its classes. Only what is text is read, and none of it
+is run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loaders.class_names import read_classes
+from loaders.options import MAX_ARCHITECTURE, MAX_SOURCE
+from xai_core.errors import LoadError, ParamError
+
+_HEAD = 4096
+_CODE = re.compile(r"^(import \w|from [\w.]+ import |class \w+.*:|(async )?def \w+\(|@\w)", re.M)
+_TITLES = {
+    "source": "source of a class",
+    "architecture": "network's JSON",
+    "classes": "list of class names",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """What came together: which file is the model, and what the others say as options."""
+
+    model: Path
+    options: Mapping[str, Any]
+
+
+def sort(files: Sequence[tuple[str, Path]]) -> Bundle:
+    """Tell the model among `files`, each with the name to show, from what comes with it.
+
+    Raises LoadError for two models or none, two companions of one kind, and text that is neither
+    Python, a Keras network's JSON nor class names.
+    """
+    models: list[tuple[str, Path]] = []
+    options: dict[str, Any] = {}
+    for name, path in files:
+        text = _text(path, name)
+        if text is None:
+            models.append((name, path))
+            continue
+        kind, value = read(text, name)
+        if kind in options:
+            raise LoadError(
+                f"More than one of these files is a {_TITLES[kind]}. Send one with the model."
+            )
+        options[kind] = value
+    if len(models) > 1:
+        raise LoadError(
+            f"{_quoted(models[0][0])} and {_quoted(models[1][0])} are both models, and one opens "
+            "at a time. Send one, with what belongs to it."
+        )
+    if not models:
+        raise LoadError(
+            f"None of these {len(files)} files is a model. Send the file that torch.save, "
+            "model.save or save_weights wrote with them."
+        )
+    return Bundle(models[0][1], options)
+
+
+def read(text: str, name: str) -> tuple[str, Any]:
+    """Return the option that a text is for, by its name in `Options`, and its value.
+
+    Raises LoadError for what is none of them.
+    """
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return _read_json(text, name)
+    if _CODE.search(text):
+        _check_length(text, MAX_SOURCE, name)
+        return "source", text.removeprefix("\ufeff")
+    try:
+        return "classes", read_classes(text)
+    except ParamError as error:
+        raise LoadError(
+            f"{_quoted(name)} is neither a model nor anything that belongs to one: a class's "
+            "source, a Keras network's JSON, or class names, one a line."
+        ) from error
+
+
+def _read_json(text: str, name: str) -> tuple[str, Any]:
+    try:
+        data = json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        raise LoadError(
+            f"{_quoted(name)} begins as JSON and cannot be read as JSON. Write it again with "
+            "model.to_json()."
+        ) from None
+    if isinstance(data, dict) and {"class_name", "config"} <= data.keys():
+        _check_length(text, MAX_ARCHITECTURE, name)
+        return "architecture", text
+    try:
+        return "classes", read_classes(text)
+    except ParamError as error:
+        raise LoadError(
+            f"The JSON {_quoted(name)} is neither a Keras network (model.to_json()) nor a list of "
+            "class names."
+        ) from error
+
+
+def _text(path: Path, name: str) -> str | None:
+    """Return what a file says, or None for one that is no text."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        # A model's file begins with bytes that no text has.
+        if not _is_text(head):
+            return None
+        _check_length(range(path.stat().st_size), MAX_ARCHITECTURE, name)
+        rest = head + file.read(MAX_ARCHITECTURE)
+    return rest.decode() if _is_text(rest) else None
+
+
+def _is_text(data: bytes) -> bool:
+    if any(byte < 32 and byte not in b"\t\n\v\f\r" for byte in data):
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return len(data) == _HEAD and error.start > _HEAD - 4  # cut in the middle of a letter
+    return True
+
+
+def _check_length(text: str | range, limit: int, name: str) -> None:
+    if len(text) > limit:
+        raise LoadError(
+            f"{_quoted(name)} is longer than {limit:,} characters, which no such text needs."
+        )
+
+
+def _quoted(name: str) -> str:
+    return f"'{''.join(letter for letter in name[:60] if letter.isprintable())}'"
