@@ -23,9 +23,17 @@ from numpy.typing import NDArray
 
 from loaders import catalogue
 from loaders.preprocessing import PRESETS, Options
+from loaders.source import EXPORT
 from workers.client import Job, ModelHandle, Session, Wall
 from xai_core import render
-from xai_core.errors import ImageError, LoadError, ParamError, VitrineError
+from xai_core.errors import (
+    ImageError,
+    LoadError,
+    NeedsArchitecture,
+    NeedsSource,
+    ParamError,
+    VitrineError,
+)
 from xai_core.explainer import Explainer, explainers, make
 from xai_core.model import Target
 
@@ -39,6 +47,14 @@ PREPROCESSING_FLAGS = {
     "interpolation": ("nearest|bilinear|bicubic|lanczos", "how the photo is resized"),
     "fit": ("stretch|crop|pad", "how the photo fits the view"),
 }
+
+
+SENT_FLAGS = {
+    "classes": ("FILE", "class names, one a line or JSON"),
+    "source": ("FILE", "the Python of its class, run in the sandbox alone"),
+    "architecture": ("FILE", "the JSON of a Keras network, for a file of weights alone"),
+}
+"""Files that come with a model, by the option that they stand for."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,7 +122,14 @@ def _model_flags(parser: _Parser) -> None:
     group = parser.add_argument_group("pre-processing")
     for name, (shape, help) in PREPROCESSING_FLAGS.items():
         group.add_argument(f"--{name}", metavar=shape, help=help)
-    group.add_argument("--classes", metavar="FILE", help="class names, one a line or JSON")
+    group = parser.add_argument_group("what comes with the model")
+    for name, (shape, help) in SENT_FLAGS.items():
+        group.add_argument(f"--{name}", metavar=shape, help=help)
+    group.add_argument(
+        "--build",
+        metavar="EXPRESSION",
+        help="how the network is built of its source, as in 'Net(num_classes=5)'",
+    )
 
 
 def _explain_flags(parser: _Parser) -> None:
@@ -191,8 +214,10 @@ def _parameter(param: Any) -> dict[str, Any]:
 def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, dict[str, Any]]]:
     """Start the wall, load the model, and end both afterwards."""
     texts = {name: getattr(args, name) for name in PREPROCESSING_FLAGS}
-    if args.classes is not None:
-        texts["classes"] = _read_text(Path(args.classes))
+    texts["build"] = args.build
+    for name in SENT_FLAGS:
+        if getattr(args, name) is not None:
+            texts[name] = _read_text(name, Path(getattr(args, name)))
     options = Options.from_text(texts)
     entry = None if Path(args.model).is_file() else catalogue.find(args.model)
     if entry is not None:
@@ -208,18 +233,24 @@ def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, di
         if entry is None:
             path = session.add_file(name, path)
         handle = session.open(path, options, name=name, trusted_path=entry is not None)
-        _wait(handle.loading, "loading")
+        try:
+            _wait(handle.loading, "loading")
+        except NeedsSource as error:
+            way_out = f" {EXPORT}" if handle.framework == "torch" else ""
+            raise NeedsSource(f"{error} Its source goes to --source FILE.{way_out}") from None
+        except NeedsArchitecture as error:
+            raise NeedsArchitecture(f"{error} Its JSON goes to --architecture FILE.") from None
         card = handle.card
         if card is None:
             raise LoadError(f"{name} was not loaded")
         yield session, handle, card
 
 
-def _read_text(path: Path) -> str:
+def _read_text(name: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"The class names cannot be read from {str(path)!r}: {error}") from error
+        raise LoadError(f"--{name} cannot be read from {str(path)!r}: {error}") from error
 
 
 def _photo(session: Session, name: str) -> NDArray[np.uint8]:

@@ -20,6 +20,10 @@ STEPS = {"lime": lime_steps.show}
 """What shows how a method came to its map, from the run's own data, by the method's name."""
 
 
+SENT = {"source": "source.py", "architecture": "architecture.json"}
+"""What the command line calls the texts that were sent with a model."""
+
+
 def invite(desk: Desk) -> None:
     """Fill the place of the answer before the first run."""
     prediction, model = desk.prediction, desk.model
@@ -236,12 +240,13 @@ def _flags(answer: Answer) -> dict[str, Any]:
     asked = {
         name: value
         for name, value in model.options.to_json().items()
-        if value is not None and name not in ("framework", "origin")
+        if value not in (None, "") and name not in ("framework", "origin")
     }
     if asked.get("preprocessing") == "auto":
         del asked["preprocessing"]
     if "size" in asked:
         asked["size"] = "x".join(map(str, asked["size"]))
+    asked |= {name: file for name, file in SENT.items() if name in asked}
     if "classes" in asked:
         del asked["classes"]
         if not model.built_in:

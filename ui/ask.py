@@ -19,7 +19,16 @@ FIRST = "grad-cam"
 """The method that the page begins with where it serves the model."""
 
 
-KEPT = ("method", "framework", "origin", "upload-preprocessing", "upload-classes")
+KEPT = (
+    "method",
+    "framework",
+    "origin",
+    "upload-preprocessing",
+    "upload-classes",
+    "refused-of",
+    "refused-source",
+    "refused-build",
+)
 """Controls that come back after F5, with all whose keys begin with one of `_kept_prefixes`."""
 
 

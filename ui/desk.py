@@ -13,13 +13,13 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loaders.preprocessing import Options, Preprocessing
-from xai_core.errors import VitrineError
+from xai_core.errors import NeedsArchitecture, NeedsSource, VitrineError
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
 from xai_core.model import Finding, Geometry, Layer, Target
@@ -158,6 +158,14 @@ class Answer:
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
 
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """A model that was not opened for want of something that can still be sent."""
+
+    model: Model
+    wants: Literal["source", "architecture"]
+
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -193,6 +201,7 @@ class Desk:
         self.model: Model | None = None
         self.opening: Model | None = None
         self.model_error = ""
+        self.refused: Refused | None = None
         self.photo: Photo | None = None
         self.decoding: Photo | None = None
         self.photo_error = ""
@@ -219,8 +228,9 @@ class Desk:
     ) -> None:
         """Start to load a model; it takes the present one's place when it is ready."""
         self.model_error = ""
-        if self.opening is not None:
-            superseded, self.opening = self.opening, None
+        refused, self.refused = self.refused, None
+        superseded, self.opening = self.opening, None
+        if superseded is not None:
             self._put_away(superseded)
         try:
             handle = self.session.open(path, options, name=name, trusted_path=built_in)
@@ -228,8 +238,10 @@ class Desk:
             self.model_error = str(error)
             if not built_in and (self.model is None or self.model.path != path):
                 self.session.remove_file(path)
-            return
-        self.opening = Model(name, word, path, options, handle, about, built_in)
+        else:
+            self.opening = Model(name, word, path, options, handle, about, built_in)
+        if refused is not None and refused.model.path != path:
+            self._put_away(refused.model)
 
     @_alone
     def upload_model(self, name: str, data: bytes, options: Options) -> None:
@@ -245,16 +257,24 @@ class Desk:
     @_alone
     def reopen(self, /, **changes: Any) -> None:
         """Load the present model again with other options. Raises ParamError."""
-        model = self.model
-        if model is not None:
-            self.open_model(
-                model.path,
-                dataclasses.replace(model.options, **changes),
-                name=model.name,
-                word=model.word,
-                about=model.about,
-                built_in=model.built_in,
-            )
+        if self.model is not None:
+            self._open_again(self.model, changes)
+
+    @_alone
+    def supply(self, /, **changes: Any) -> None:
+        """Load the refused model again with what it lacked. Raises ParamError."""
+        if self.refused is not None:
+            self._open_again(self.refused.model, changes)
+
+    def _open_again(self, model: Model, changes: Mapping[str, Any]) -> None:
+        self.open_model(
+            model.path,
+            dataclasses.replace(model.options, **changes),
+            name=model.name,
+            word=model.word,
+            about=model.about,
+            built_in=model.built_in,
+        )
 
     @_alone
     def open_photo(self, data: bytes, *, name: str, word: str) -> None:
@@ -347,13 +367,16 @@ class Desk:
                 self._put_away(old)
         else:
             self.model_error = _sentence(found.error, "The model could not be opened.")
+            wants = _wants(found.error, opening)
+            self.refused = Refused(opening, wants) if wants else None
             self._put_away(opening)
         return True
 
     def _put_away(self, model: Model) -> None:
         """Let a model go, and its file with it: another upload needs the room."""
         model.handle.close()
-        used = {each.path for each in (self.model, self.opening) if each is not None}
+        kept = (self.model, self.opening, self.refused.model if self.refused else None)
+        used = {each.path for each in kept if each is not None}
         if not model.built_in and model.path not in used:
             self.session.remove_file(model.path)
 
@@ -441,6 +464,17 @@ class Desk:
 
 def _sentence(error: Exception | None, otherwise: str) -> str:
     return str(error) if error is not None and str(error) else otherwise
+
+
+def _wants(error: Exception | None, model: Model) -> Literal["source", "architecture"] | None:
+    """Say what would open a refused model; what was sent in vain may be mended and sent again."""
+    if model.built_in:
+        return None
+    if isinstance(error, NeedsArchitecture):
+        return "architecture"
+    if isinstance(error, NeedsSource) or model.options.source:
+        return "source"
+    return "architecture" if model.options.architecture else None
 
 
 def _findings(found: Sequence[Any]) -> list[Finding]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from loaders import catalogue
+from loaders import catalogue, companions
 from loaders.preprocessing import PRESETS, Options
-from ui import text, upload, views
+from ui import missing, text, upload, views
 from ui.desk import Desk, Model
 from workers.incoming import Upload
-from xai_core.errors import ParamError
+from xai_core.errors import ParamError, VitrineError
 from xai_core.model import Finding
 
 OPENING = "shapes_shortcut"
@@ -115,6 +116,7 @@ def show(desk: Desk) -> None:
         st.skeleton(height=120)
     if desk.model_error:
         views.error(desk.model_error)
+    missing.show(desk)
     with st.container(horizontal=True, gap="small", key="model-buttons"):
         _change(desk)
         _preprocessing(desk)
@@ -179,12 +181,16 @@ def _change(desk: Desk) -> None:
         views.line("Or a file of your own", "v-label v-ruled")
         upload.place()
         views.line(
-            "A PyTorch, Keras or ONNX file. It is read by its content, in a process without network or "
-            "files, and opened with the answers below as they stand when it has arrived."
+            "A PyTorch, Keras or ONNX file. It is read by its content, in a process without network "
+            "or files, and opened with the answers below as they stand when it has arrived. Drop "
+            "what belongs to it along with it: its class's source, its network's JSON, its class "
+            "names."
         )
         _asked_of_upload()
         if desk.model is not None and not desk.model.built_in:
             st.button("Open again with these answers", on_click=_again, args=(desk,))
+            with st.expander("With the source of its class"):
+                missing.source(desk, desk.model, "again", lambda **given: _with(desk, given))
 
 
 def _asked_of_upload() -> None:
@@ -243,18 +249,41 @@ def _answers() -> Options:
     return Options.from_text(flags)
 
 
-def _arrived(desk: Desk, found: Upload) -> None:
-    """Open an upload with the answers above its place, and close the popover."""
+def _arrived(desk: Desk, found: Sequence[Upload]) -> None:
+    """Open what was sent with the answers above its place, and close the popover."""
+    said = ""
     try:
         options = _answers()
     except ParamError as error:
         # The file is kept and opened: the answers can be mended on the card.
-        options = Options()
-        desk.open_model(found.path, options, name=found.name, word=found.name)
+        options, said = Options(), str(error)
+    try:
+        sent, options = _sorted(found, options)
+    except VitrineError as error:
+        for each in found:
+            desk.session.remove_file(each.path)
         desk.model_error = str(error)
     else:
-        desk.open_model(found.path, options, name=found.name, word=found.name)
+        for each in found:
+            if each is not sent:
+                desk.session.remove_file(each.path)
+        desk.open_model(sent.path, options, name=sent.name, word=sent.name)
+        desk.model_error = said or desk.model_error
     _close("change-model")
+
+
+def _sorted(found: Sequence[Upload], options: Options) -> tuple[Upload, Options]:
+    """Return the model among what was sent, and the options that the rest stands for."""
+    if len(found) == 1:
+        return found[0], options
+    bundle = companions.sort([(each.name, each.path) for each in found])
+    sent = next(each for each in found if each.path == bundle.model)
+    return sent, dataclasses.replace(options, **bundle.options)
+
+
+def _with(desk: Desk, given: Mapping[str, str]) -> None:
+    desk.reopen(**given)
+    _shut("change-model")
 
 
 def _again(desk: Desk) -> None:

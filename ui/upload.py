@@ -1,12 +1,12 @@
-"""The place for a file of any size: drag, choose, progress, and what to do when it stops.
+"""The place for files of any size: drag, choose, progress, and what to do when it stops.
 
-The browser sends the file past Streamlit, which would hold it in memory twice, to `ui.route`; the
-page learns the upload's id when it begins and opens the file when all of it is there.
+The browser sends them past Streamlit, which would hold them in memory twice, to `ui.route`; the
+page learns the uploads' ids when they begin and opens the files when all of them are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -17,14 +17,14 @@ POLL = 0.5
 
 
 def place() -> None:
-    """Draw where a file is dropped; `under_way` hands it over."""
+    """Draw where files are dropped; `under_way` hands them over."""
     number = st.session_state.setdefault("upload-number", 0)
     key = f"upload-{number}"
     visitor = state.key()
 
     def began() -> None:
         given = st.session_state[key].began
-        if isinstance(given, str):
+        if isinstance(given, list) and all(isinstance(id, str) for id in given):
             st.session_state["upload"] = given
 
     mount = views.component("upload", views.part("upload.html"))
@@ -40,37 +40,46 @@ def place() -> None:
     )
 
 
-def under_way(on_done: Callable[[incoming.Upload], None]) -> None:
-    """Say how far this tab's upload is, and hand it over when it is done."""
-    id = st.session_state.get("upload")
-    if id is None:
+def under_way(on_done: Callable[[Sequence[incoming.Upload]], None]) -> None:
+    """Say how far this tab's uploads are, and hand them over together when all are done."""
+    ids = st.session_state.get("upload")
+    if not ids:
         return
     try:
-        found = state.visitors().incoming.find(state.key(), id)
+        found = _find(ids)
     except incoming.UploadError:
         del st.session_state["upload"]  # cancelled, or given up
         return
-    if found.done:
+    if all(each.done for each in found):
         _hand_over(found, on_done)
     else:
         _poll(found)
 
 
-def _hand_over(found: incoming.Upload, on_done: Callable[[incoming.Upload], None]) -> None:
+def _find(ids: Sequence[str]) -> list[incoming.Upload]:
+    return [state.visitors().incoming.find(state.key(), id) for id in ids]
+
+
+def _hand_over(
+    found: Sequence[incoming.Upload], on_done: Callable[[Sequence[incoming.Upload]], None]
+) -> None:
     del st.session_state["upload"]
     # A new key gives the next file an empty place.
     st.session_state["upload-number"] += 1
-    on_done(state.visitors().incoming.take(state.key(), found.id))
+    on_done([state.visitors().incoming.take(state.key(), each.id) for each in found])
 
 
 @st.fragment(run_every=POLL)
-def _poll(found: incoming.Upload) -> None:
+def _poll(found: Sequence[incoming.Upload]) -> None:
     try:
-        state.visitors().incoming.find(state.key(), found.id)
+        _find([each.id for each in found])
     except incoming.UploadError:
         st.rerun()
-    if found.done:
+    if all(each.done for each in found):
         st.rerun()
-    share = found.received / found.size
-    said = f"Receiving {text.markdown(found.name)}: {share:.0%} of {incoming.text(found.size)}"
+    size = sum(each.size for each in found)
+    share = sum(each.received for each in found) / size
+    largest = max(found, key=lambda each: each.size)
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    said = f"Receiving {text.markdown(largest.name)}{more}: {share:.0%} of {incoming.text(size)}"
     st.progress(share, text=said)

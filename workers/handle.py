@@ -17,7 +17,7 @@ from workers.jobs import Job, Queue
 from workers.lane import Lane
 from workers.process import Stopped, Worker
 from workers.tasks import hash_of
-from xai_core.errors import LoadError, ParamError
+from xai_core.errors import JobError, LoadError, ParamError
 from xai_core.explainer import explainers, make
 from xai_core.model import Target
 
@@ -82,6 +82,11 @@ class ModelHandle:
         if self.card is None:
             return "loading"
         return "reloading" if self._own.reloading else "ready"
+
+    @property
+    def framework(self) -> str:
+        """The kind of worker that reads its file; empty until that is known."""
+        return self._kind
 
     def predict(self, pixels: Pixels) -> Job:
         """Ask what it says about a photo, uint8 `[H, W, 3]`.
@@ -164,10 +169,27 @@ class ModelHandle:
             if role == "own":
                 own = {"hash": self.hash, "sandbox": worker.sandbox}
                 self.card = results.card(answer) | own
+        except Stopped:
+            worker.kill()
+            if job.cancelled:
+                raise
+            raise JobError(self._late()) from None
         except BaseException:
             worker.kill()
             raise
         return worker
+
+    def _late(self) -> str:
+        limit = f"{self._wall.time_limit:g} s"
+        if self.options.source:
+            return (
+                f"The source did not finish within {limit}, and was stopped. Send only what "
+                "defines the network: its classes, and the functions and values that they use."
+            )
+        return (
+            f"The file did not finish loading within {limit}, and was stopped. It may be damaged, "
+            "or hold code that never ends; save or export it again."
+        )
 
     def reload_later(self, lane: Lane) -> None:
         """Load again in the background, before whatever waits."""

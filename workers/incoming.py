@@ -201,10 +201,12 @@ class Incoming:
             self._drop(upload)
 
     def sweep(self) -> None:
-        """Remove what nobody went on with for too long."""
+        """Remove what nobody went on with for too long; files of one owner wait for each other."""
         limit = time.monotonic() - self.limits.patience
         with self._lock:
-            stale = [upload for upload in self._uploads.values() if upload.touched < limit]
+            uploads = list(self._uploads.values())
+            going = {upload.owner for upload in uploads if upload.touched >= limit}
+            stale = [upload for upload in uploads if upload.owner not in going]
         for upload in stale:
             self._drop(upload)
 

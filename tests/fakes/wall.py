@@ -66,6 +66,7 @@ class LinearModel:
 class Handle:
     def __init__(self, wall, path, options, name):
         self.wall, self.card, self.state = wall, None, "loading"
+        self.framework = "torch"
         self.model = None
         self.loading = wall.submit(lambda job: self._load(path, options, name))
 

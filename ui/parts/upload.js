@@ -1,8 +1,10 @@
-// Sends a file to the server in parts, and goes on after a cut where the server stopped.
-// An upload outlives the popover that it was started in: what is drawn here may go and come back.
+// Sends files to the server in parts, and goes on after a cut where the server stopped. Several go
+// one after the other, the smallest first. An upload outlives the popover that it was started in: what is drawn here may go and come back.
 const PART = 16 * 2 ** 20;
 const PATIENCE = 8; // tries without a byte of progress
+const MOST = 4; // a model, its source, its architecture, its class names
 const SILENCE = 30_000; // milliseconds without progress that count as a cut
+const SILENT = "The server refused the file, and said no more.";
 const uploads = (globalThis.vitrineUploads ??= new Map());
 
 const size = (bytes) =>
@@ -22,8 +24,39 @@ class Upload {
   clear(error = "") {
     this.stop();
     Object.assign(this, {
-      phase: "idle", file: null, id: null, told: false, received: 0, ahead: 0, tries: 0, said: "", error,
+      phase: "idle", files: [], ids: [], got: [], at: 0, told: false, ahead: 0, tries: 0, began: undefined,
+      said: "", error,
     });
+  }
+
+  // The file that is being sent now, and how much of it the server has.
+  get file() {
+    return this.files[this.at] ?? null;
+  }
+
+  get id() {
+    return this.ids[this.at] ?? null;
+  }
+
+  get received() {
+    return this.got[this.at] ?? 0;
+  }
+
+  set received(bytes) {
+    this.got[this.at] = bytes;
+  }
+
+  get total() {
+    return this.files.reduce((sum, file) => sum + file.size, 0);
+  }
+
+  get sent() {
+    return Math.min(this.got.reduce((sum, bytes) => sum + bytes, 0) + this.ahead, this.total);
+  }
+
+  get name() {
+    if (!this.file) return "";
+    return this.files.length > 1 ? `${this.file.name} (${this.at + 1} of ${this.files.length})` : this.file.name;
   }
 
   stop() {
@@ -35,7 +68,7 @@ class Upload {
   }
 
   get share() {
-    return this.file ? Math.floor((100 * Math.min(this.received + this.ahead, this.file.size)) / this.file.size) : 0;
+    return this.total ? Math.floor((100 * this.sent) / this.total) : 0;
   }
 
   become(phase, said = "", error = "") {
@@ -56,36 +89,46 @@ class Upload {
   }
 
   begin(files) {
-    const [file] = files;
-    if (!file) return;
-    if (files.length > 1) return this.become("idle", "", "One file at a time, please.");
-    if (file.size > this.limit) {
-      return this.become("idle", "", `A file may have up to ${size(this.limit)}, and this one has ${size(file.size)}.`);
+    if (!files.length) return;
+    if (files.length > MOST) {
+      return this.become("idle", "",
+        "A model comes with up to three more files: its class's source, its network's JSON, its class names.");
+    }
+    const large = files.find((file) => file.size > this.limit);
+    if (large) {
+      return this.become("idle", "", `A file may have up to ${size(this.limit)}, and ${large.name} has ${size(large.size)}.`);
     }
     this.clear();
-    this.file = file;
+    this.files = files.sort((one, other) => one.size - other.size);
     this.announce();
   }
 
   async announce() {
     const turn = this.turn;
     this.become("sending", "Starting ...");
-    const { name, size, lastModified } = this.file;
-    let status, told;
-    try {
-      [status, told] = await this.ask("POST", "", JSON.stringify({ name, size, mark: `${name}:${size}:${lastModified}` }));
-    } catch {
-      return turn === this.turn && this.lost();
+    while (this.ids.length < this.files.length) {
+      const { name, size, lastModified } = this.files[this.ids.length];
+      let status, told;
+      try {
+        [status, told] = await this.ask("POST", "", JSON.stringify({ name, size, mark: `${name}:${size}:${lastModified}` }));
+      } catch {
+        return turn === this.turn && this.lost();
+      }
+      if (turn !== this.turn) return;
+      if (status !== 201) return status >= 500 && status !== 507 ? this.lost() : this.drop(told);
+      this.ids.push(told.id);
+      this.got.push(told.received);
     }
-    if (turn !== this.turn) return;
-    if (status !== 201) return status >= 500 && status !== 507 ? this.lost() : this.refuse(told);
-    Object.assign(this, { id: told.id, received: told.received, told: false });
+    this.told = false;
     this.tell();
     this.send();
   }
 
   send() {
-    if (this.received >= this.file.size) return this.finish();
+    while (this.received >= this.file.size) {
+      if (this.at === this.files.length - 1) return this.finish();
+      this.at += 1;
+    }
     const turn = this.turn;
     const end = Math.min(this.received + PART, this.file.size);
     const request = (this.request = new XMLHttpRequest());
@@ -93,7 +136,7 @@ class Upload {
       clearTimeout(this.watch);
       this.watch = setTimeout(() => turn === this.turn && this.lost(), SILENCE);
     };
-    this.began ??= { at: performance.now(), from: this.received };
+    this.began ??= { at: performance.now(), from: this.sent };
     request.open("PUT", `${this.url}/${this.id}`);
     request.setRequestHeader("X-Vitrine-Token", this.token);
     request.setRequestHeader("Content-Range", `bytes ${this.received}-${end - 1}/${this.file.size}`);
@@ -126,12 +169,11 @@ class Upload {
   }
 
   progress() {
-    const sent = this.received + this.ahead;
     const seconds = (performance.now() - this.began.at) / 1000;
-    const rate = (sent - this.began.from) / seconds;
+    const rate = (this.sent - this.began.from) / seconds;
     // The first moments say little of the rest.
-    const left = seconds > 1 && rate > 0 ? `, ${time((this.file.size - sent) / rate)} left` : "";
-    return `${size(Math.min(sent, this.file.size))} of ${size(this.file.size)}${left}`;
+    const left = seconds > 1 && rate > 0 ? `, ${time((this.total - this.sent) / rate)} left` : "";
+    return `${size(this.sent)} of ${size(this.total)}${left}`;
   }
 
   lost() {
@@ -150,7 +192,7 @@ class Upload {
   async resume() {
     this.stop();
     const turn = this.turn;
-    if (!this.id) return this.announce();
+    if (this.ids.length < this.files.length) return this.announce();
     let status, told;
     try {
       [status, told] = await this.ask("GET", `/${this.id}`);
@@ -162,7 +204,7 @@ class Upload {
       Object.assign(this, { received: told.received, ahead: 0 });
       return this.send();
     }
-    if (status === 404) this.id = null;
+    if (status === 404) return this.drop(told);
     return status >= 500 ? this.lost() : this.refuse(told);
   }
 
@@ -171,29 +213,29 @@ class Upload {
     this.resume();
   }
 
+  // What is on the server stays there, and the sending can go on.
   refuse(told) {
     this.stop();
     this.ahead = 0;
-    const error = told.error ?? "The server refused the file, and said no more.";
-    // Nothing of it is on the server: begin with an empty place. Otherwise it can go on.
-    if (!this.id) {
-      this.clear(error);
-      return this.draw();
-    }
-    return this.become("failed", "Stopped.", error);
+    return this.become("failed", "Stopped.", told.error ?? SILENT);
   }
 
-  cancel() {
-    const id = this.id;
-    this.clear();
+  // Nothing can go on: begin with an empty place.
+  drop(told) {
+    this.cancel(told.error ?? SILENT);
+  }
+
+  cancel(error = "") {
+    const ids = this.ids;
+    this.clear(error);
     this.draw();
-    if (id) this.ask("DELETE", `/${id}`).catch(() => {});
+    for (const id of ids) this.ask("DELETE", `/${id}`).catch(() => {});
   }
 
   finish() {
     clearTimeout(this.watch);
-    Object.assign(this, { received: this.file.size, ahead: 0 });
-    this.become("done", "Arrived. Opening it ...");
+    this.ahead = 0;
+    this.become("done", `Arrived. Opening ${this.files.length > 1 ? "them" : "it"} ...`);
   }
 }
 
@@ -212,18 +254,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
       find(".aloud").textContent = upload.phase === "sending" ? "Sending the file" : upload.said;
     }
     root.dataset.phase = upload.phase;
-    find(".name").textContent = upload.file?.name ?? "";
+    find(".name").textContent = upload.name;
     find(".said").textContent = upload.said;
     find(".error").textContent = upload.error;
     find(".track div").style.width = `${upload.share}%`;
     find(".track").setAttribute("aria-valuenow", upload.share);
-    find(".track").setAttribute("aria-label", `Sent of ${upload.file?.name ?? "the file"}`);
+    find(".track").setAttribute("aria-label", `Sent of ${upload.name || "the file"}`);
     find(".again").textContent = upload.phase === "failed" ? "Try again" : "Try now";
   };
   upload.tell = () => {
-    if (!upload.id || upload.told) return;
+    if (!upload.files.length || upload.ids.length < upload.files.length || upload.told) return;
     upload.told = true;
-    setTriggerValue("began", upload.id);
+    setTriggerValue("began", upload.ids);
   };
 
   find(".hint").textContent = `or drop it here, up to ${size(data.limit)}`;
