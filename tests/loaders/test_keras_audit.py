@@ -102,7 +102,7 @@ def test_what_is_refused_is_named(layer, said):
 
 def test_a_class_of_its_own_is_refused_with_the_way_out():
     own = {"class_name": "MyNet", "module": "nets", "registered_name": "Custom>MyNet", "config": {}}
-    with pytest.raises(LoadError, match=r"a MyNet \(registered as Custom>MyNet\).*source of its class"):
+    with pytest.raises(LoadError, match=r"a MyNet \(registered as Custom>MyNet\).*Send the source"):
         audit(own)
 
 
