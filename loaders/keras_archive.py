@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from loaders.keras_audit import layers, printable
-from xai_core.errors import LoadError
+from xai_core.errors import LoadError, NeedsArchitecture
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 MAX_CONFIG = 64 << 20
@@ -32,21 +32,25 @@ _FORMS = "Save the whole model: model.save('model.keras')."
 class Archive:
     """What a file says of itself: `elements` is how many numbers its weights hold."""
 
-    kind: Literal["keras-zip", "hdf5"]
+    kind: Literal["keras-zip", "hdf5", "weights"]
     title: str
     config: dict[str, Any]
     written_by: str
     elements: int
 
 
-def read(path: Path) -> Archive:
-    """Read a .keras archive or an HDF5 file, told apart by content. Raises LoadError."""
+def read(path: Path, architecture: str = "") -> Archive:
+    """Read a .keras archive or an HDF5 file, told apart by content.
+
+    `architecture` is the JSON of the network that weights alone belong to. Raises LoadError, and
+    NeedsArchitecture for such weights without it.
+    """
     with path.open("rb") as file:
         head = file.read(8)
     if head.startswith(b"PK"):
         return _read_zip(path)
     if head == b"\x89HDF\r\n\x1a\n":
-        return _read_hdf5(path)
+        return _read_hdf5(path, architecture)
     raise LoadError(
         "This is neither a Keras archive nor an HDF5 file by its content. Keras models come from "
         "model.save('model.keras') or model.save('model.h5')."
@@ -95,7 +99,7 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         raise LoadError(f"The model's configuration is {_bytes(config)}; a network needs far less.")
 
 
-def _read_hdf5(path: Path) -> Archive:
+def _read_hdf5(path: Path, architecture: str) -> Archive:
     import h5py
 
     try:
@@ -107,17 +111,22 @@ def _read_hdf5(path: Path) -> Archive:
             "save it again."
         ) from error
     raw = attributes["model_config"]
-    if raw is None:
-        raise LoadError(
-            "This HDF5 file holds weights only: the network that they belong to is not in it (no "
-            "'model_config'). Load them where the network is defined (model.load_weights) and "
-            "save the whole model: model.save('model.keras')."
+    whole = raw is not None
+    if not whole and not architecture:
+        raise NeedsArchitecture(
+            "This HDF5 file holds weights without their network. Send the network's JSON "
+            "(model.to_json()) with it, or save the whole model: model.save('model.keras')."
         )
-    config = _json(raw, "model_config")
+    config = _json(raw, "model_config") if whole else _json(architecture, "network's JSON")
+    if not whole:
+        config.pop("compile_config", None)  # training's, and not rebuilt
+        attributes["keras_version"] = config.get("keras_version") or attributes["keras_version"]
     with path.open("rb") as stream:
         elements = measure(stream, path.stat().st_size, config)
     version = printable(_text(attributes["keras_version"] or ""), 20)
     written_by = f"Keras {version.removesuffix('-tf')}" if attributes["keras_version"] else ""
+    if not whole:
+        return Archive("weights", "Keras weights", config, written_by, elements)
     return Archive("hdf5", "Keras HDF5 model", config, written_by, elements)
 
 

@@ -20,18 +20,21 @@ def load(path: Path, options: Options, *, name: str) -> KerasModel:
 
     Of weights alone, those of keras.applications are recognised.
 
-    Raises LoadError for a file that is damaged, unsafe or no whole model, NeedsSource for classes
-    that are not Keras's, UnsupportedModel for one that is no image classifier and ParamError for
-    an option that does not fit it.
+    Raises LoadError for a file that is damaged or unsafe, NeedsArchitecture for weights alone of
+    another network, NeedsSource for classes that are not Keras's, UnsupportedModel for one that
+    is no image classifier and ParamError for an option that does not fit it.
     """
-    if known := keras_weights.recognise(path):
+    if not options.architecture and (known := keras_weights.recognise(path)):
         return _application(known, path, options, name)
-    archive = keras_archive.read(path)
+    archive = keras_archive.read(path, options.architecture)
     objects = _audited(archive.config, options.source)
     from loaders.keras_model import KerasModel, read
 
     model, read_by = read(path, archive, objects)
     findings: list[Finding] = []
+    if archive.kind == "weights":
+        joined = "The network is its JSON's: all of its weights are the file's."
+        findings.append(Finding("info", joined))
     if objects:
         used = ", ".join(dict.fromkeys(source.shown(item.__name__) for item in objects.values()))
         said = f"Its source was run in the sandbox, and the file's own were taken from it: {used}."

@@ -6,6 +6,7 @@ The only file that imports them. `KerasModel` also takes a model object, subclas
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import json
 import math
@@ -21,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from loaders import keras_head, keras_layers, keras_recognise
+from loaders import keras_head, keras_layers, keras_recognise, keras_weights
 from loaders.catalogue import labels_for
 from loaders.keras_archive import CONFIG, WEIGHTS, Archive
 from loaders.keras_audit import printable
@@ -51,6 +52,7 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
     LoadError with both reasons where neither reads it.
     """
     reasons: list[str] = []
+    unfit: VitrineError | None = None
     readers: tuple[tuple[str, Callable[[Path, Archive], Any]], ...] = (
         ("keras", _read_keras),
         ("tf_keras", _read_tf_keras),
@@ -65,8 +67,12 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
             if budget.refusal:
                 raise LoadError(budget.refusal) from error
             if isinstance(error, VitrineError):
-                raise
+                if archive.kind != "weights":
+                    raise
+                unfit = unfit or error
             reasons.append(_reason(error))
+    if unfit is not None:
+        raise unfit
     if archive.written_by.startswith("Keras 3"):
         lost = ", as HDF5 cannot hold all of its operations" if archive.kind == "hdf5" else ""
         raise LoadError(
@@ -95,6 +101,9 @@ def _scopes(objects: Mapping[str, Any]) -> Iterator[None]:
 
 # By content and not by suffix: the public load_model of both looks at the name's ending only.
 def _read_keras(path: Path, archive: Archive) -> Any:
+    if archive.kind == "weights":
+        # Either library may change what it is given.
+        return _join(_build_keras(copy.deepcopy(archive.config)), path)
     if archive.kind == "hdf5":
         legacy = importlib.import_module("keras.src.legacy.saving.legacy_h5_format")
         return legacy.load_model_from_hdf5(str(path), compile=False, safe_mode=True)
@@ -103,7 +112,23 @@ def _read_keras(path: Path, archive: Archive) -> Any:
         return library.load_model(file, compile=False, safe_mode=True)
 
 
+def _join(model: Any, path: Path) -> Any:
+    keras_weights.fill(model, path)
+    return model
+
+
+def _build_keras(config: dict[str, Any]) -> Any:
+    if "module" in config:
+        saving = importlib.import_module("keras.src.saving.serialization_lib")
+        return saving.deserialize_keras_object(config, safe_mode=True)
+    older = importlib.import_module("keras.src.legacy.saving.saving_utils")
+    return older.model_from_config(config)
+
+
 def _read_tf_keras(path: Path, archive: Archive) -> Any:
+    if archive.kind == "weights":
+        library = importlib.import_module("tf_keras")
+        return _join(library.models.model_from_json(json.dumps(archive.config)), path)
     if archive.kind == "hdf5":
         legacy = importlib.import_module("tf_keras.src.saving.legacy.hdf5_format")
         return legacy.load_model_from_hdf5(str(path), compile=False)

@@ -120,7 +120,8 @@ def _stored(path: Path) -> list[Shape]:
         with path.open("rb") as stream:
             measure(stream, path.stat().st_size, {})
         with h5py.File(path, "r") as file:
-            return _sized(datasets(file))
+            # A trained network brings its optimiser along.
+            return _sized(each for each in datasets(file) if "/optimizer/" not in each.name)
     except _DAMAGE as error:
         raise LoadError(
             "The file's weights are damaged or were cut short. Copy or save it again."
