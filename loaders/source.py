@@ -52,7 +52,7 @@ def run(text: str) -> types.ModuleType:
             "export the network as ONNX, which needs none: torch.onnx.export."
         )
     module = types.ModuleType(MODULE)
-    module.__file__ = FILE
+    module.__file__, module.__package__ = FILE, ""
     # The compiler of TorchScript and `inspect` read the source again.
     linecache.cache[FILE] = (len(text), None, text.splitlines(keepends=True), FILE)
     sys.modules[MODULE] = module

@@ -1,0 +1,87 @@
+"""Files that come together are told apart by what is in them, whatever they are called."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from loaders.companions import sort
+from xai_core.errors import LoadError
+
+NETWORK = json.dumps({"class_name": "Sequential", "config": {"name": "n", "layers": []}})
+TEXTS: dict[str, tuple[str, Any]] = {
+    "source": ("# mine\nimport torch\n\nclass Net(torch.nn.Module):\n    pass\n",) * 2,
+    "architecture": (NETWORK, NETWORK),
+    "classes": ("cat\ndog\n\u00e9l\u00e9phant\n", ("cat", "dog", "\u00e9l\u00e9phant")),
+}
+LISTS = ['["cat", "dog"]', '{"0": "cat", "1": "dog"}', "index,name\n0,cat\n1,dog\n", "cat\ndog"]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> tuple[str, Path]:
+    path = tmp_path / "no-such-ending"
+    torch.save({"w": torch.zeros(3)}, path)
+    return "net.txt", path  # a name means nothing
+
+
+def written(folder: Path, *texts: str) -> list[tuple[str, Path]]:
+    rows = []
+    for number, text in enumerate(texts):
+        path = folder / f"text-{number}"
+        path.write_bytes(text.encode())
+        rows.append((f"{number}.bin", path))
+    return rows
+
+
+def test_each_kind_is_known_by_its_content(tmp_path: Path, model: tuple[str, Path]) -> None:
+    texts = written(tmp_path, *(text for text, _ in TEXTS.values()))
+    for files in ([model, *texts], [*texts, model]):
+        bundle = sort(files)
+        assert bundle.model == model[1]
+        assert dict(bundle.options) == {kind: value for kind, (_, value) in TEXTS.items()}
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_every_form_of_class_names_is_known(
+    tmp_path: Path, model: tuple[str, Path], text: str
+) -> None:
+    bundle = sort([model, *written(tmp_path, text)])
+    assert bundle.options == {"classes": ("cat", "dog")}
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "two sources": ([TEXTS["source"][0]] * 2, "More than one of these files is a source of a"),
+    "broken JSON": (['{"class_name": '], "'0.bin' begins as JSON and cannot be read as JSON"),
+    "other JSON": (['{"lr": 0.1, "layers": [1]}'], "'0.bin' is neither a Keras network"),
+    "deep JSON": (["[" * 100_000], "cannot be read as JSON"),
+    "no names": (["a\n\nb\n"], "'0.bin' is neither a model nor anything that belongs to one"),
+    "a long source": (["import os\n" + "#" * 200_000], "longer than 200,000 characters"),
+    "a long text": (["import os\n" + "#" * 2_000_000], "longer than 2,000,000 characters"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_belongs_to_no_model_is_named(
+    tmp_path: Path, model: tuple[str, Path], case: str
+) -> None:
+    texts, sentence = REFUSED[case]
+    with pytest.raises(LoadError, match=sentence):
+        sort([model, *written(tmp_path, *texts)])
+
+
+def test_there_must_be_one_model(tmp_path: Path, model: tuple[str, Path]) -> None:
+    with pytest.raises(LoadError, match=r"'net.txt' and 'b' are both models"):
+        sort([model, ("b", model[1])])
+    with pytest.raises(LoadError, match="None of these 2 files is a model"):
+        sort(written(tmp_path, TEXTS["source"][0], "cat\ndog"))
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2])
+def test_a_letter_across_the_first_block_is_text(
+    tmp_path: Path, model: tuple[str, Path], shift: int
+) -> None:
+    names = ["x" * shift + "\u20ac", *(f"{number} " + "\u20ac" * 90 for number in range(40))]
+    assert len("\n".join(names).encode()) > 2 * 4096
+    assert sort([model, *written(tmp_path, "\n".join(names))]).options["classes"] == tuple(names)
