@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +14,27 @@ from workers.sandbox import available, floor
 
 SOAK = bool(os.environ.get("VITRINE_SOAK"))
 """Whether every file is sent, or a seeded part of them (`make soak` and `make test`)."""
+
+
+class Listener:
+    """A local server that counts who comes."""
+
+    def __init__(self) -> None:
+        self.visits = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._socket.accept()[0].close()
+                self.visits += 1
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from loaders.preprocessing import Options
 from tests.conftest import ROOT
 from tests.hostile import keras_files, onnx_files, other_files, torch_files
 from tests.hostile.attack import SECRET, Hostile
-from tests.hostile.conftest import SOAK
+from tests.hostile.conftest import SOAK, Listener
 from workers.client import Wall
 from xai_core.errors import VitrineError
 
@@ -46,27 +44,6 @@ def chosen(names: list[str]) -> list[str]:
         for row in kinds.values()
         for name in pick.choice(row, max(2, len(row) // 2), replace=False)
     ]
-
-
-class Listener:
-    """A local server that counts who comes."""
-
-    def __init__(self) -> None:
-        self.visits = 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        try:
-            while True:
-                self._socket.accept()[0].close()
-                self.visits += 1
-        except OSError:
-            pass
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture(scope="module")
