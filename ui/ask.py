@@ -25,7 +25,6 @@ KEPT = (
     "origin",
     "upload-preprocessing",
     "upload-classes",
-    "refused-of",
     "refused-source",
     "refused-build",
 )
