@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import cli
 from loaders import catalogue
+from tests.hostile.sources import NETWORK
 from xai_core.explainer import explainers
 
 
@@ -154,7 +156,7 @@ def test_refused_files(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path
         (["predict", "shapes", str(text)], "photo"),
         (["inspect", str(tmp_path / "nowhere.pt")], "no built-in model of that name"),
         (["predict", "shapes", str(tmp_path / "nowhere.png")], "no built-in photo"),
-        (["inspect", "shapes", "--classes", str(photo)], "class names cannot be read"),
+        (["inspect", "shapes", "--classes", str(photo)], "--classes cannot be read"),
     ):
         status, out, err = run(capsys, *call)
         assert status == 3, call
@@ -162,3 +164,28 @@ def test_refused_files(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path
         last = err.strip().splitlines()[-1]
         assert last.startswith("error: ")
         assert message in last
+
+
+def test_a_network_out_of_its_source(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
+) -> None:
+    space: dict[str, Any] = {"__name__": "author"}
+    exec(NETWORK, space)  # noqa: S102 - the tests' own
+    weights, source, wrong = tmp_path / "weights.pth", tmp_path / "net.py", tmp_path / "wrong.py"
+    torch.save(space["Net"]().state_dict(), weights)
+    source.write_text(NETWORK)
+    wrong.write_text(f"{NETWORK}\nopen({str(tmp_path / 'mark')!r}, 'w')\n")
+    given = ["predict", str(weights), str(photo), "--size", "40x40"]
+    status, seen, err = run(capsys, *given, "--source", str(source), "--build", "Net()")
+    assert status == 0, err
+    assert len(seen["predictions"]) == 3
+    assert any("run in the sandbox" in each["message"] for each in seen["findings"])
+    status, _, err = run(capsys, *given)
+    assert status == 3
+    last = err.strip().splitlines()[-1]
+    assert "Its source goes to --source FILE. Where its class is defined, export" in last
+    status, _, err = run(capsys, *given, "--source", str(wrong))
+    assert status == 3
+    assert "error: Line 15 of the source fails: PermissionError" in err
+    assert not (tmp_path / "mark").exists()
+    assert run(capsys, *given, "--build", "Net()")[0] == 2

@@ -12,7 +12,7 @@ from loaders.preprocessing import preset, resolve
 from workers import tasks
 from workers.jobs import Job, Queue
 from workers.process import Stopped
-from xai_core.errors import JobError, LoadError
+from xai_core.errors import JobError, LoadError, NeedsArchitecture, NeedsSource
 from xai_core.model import Head, Layer
 from xai_core.perturb import stream
 
@@ -74,6 +74,13 @@ class Handle:
         if b"not a model" in Path(path).read_bytes()[:100]:
             self.state = "failed"
             raise LoadError("This is not a model file. Upload a PyTorch or Keras model.")
+        lacks = Path(path).read_bytes()[:100]
+        if b"no class" in lacks and "class Net" not in options.source:
+            self.state = "failed"
+            raise NeedsSource("The file holds weights <b>without</b> their network.")
+        if b"no network" in lacks and not options.architecture:
+            self.state = "failed"
+            raise NeedsArchitecture("This file holds weights without their network.")
         self.model = LinearModel(options, name)
         self.card = tasks.card(self.model, "0" * 64) | {
             "sandbox": {"files": True, "network": True, "processes": True}

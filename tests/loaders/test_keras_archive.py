@@ -76,7 +76,7 @@ def test_text_is_refused(tmp_path):
 
 def test_weights_only_says_the_way_out(tmp_path):
     said = refusal(hdf5(tmp_path / "m.h5", None))
-    assert "weights only" in said
+    assert "weights without their network" in said
     assert "model.save('model.keras')" in said
 
 

@@ -53,3 +53,16 @@ def test_the_command_repeats_the_values(method: str, changed: dict[str, Any]) ->
     again = make(args.method, args.values, engine=args.engine, size=size)
     assert {name: getattr(again, name) for name in again.declared()} == values
     assert (args.target, args.of) == ("two", "probability")
+
+
+def test_the_command_names_the_files_that_came_with_the_model() -> None:
+    options = Options(source="class Net: ...", build="Net(num_classes=5)", architecture="{}")
+    model = SimpleNamespace(options=options, built_in=False)
+    asked = answer._flags(SimpleNamespace(scene=SimpleNamespace(model=model)))  # type: ignore[arg-type]
+    assert asked == {
+        "source": "source.py",
+        "build": "Net(num_classes=5)",
+        "architecture": "architecture.json",
+    }
+    model.options = Options()
+    assert answer._flags(SimpleNamespace(scene=SimpleNamespace(model=model))) == {}  # type: ignore[arg-type]

@@ -172,6 +172,18 @@ def test_nobody_goes_on_with_an_upload_forever(browser, visitors, tmp_path):
     assert "Send it again" in browser.ask("GET", id).json["error"]
 
 
+def test_a_small_file_waits_for_the_large_one_that_follows(browser, visitors):
+    small, large = (browser.announce(size).json["id"] for size in (10, 100))
+    browser.put(small, 0, bytes(10), 10)
+    visitors.incoming.find(browser.key, small).touched -= LIMITS.patience + 1
+    browser.put(large, 0, bytes(50), 100, arrived=40)
+    visitors.sweep()
+    assert browser.ask("GET", small).json["received"] == 10
+    visitors.incoming.find(browser.key, large).touched -= LIMITS.patience + 1
+    visitors.sweep()
+    assert browser.ask("GET", small).status == 404
+
+
 def test_cancel_leaves_nothing(browser, tmp_path):
     id = browser.announce(100).json["id"]
     browser.put(id, 0, bytes(50), 100)

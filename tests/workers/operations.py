@@ -39,6 +39,8 @@ def load(bench, given, arrays, progress):
         raise LoadError("This file is not a model.")
     if text == "slow":
         time.sleep(1)
+    if text == "endless":
+        time.sleep(20)
     if text == "liar":
         return CARD | {"labels": ["one"]}, {}
     bench.model = {"text": text, "calls": 0}

@@ -338,6 +338,28 @@ def test_the_time_limit(tmp_path):
         wall.close()
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (Options(), "The file did not finish loading within 1 s, and was stopped."),
+        (Options(source="while True: pass"), "The source did not finish within 1 s, and was"),
+    ],
+)
+def test_a_load_without_an_end(tmp_path, options, sentence):
+    wall = new_wall(tmp_path, time_limit=1.0)
+    try:
+        session = wall.session("s")
+        wall.mother("plain").wait_ready(lambda: False)
+        model = session.open(session.add_file("m", b"endless"), options, name="m")
+        with pytest.raises(JobError, match=sentence):
+            model.loading.result(10)
+        assert model.state == "failed"
+        with pytest.raises(JobError, match=sentence):
+            model.call("echo", {}).result(10)
+    finally:
+        wall.close()
+
+
 def test_a_mother_that_dies_is_replaced(tmp_path):
     wall = new_wall(tmp_path)
     try:
