@@ -158,8 +158,8 @@ DROP = """(place, count) => {
 def test_a_file_is_dropped(visit):
     page = ready(visit())
     page.get_by_role("button", name="Change model").click()
-    page.locator(".upload .drop").evaluate(DROP, 2)
-    page.locator(".upload .error", has_text="One file at a time").wait_for()
+    page.locator(".upload .drop").evaluate(DROP, 5)
+    page.locator(".upload .error", has_text="up to three more files").wait_for()
     page.locator(".upload .drop").evaluate(DROP, 1)
     page.locator(".v-error").wait_for()
     ready(page)
