@@ -72,7 +72,7 @@ class Job:
         self._error: VitrineError | None = None
         self._started = self._ended = self._counting = 0.0
         self._told = 0.0
-        self._done = self._total = 0
+        self._done = self._total = self._first = 0
         self._partial: Array | None = None
         self._doing = ""
 
@@ -132,7 +132,8 @@ class Job:
         """Note how far it is."""
         with self._lock:
             self._told = time.monotonic()
-            self._counting = self._counting or self._told
+            if not self._counting:
+                self._counting, self._first = self._told, done
             self._done, self._total = done, total
             if partial is not None:
                 partial.setflags(write=False)
@@ -198,9 +199,9 @@ class Job:
         return bool(self._started) and time.monotonic() - self._started > self._limit
 
     def _left(self, now: float) -> float | None:
-        if self._state != "running" or not 0 < self._done <= self._total or not self._counting:
+        if self._state != "running" or not self._first < self._done <= self._total:
             return None
-        pace = (self._told - self._counting) / self._done
+        pace = (self._told - self._counting) / (self._done - self._first)
         return max(0.0, pace * (self._total - self._done) - (now - self._told))
 
 
