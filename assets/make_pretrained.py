@@ -84,7 +84,7 @@ def torchvision_row(name: str) -> dict[str, Any]:
         "bytes": round(weights.meta["_file_size"] * MIB),
         "parameters": weights.meta["num_params"],
         "top1": weights.meta["_metrics"]["ImageNet-1K"]["acc@1"],
-        "options": {
+        "frame": {
             "size": transforms.crop_size * (2 // len(transforms.crop_size)),
             "resize": transforms.resize_size[0],
             "interpolation": transforms.interpolation.value,
@@ -125,7 +125,7 @@ def keras_row(name: str) -> tuple[dict[str, Any], str]:
         "bytes": None if size is None else round(size * MIB),
         "parameters": model.count_params(),
         "top1": top1,
-        "options": {},
+        "frame": {},
     }
     shapes = [tuple(weight.shape) for weight in model.weights if len(weight.shape)]
     return row, next(body_digest(body) for body in _bodies(shapes))

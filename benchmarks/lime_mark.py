@@ -27,9 +27,7 @@ def caught(photos: int, **values: Any) -> tuple[int, int]:
 
     rows = json.loads((catalogue.ASSETS / "models" / "models.json").read_text())
     (row,) = (row for row in rows if "marked_class" in row)
-    entry = catalogue.find(row["name"])
-    if entry is None:
-        raise LookupError(row["name"])
+    entry = next(entry for entry in catalogue.models() if entry.name == row["name"])
     model = load(entry.path, entry.options, name=entry.name)
     marked = entry.classes.index(row["marked_class"])
     others = [name for name in CLASSES if name != row["marked_class"]]

@@ -1,11 +1,13 @@
-"""The models and photos that ship with Vitrine, and the class names of ImageNet."""
+"""The models and photos that ship with Vitrine, the published models, and ImageNet's names."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from loaders.class_names import distinct
 from loaders.preprocessing import Options
@@ -36,6 +38,39 @@ class Entry:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Pretrained:
+    """A classifier that a library publishes the weights of, with the library's own figures.
+
+    `checksum` is `md5:` or `sha256:` and its first hexadecimal digits, `bytes` the size of the file
+    as rounded by the publisher, `top1` the accuracy on ImageNet in percent; None is not known.
+    """
+
+    name: str
+    title: str
+    library: str
+    framework: str
+    url: str
+    checksum: str | None
+    bytes: int | None
+    parameters: int
+    top1: float | None
+    frame: Mapping[str, Any]
+    task: str = "classification"
+    source: str = "pretrained"
+    trained_on: str = "ImageNet's 1,000 classes."
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes."""
+        return imagenet_labels()
+
+    @property
+    def options(self) -> Options:
+        """What loading it asks: its class names, and the size and resize of its own weights."""
+        return Options(classes=self.classes, origin="pretrained", **self.frame)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Sample:
     """A built-in photo."""
 
@@ -63,6 +98,13 @@ def models() -> tuple[Entry, ...]:
 
 
 @functools.cache
+def pretrained() -> tuple[Pretrained, ...]:
+    """List the published classifiers, of torchvision and then of keras.applications."""
+    rows = json.loads(PRETRAINED.read_text())
+    return tuple(Pretrained(**row | {"frame": _tuples(row["frame"])}) for row in rows)
+
+
+@functools.cache
 def photos() -> tuple[Sample, ...]:
     """List the built-in photos; the first is the one that a page opens with."""
     folder = ASSETS / "photos"
@@ -73,9 +115,33 @@ def photos() -> tuple[Sample, ...]:
     )
 
 
-def find(name: str) -> Entry | None:
-    """Return the built-in model of that name, or None."""
-    return next((entry for entry in models() if entry.name == name), None)
+def _tuples(frame: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in frame.items()}
+
+
+def find(name: str) -> Entry | Pretrained | None:
+    """Return the model of that name, or None.
+
+    A published one may go without its library: `resnet50` is torchvision's, `ResNet50` is Keras's.
+    """
+    every: tuple[Entry | Pretrained, ...] = (*models(), *pretrained())
+    return next((e for e in every if name in (e.name, e.name.rpartition("/")[2])), None)
+
+
+def asked_of(entry: Entry | Pretrained, asked: Options) -> Options:
+    """Return an entry's options with what a person asked in their place.
+
+    Who asks for another size or fit is not held to the entry's resize.
+    """
+    own = entry.options
+    if asked.size or asked.fit or asked.resize:
+        own = dataclasses.replace(own, size=None, resize=None)
+    given = {
+        field.name: getattr(asked, field.name)
+        for field in dataclasses.fields(Options)
+        if getattr(asked, field.name) != field.default
+    }
+    return dataclasses.replace(own, **given)
 
 
 @functools.cache

@@ -102,7 +102,7 @@ def _from_state(state: State, options: Options, *, name: str, kind: str, inside:
     )
     if rebuilt:
         findings.append(Finding("warning", rebuilt))
-    if architecture in TRANSFORMS:
+    if architecture in TRANSFORMS and options.origin != "pretrained":
         findings.append(
             Finding(
                 "warning",
@@ -443,7 +443,8 @@ def _preprocessing(architecture: str, state: State) -> Preprocessing:
     if architecture in TRANSFORMS:
         base = preset("symmetric", (side, side), why=f"{architecture} with transform_input")
     else:
-        base = preset("imagenet", (side, side), why=f"as torchvision trained {architecture}")
+        known = "symmetric" if row["mean"] == [0.5] * 3 else "imagenet"
+        base = preset(known, (side, side), why=f"as torchvision trained {architecture}")
     resize = row["resize"] if side == row["size"] else round(side * 8 / 7)
     return dataclasses.replace(base, resize=resize, interpolation=row["interpolation"], fit="crop")
 
