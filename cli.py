@@ -8,12 +8,11 @@ sandboxed workers as in the browser.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +24,8 @@ from loaders import catalogue
 from loaders.preprocessing import PRESETS, Options
 from loaders.source import EXPORT
 from workers.client import Job, ModelHandle, Session, Wall
+from workers.fetch import Cache
+from workers.incoming import text
 from xai_core import render
 from xai_core.errors import (
     ImageError,
@@ -99,7 +100,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         command.set_defaults(run=run)
         return command
 
-    add("models", "list the built-in models", _models)
+    add("models", "list the built-in and the published models", _models)
     add("methods", "list the methods and their parameters", _methods)
     _model_flags(add("inspect", "say what a model file is", _inspect))
     predict = add("predict", "say what a model sees on a photo", _predict)
@@ -161,18 +162,25 @@ def _values(method: str, flags: list[str]) -> dict[str, Any]:
 
 
 def _models(args: argparse.Namespace) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": entry.name,
-            "task": entry.task,
-            "source": entry.source,
-            "framework": entry.framework,
-            "title": entry.title,
-            "trained_on": entry.trained_on,
-            "classes": list(entry.classes),
+    built_in = [_listed(entry) | {"classes": list(entry.classes)} for entry in catalogue.models()]
+    cache = Cache()
+    pretrained = [
+        _listed(entry)
+        | {
+            "library": entry.library,
+            "parameters": entry.parameters,
+            "accuracy": None if entry.top1 is None else round(entry.top1 / 100, 5),
+            "bytes": entry.bytes,
+            "downloaded": cache.holds(entry),
         }
-        for entry in catalogue.models()
+        for entry in catalogue.pretrained()
     ]
+    return built_in + pretrained
+
+
+def _listed(entry: catalogue.Entry | catalogue.Pretrained) -> dict[str, Any]:
+    keys = ("name", "task", "source", "framework", "title", "trained_on")
+    return {key: getattr(entry, key) for key in keys}
 
 
 def _methods(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -221,16 +229,22 @@ def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, di
     options = Options.from_text(texts)
     entry = None if Path(args.model).is_file() else catalogue.find(args.model)
     if entry is not None:
-        options = dataclasses.replace(options, classes=options.classes or entry.classes)
-        path, name = entry.path, entry.name
+        options, name = catalogue.asked_of(entry, options), entry.name
     else:
         path, name = Path(args.model), Path(args.model).name
         if not path.is_file():
             names = ", ".join(entry.name for entry in catalogue.models())
-            raise LoadError(f"No file {args.model!r}, and no built-in model of that name ({names})")
+            raise LoadError(
+                f"No file {args.model!r}, and no model of that name ({names}, or a published one "
+                "that `models` lists)"
+            )
     with closing(Wall()) as wall:
         session = wall.session("cli")
-        if entry is None:
+        if isinstance(entry, catalogue.Pretrained):
+            path = _wait(session.fetch(entry), f"downloading {name}", _bytes)
+        elif entry is not None:
+            path = entry.path
+        else:
             path = session.add_file(name, path)
         handle = session.open(path, options, name=name, trusted_path=entry is not None)
         try:
@@ -265,7 +279,15 @@ def _photo(session: Session, name: str) -> NDArray[np.uint8]:
     return pixels
 
 
-def _wait(job: Job, what: str) -> Any:
+def _passes(done: int, total: int) -> str:
+    return f"{done} of {total} passes"
+
+
+def _bytes(done: int, total: int) -> str:
+    return f"{text(done)} of {text(total)}"
+
+
+def _wait(job: Job, what: str, said: Callable[[int, int], str] = _passes) -> Any:
     """Wait for a job, with a line of progress a second where there is news."""
     shown = ""
     while True:
@@ -276,7 +298,7 @@ def _wait(job: Job, what: str) -> Any:
             line = f"{what}: place {seen.place} in the queue"
         elif seen.total > 1:
             left = f", {seen.left:.0f} s left" if seen.left is not None else ""
-            line = f"{what}: {seen.done} of {seen.total} passes{left}"
+            line = f"{what}: {said(seen.done, seen.total)}{left}"
         else:
             line = what
         if line != shown:

@@ -1,5 +1,6 @@
 """The command line as a contract: keys, files, exit statuses, one line of error."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,15 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     status, models, _ = run(capsys, "models")
     assert status == 0
-    assert {"shapes", "shapes_keras", "shapes_shortcut"} <= {row["name"] for row in models}
-    assert all(row["task"] == "classification" and row["source"] == "built-in" for row in models)
+    built_in = {row["name"] for row in models if row["source"] == "built-in"}
+    assert {"shapes", "shapes_keras", "shapes_shortcut"} <= built_in
+    assert all(row["task"] == "classification" for row in models)
+    rows = {row["name"]: row for row in models if row["source"] == "pretrained"}
+    row = rows["torchvision/resnet50"]
+    assert (row["framework"], row["parameters"], row["accuracy"]) == ("torch", 25557032, 0.80858)
+    assert row["bytes"] == pytest.approx(102_540_000, rel=1e-4)
+    assert row["downloaded"] is False
+    assert rows["keras/MobileNetV3Small"]["bytes"] is None
     status, methods, _ = run(capsys, "methods")
     assert status == 0
     assert [row["name"] for row in methods] == list(explainers())
@@ -47,6 +55,49 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert patch["range"] == [1, 512]
     assert patch["default"] == 32
     assert patch["unit"] == "px"
+
+
+@pytest.mark.parametrize("name", ["resnet50", "keras/ResNet50"])
+def test_without_a_network_a_published_model_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    status, said, err = run(capsys, "inspect", name)
+    assert (status, said) == (3, None)
+    assert err.splitlines()[-1].startswith("error: ResNet50 could not be downloaded: ")
+    assert err.endswith("The built-in models work without a network.\n")
+
+
+def test_a_published_model_from_the_cache(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    import torch
+    import torchvision
+
+    monkeypatch.setenv("VITRINE_CACHE", str(tmp_path))
+    torch.manual_seed(0)
+    path = tmp_path / "tiny-0.pth"  # as an admin places it
+    torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), path)
+    given = {"url": f"https://download.invalid/{path.name}", "checksum": None}
+    entry = dataclasses.replace(catalogue.find("squeezenet1_1"), **given)
+    monkeypatch.setattr(catalogue, "pretrained", lambda: (entry,))
+    status, seen, err = run(capsys, "predict", "torchvision/squeezenet1_1", str(photo))
+    assert status == 0, err
+    assert seen["preprocessing"]["resize"] == 256
+    assert {row["label"] for row in seen["predictions"]} <= set(catalogue.imagenet_labels())
+    status, models, _ = run(capsys, "models")
+    assert models[-1]["downloaded"] is True
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Send downloads to a port where nobody listens, whatever network the machine has."""
+    monkeypatch.setenv("https_proxy", "")
+    monkeypatch.setenv("VITRINE_CACHE", str(tmp_path / "cache"))
+    entries = tuple(
+        dataclasses.replace(entry, url=f"https://127.0.0.1:9/{entry.title}")
+        for entry in catalogue.pretrained()
+    )
+    monkeypatch.setattr(catalogue, "pretrained", lambda: entries)
 
 
 def test_inspect(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,9 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loaders.catalogue import Pretrained
 from loaders.preprocessing import Options
 from workers import results, spool
+from workers.fetch import Cache
 from workers.handle import ModelHandle
+from workers.incoming import text
 from workers.jobs import Job, Queue, Snapshot, StillRunning
 from workers.lane import Lane
 from workers.process import Died, Mother, Worker
@@ -60,8 +63,9 @@ class Wall:
 
     `memory_limit` in bytes holds for every kind of worker, in the place of `MEMORY`; `spool` is
     the folder that holds the wall's own. At most `max_workers` models stay in memory: beyond, the
-    one that was idle for longest is put to rest, and loaded again at its next run. `operations`
-    names a module with further operations, for tests, and `kind` says which workers take them.
+    one that was idle for longest is put to rest, and loaded again at its next run. `cache` is where
+    published weights are fetched to. `operations` names a module with further operations, for
+    tests, and `kind` says which workers take them.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Wall:
         time_limit: float = 600.0,
         memory_limit: int | None = None,
         max_workers: int | None = None,
+        cache: Cache | None = None,
         operations: str = "",
         kind: str = "",
     ) -> None:
@@ -81,6 +86,7 @@ class Wall:
         self.kind, self._operations = kind, operations
         self._memory = MEMORY if memory_limit is None else dict.fromkeys(MEMORY, memory_limit)
         self.folder = _make_wall(spool)
+        self.cache = cache or Cache()
         self.queue = Queue(max(1, self.cores // self.threads))
         self.max_workers = max_workers or _room()
         self._lock = threading.Lock()
@@ -97,6 +103,21 @@ class Wall:
             if key not in self._sessions:
                 self._sessions[key] = Session(self, key)
             return self._sessions[key]
+
+    def fetch(self, entry: Pretrained) -> Job:
+        """Begin to bring a published model's file, or find it; the result is its path.
+
+        Progress is in bytes. Raises LoadError for one that no worker could hold.
+        """
+        room = self._memory[entry.framework]
+        # The file's weights, the network's own, and what the framework takes besides.
+        if 2 * (entry.bytes or 0) + (512 << 20) > room:
+            raise LoadError(
+                f"{entry.title} has {text(entry.bytes or 0)} of weights, and a worker here may "
+                f"hold {room / (1 << 30):.3g} GiB of memory, which is too little to open it. "
+                "Choose a smaller one."
+            )
+        return self.cache.fetch(entry)
 
     def warm(self, kind: str) -> None:
         """Start a mother now, so that the first model of her kind need not wait for her imports."""
@@ -213,6 +234,14 @@ class Session:
     def new_file(self, name: str) -> Path:
         """Return a path to write an upload to: a fresh folder of its own, a name made safe."""
         return spool.make_folder(self.folder) / spool.safe_name(name)
+
+    def fetch(self, entry: Pretrained) -> Job:
+        """Begin to bring a published model's file, or find it. Raises LoadError."""
+        return self._wall.fetch(entry)
+
+    def holds(self, entry: Pretrained) -> bool:
+        """Say whether a published model's file has been fetched."""
+        return self._wall.cache.holds(entry)
 
     def add_file(self, name: str, data: bytes | str | os.PathLike[str]) -> Path:
         """Keep a file, given as bytes or as a path to copy, and return where."""

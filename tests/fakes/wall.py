@@ -10,6 +10,7 @@ import numpy as np
 
 from loaders.preprocessing import preset, resolve
 from workers import tasks
+from workers.fetch import Cache
 from workers.jobs import Job, Queue
 from workers.process import Stopped
 from xai_core.errors import JobError, LoadError, NeedsArchitecture, NeedsSource
@@ -134,6 +135,12 @@ class Session:
         assert path.resolve().is_relative_to(self.folder.resolve())
         shutil.rmtree(path.parent)
 
+    def fetch(self, entry):
+        return self.wall.cache.fetch(entry)
+
+    def holds(self, entry):
+        return self.wall.cache.holds(entry)
+
     def decode(self, data):
         return self.wall.submit(lambda job: tasks.decode(data))
 
@@ -155,6 +162,7 @@ class Wall:
 
     folder = Path()
     pause = 0.0
+    cache = Cache(Path("no-such-folder"))
 
     def __init__(self):
         self.queue, self.sessions, self.lock = Queue(2), {}, threading.Lock()
