@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from loaders import catalogue
 from ui import figure, lime_steps, views
 from ui.desk import Answer, Ask, Desk, changes
 from xai_core import region, render, report
@@ -237,11 +238,17 @@ def command(answer: Answer) -> str:
 def _flags(answer: Answer) -> dict[str, Any]:
     """Return the pre-processing flags that were asked for, as the command line takes them."""
     model = answer.scene.model
+    entry = catalogue.find(model.word) if model.built_in else None
+    own = entry.options.to_json() if entry else {}  # the command line adds them by itself
     asked = {
         name: value
         for name, value in model.options.to_json().items()
-        if value not in (None, "") and name not in ("framework", "origin")
+        if value not in (None, "", own.get(name)) and name not in ("framework", "origin")
     }
+    for name in ("size", "resize", "interpolation"):
+        if own.get(name) and getattr(model.options, name) is None:
+            asked[name] = model.preprocessing.to_json()[name]
+    asked = {name: value for name, value in asked.items() if value is not None}
     if asked.get("preprocessing") == "auto":
         del asked["preprocessing"]
     if "size" in asked:

@@ -26,6 +26,7 @@ from xai_core.model import Finding, Geometry, Layer, Target
 from xai_core.region import Region
 
 if TYPE_CHECKING:
+    from loaders.catalogue import Pretrained
     from workers.client import Job, ModelHandle, Session
 
 Array = NDArray[np.float32]
@@ -35,7 +36,10 @@ _numbers = itertools.count()
 
 @dataclasses.dataclass
 class Model:
-    """A model on the desk, or on its way there. `word` names it on the command line."""
+    """A model on the desk, or on its way there. `word` names it on the command line.
+
+    `built_in` says that its file is no visitor's own: it ships, or was fetched for all.
+    """
 
     name: str
     word: str
@@ -84,6 +88,14 @@ class Model:
     def findings(self) -> list[Finding]:
         """What its user should know of the model."""
         return [Finding(**finding) for finding in self.card["findings"]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fetching:
+    """A published model's file on its way to the server."""
+
+    entry: Pretrained
+    job: Job
 
 
 @dataclasses.dataclass
@@ -200,6 +212,7 @@ class Desk:
         self.kept: dict[str, Any] = {}
         self.model: Model | None = None
         self.opening: Model | None = None
+        self.fetching: Fetching | None = None
         self.model_error = ""
         self.refused: Refused | None = None
         self.photo: Photo | None = None
@@ -227,6 +240,7 @@ class Desk:
         built_in: bool = False,
     ) -> None:
         """Start to load a model; it takes the present one's place when it is ready."""
+        self.stop_fetching()
         self.model_error = ""
         refused, self.refused = self.refused, None
         superseded, self.opening = self.opening, None
@@ -242,6 +256,23 @@ class Desk:
             self.opening = Model(name, word, path, options, handle, about, built_in)
         if refused is not None and refused.model.path != path:
             self._put_away(refused.model)
+
+    @_alone
+    def open_pretrained(self, entry: Pretrained) -> None:
+        """Fetch a published model's file, unless it is here already, and start to load it."""
+        self.stop_fetching()
+        self.model_error = ""
+        try:
+            self.fetching = Fetching(entry, self.session.fetch(entry))
+        except VitrineError as error:
+            self.model_error = str(error)
+
+    @_alone
+    def stop_fetching(self) -> None:
+        """End a download; what has arrived stays on the server."""
+        if self.fetching is not None:
+            self.fetching.job.cancel()
+            self.fetching = None
 
     @_alone
     def upload_model(self, name: str, data: bytes, options: Options) -> None:
@@ -333,7 +364,8 @@ class Desk:
     @property
     def pending(self) -> bool:
         """Whether something is under way that will change the desk."""
-        return any((self.opening, self.decoding, self._predicting, self.run)) or self.reloading
+        under_way = (self.fetching, self.opening, self.decoding, self._predicting, self.run)
+        return any(under_way) or self.reloading
 
     @property
     def predicting(self) -> bool:
@@ -348,8 +380,33 @@ class Desk:
     @_alone
     def step(self) -> bool:
         """Move what is ready; return whether anything changed. Never waits."""
-        moved = [self._step_model(), self._step_photo(), self._step_prediction(), self._step_run()]
+        moved = [
+            self._step_fetching(),
+            self._step_model(),
+            self._step_photo(),
+            self._step_prediction(),
+            self._step_run(),
+        ]
         return any(moved)
+
+    def _step_fetching(self) -> bool:
+        if self.fetching is None or not self.fetching.job.over:
+            return False
+        entry, found = self.fetching.entry, self.fetching.job.snapshot()
+        path = self.fetching.job.result() if found.state == "done" else None
+        self.fetching = None
+        if path is None:
+            self.model_error = _sentence(found.error, "The download ended without a file.")
+            return True
+        self.open_model(
+            path,
+            entry.options,
+            name=f"{entry.title} ({entry.library})",
+            word=entry.name,
+            about=entry.trained_on,
+            built_in=True,
+        )
+        return True
 
     def _step_model(self) -> bool:
         opening = self.opening
@@ -459,6 +516,7 @@ class Desk:
 
     def close(self) -> None:
         """Let the models go."""
+        self.stop_fetching()
         self.session.close()
 
 

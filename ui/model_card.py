@@ -10,7 +10,7 @@ import streamlit as st
 
 from loaders import catalogue, companions
 from loaders.preprocessing import PRESETS, Options
-from ui import missing, text, upload, views
+from ui import missing, pretrained, text, upload, views
 from ui.desk import Desk, Model
 from workers.incoming import Upload
 from xai_core.errors import ParamError, VitrineError
@@ -121,6 +121,7 @@ def show(desk: Desk) -> None:
         _change(desk)
         _preprocessing(desk)
         _classes(desk)
+    pretrained.under_way(desk)
     upload.under_way(lambda found: _arrived(desk, found))
     if model is not None:
         views.findings(_findings(desk, model))
@@ -178,13 +179,15 @@ def _change(desk: Desk) -> None:
             if st.button("Open", key="open-built-in") and chosen:
                 _open_built_in(desk, entries[chosen])
                 _close("change-model")
+        if pretrained.choose(desk):
+            _close("change-model")
         views.line("Or a file of your own", "v-label v-ruled")
         upload.place()
         views.line(
-            "A PyTorch, Keras or ONNX file. It is read by its content, in a process without network "
-            "or files, and opened with the answers below as they stand when it has arrived. Drop "
-            "what belongs to it along with it: its class's source, its network's JSON, its class "
-            "names."
+            "A PyTorch, Keras or ONNX file. It is read by its content, in a process without "
+            "network or files, and opened with the answers below as they stand when it has "
+            "arrived. Drop what belongs to it along with it: its class's source, its network's "
+            "JSON, its class names."
         )
         _asked_of_upload()
         if desk.model is not None and not desk.model.built_in:

@@ -1,0 +1,71 @@
+"""The published models: a list to search, and their download under way."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from loaders import catalogue
+from loaders.catalogue import Pretrained
+from ui import jobs, text
+from ui.desk import Desk
+from workers import incoming
+
+POLL = 0.5
+KEY = "pretrained"
+
+
+def choose(desk: Desk) -> bool:
+    """Draw the list; return whether one was chosen, and is on its way to the desk."""
+    entries = {entry.name: entry for entry in catalogue.pretrained()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Models pre-trained on ImageNet",
+            list(entries),
+            index=None,
+            format_func=lambda name: title(entries[name], held=desk.session.holds(entries[name])),
+            placeholder=f"Search {len(entries)} of torchvision and Keras: resnet, vit, ...",
+            key=KEY,
+            persist_state="session",
+        )
+        held = chosen is not None and desk.session.holds(entries[chosen])
+        pressed = st.button(
+            "Open" if held else "Download", key="open-pretrained", disabled=chosen is None
+        )
+    if pressed and chosen:
+        desk.open_pretrained(entries[chosen])
+        return True
+    return False
+
+
+def title(entry: Pretrained, *, held: bool) -> str:
+    """Say in a line what a published model is, as far as is known."""
+    parts = [f"{entry.parameters / 1e6:.1f} M parameters"]
+    if entry.top1 is not None:
+        parts.append(f"{entry.top1:.1f} % top-1")
+    if held:
+        parts.append("already downloaded")
+    elif entry.bytes is not None:
+        parts.append(incoming.text(entry.bytes))
+    return f"{entry.title}, {entry.library}: {', '.join(parts)}"
+
+
+def under_way(desk: Desk) -> None:
+    """Say how far a download is, with Cancel."""
+    if desk.fetching is not None:
+        _poll(desk)
+
+
+@st.fragment(run_every=POLL)
+def _poll(desk: Desk) -> None:
+    fetching = desk.fetching
+    if fetching is None:  # `jobs.watch` draws the page anew
+        return
+    now = fetching.job.snapshot()
+    said = f"Downloading {fetching.entry.title}"
+    if now.total:
+        said += f": {incoming.text(now.done)} of {incoming.text(now.total)}"
+    if now.left is not None and now.seconds > 1:
+        said += f", {text.estimate(now.left)} left"
+    with st.container(horizontal=True, vertical_alignment="center", key="fetching"):
+        st.progress(jobs.share(now), text=text.markdown(said))
+        st.button("Cancel", key="cancel-fetching", on_click=desk.stop_fetching)
