@@ -57,12 +57,19 @@ class Pretrained:
     frame: Mapping[str, Any]
     task: str = "classification"
     source: str = "pretrained"
-    trained_on: str = "ImageNet's 1,000 classes."
+    trained_on: str = "ImageNet's 1,000 classes"
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of its classes."""
         return imagenet_labels()
+
+    @property
+    def about(self) -> str:
+        """What it was trained on, and how well, as far as its publisher says."""
+        if self.top1 is None:
+            return self.trained_on
+        return f"{self.trained_on}; {self.top1:.1f}\u00a0% top-1 by {self.library}'s own figure"
 
     @property
     def options(self) -> Options:

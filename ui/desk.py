@@ -403,7 +403,7 @@ class Desk:
             entry.options,
             name=f"{entry.title} ({entry.library})",
             word=entry.name,
-            about=entry.trained_on,
+            about=entry.about,
             built_in=True,
         )
         return True

@@ -59,6 +59,7 @@ def test_a_published_model_is_fetched_and_opened(offering):
         assert desk(app).model.word == "shapes_shortcut"
         settle(app, lambda app: desk(app).model.word == NAME)
     assert "ResNet50 (torchvision)" in words(app)
+    assert "80.9\u00a0% top-1 by torchvision&#x27;s own figure" in words(app)
     assert desk(app).model.options.resize == 72
     answered(opened(app))
     assert app.code[0].value.startswith(f"python cli.py explain {NAME} ")
