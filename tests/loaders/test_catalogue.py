@@ -7,7 +7,7 @@ import pytest
 from torchvision import models
 
 from assets import make_pretrained
-from loaders import architectures, catalogue
+from loaders import architectures, catalogue, torch_file
 from loaders.options import Options
 
 TORCHVISION = {entry.name: entry for entry in catalogue.pretrained() if entry.library != "Keras"}
@@ -38,6 +38,16 @@ def test_a_row_is_its_weights(name):
     assert options.interpolation == transforms.interpolation.value
     assert list(options.classes[:3]) == weights.meta["categories"][:3]
     assert list(transforms.mean) == architectures.table()[name]["mean"]
+
+
+@pytest.mark.parametrize("name", models.list_models(module=models))
+def test_a_networks_photos_are_normalised_as_its_weights_say(name):
+    transforms = models.get_model_weights(name).DEFAULT.transforms()
+    prepared = torch_file._preprocessing(name, {})
+    if name in torch_file.TRANSFORMS:  # the network would turn it into this one by itself
+        assert prepared.mean == prepared.std == (0.5,) * 3
+    else:
+        assert (prepared.mean, prepared.std) == (tuple(transforms.mean), tuple(transforms.std))
 
 
 def test_all_of_keras_applications():

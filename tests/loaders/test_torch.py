@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from loaders import architectures, vitrine_net
+from loaders import architectures, torch_file, vitrine_net
 from loaders.load import load
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError, UnsupportedModel, VitrineError
@@ -190,6 +190,14 @@ def test_inception_is_loaded_with_its_transform(tmp_path: Path) -> None:
     model = opened(saved(tmp_path, module.state_dict()))
     assert model.input_size == (299, 299)
     assert "transform_input" in said(model)
+
+
+def test_published_weights_are_not_doubted_for_their_transform() -> None:
+    module = models.googlenet(weights=None, init_weights=False, aux_logits=False)
+    state, options = module.state_dict(), Options(origin="pretrained")
+    model = torch_file._from_state(state, options, name="m", kind="weights", inside="")
+    assert "transform_input" not in said(model)
+    assert model.preprocessing.name == "symmetric"
     batch = views(model)
     # torchvision feeds ImageNet's normalisation to a network that turns it into -1..1
     mean, std = (np.array(v, np.float32) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
