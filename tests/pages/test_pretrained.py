@@ -12,6 +12,7 @@ from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened, words
 from ui import pretrained
 from workers.fetch import Cache
+from xai_core.errors import JobError
 
 NAME = "torchvision/resnet50"
 
@@ -100,5 +101,6 @@ def test_another_model_ends_the_download(offering):
         app.run()
         app.button("open-built-in").click()
         settle(app, lambda app: desk(app).model.word == "shapes")
-        assert job.snapshot().state == "cancelled"
+        with pytest.raises(JobError, match="cancelled"):
+            job.result(5)
         assert desk(app).fetching is None
