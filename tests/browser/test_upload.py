@@ -141,7 +141,7 @@ def test_the_keyboard_opens_the_choice_of_files(visit):
     page.get_by_role("button", name="Change model").click()
     button = page.get_by_role("button", name="Choose a file")
     button.wait_for()
-    page.wait_for_timeout(500)  # the popover takes the focus when it has opened
+    page.wait_for_timeout(1500)  # the popover takes the focus when it has opened
     button.focus()
     with page.expect_file_chooser():
         page.keyboard.press("Enter")
