@@ -154,7 +154,15 @@ class ModelHandle:
         self._wall.make_room(lane)
 
     def load(self, job: Job, role: str) -> Worker:
-        """Return a new worker that holds the model."""
+        """Return a new worker that holds the model. Raises JobError where its time is over."""
+        try:
+            return self._load_worker(job, role)
+        except Stopped:
+            if job.cancelled:
+                raise
+            raise JobError(self._late()) from None
+
+    def _load_worker(self, job: Job, role: str) -> Worker:
         if not self.hash:
             self.hash = _digest(self.path, job)
         if not self._kind:
@@ -169,11 +177,6 @@ class ModelHandle:
             if role == "own":
                 own = {"hash": self.hash, "sandbox": worker.sandbox}
                 self.card = results.card(answer) | own
-        except Stopped:
-            worker.kill()
-            if job.cancelled:
-                raise
-            raise JobError(self._late()) from None
         except BaseException:
             worker.kill()
             raise
