@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -23,6 +24,9 @@ from xai_core.model import Target
 
 Arrays = Mapping[str, NDArray[Any]]
 Pixels = NDArray[np.uint8]
+LOAD_LIMIT = 180.0
+"""Seconds that a file may take to load: what never ends must not hold a place for ten minutes."""
+
 State = Literal["loading", "ready", "failed", "reloading", "closed"]
 
 
@@ -172,8 +176,13 @@ class ModelHandle:
         job.say("loading the model")
         options = self.options.to_json()
         given = {"path": str(self.path), "options": options, "name": self.name}
+        until = time.monotonic() + self._load_limit
+
+        def stop() -> bool:
+            return job.should_stop() or time.monotonic() > until
+
         try:
-            answer, _ = worker.call("load", given, {}, stop=job.should_stop, progress=job.progress)
+            answer, _ = worker.call("load", given, {}, stop=stop, progress=job.progress)
             if role == "own":
                 own = {"hash": self.hash, "sandbox": worker.sandbox}
                 self.card = results.card(answer) | own
@@ -182,8 +191,12 @@ class ModelHandle:
             raise
         return worker
 
+    @property
+    def _load_limit(self) -> float:
+        return min(LOAD_LIMIT, self._wall.time_limit)
+
     def _late(self) -> str:
-        limit = f"{self._wall.time_limit:g} s"
+        limit = f"{self._load_limit:g} s"
         if self.options.source:
             return (
                 f"The source did not finish within {limit}, and was stopped. Send only what "

@@ -13,7 +13,7 @@ import pytest
 from loaders.preprocessing import Options
 from tests.conftest import ROOT
 from tests.workers.conftest import new_wall, processes, wait_for
-from workers import mother
+from workers import handle, mother
 from workers.client import StillRunning
 from xai_core.errors import JobError, LoadError, ParamError
 from xai_core.model import Target
@@ -345,8 +345,10 @@ def test_the_time_limit(tmp_path):
         (Options(source="while True: pass"), "The source did not finish within 1 s, and was"),
     ],
 )
-def test_a_load_without_an_end(tmp_path, options, sentence):
-    wall = new_wall(tmp_path, time_limit=1.0)
+@pytest.mark.parametrize("which", ["a run's limit", "a load's limit"])
+def test_a_load_without_an_end(tmp_path, monkeypatch, options, sentence, which):
+    monkeypatch.setattr(handle, "LOAD_LIMIT", 1.0 if which == "a load's limit" else 60.0)
+    wall = new_wall(tmp_path, time_limit=60.0 if which == "a load's limit" else 1.0)
     try:
         session = wall.session("s")
         wall.mother("plain").wait_ready(lambda: False)
