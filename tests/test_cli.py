@@ -205,7 +205,7 @@ def test_refused_files(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path
         (["inspect", str(text)], "This is a text file"),
         (["inspect", str(photo)], "This is a photo"),
         (["predict", "shapes", str(text)], "photo"),
-        (["inspect", str(tmp_path / "nowhere.pt")], "no built-in model of that name"),
+        (["inspect", str(tmp_path / "nowhere.pt")], "no model of that name"),
         (["predict", "shapes", str(tmp_path / "nowhere.png")], "no built-in photo"),
         (["inspect", "shapes", "--classes", str(photo)], "--classes cannot be read"),
     ):

@@ -17,19 +17,22 @@ KEY = "pretrained"
 def choose(desk: Desk) -> bool:
     """Draw the list; return whether one was chosen, and is on its way to the desk."""
     entries = {entry.name: entry for entry in catalogue.pretrained()}
+    held = {name: desk.session.holds(entry) for name, entry in entries.items()}
+    titles = {name: title(entry, held=held[name]) for name, entry in entries.items()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Models pre-trained on ImageNet",
             list(entries),
             index=None,
-            format_func=lambda name: title(entries[name], held=desk.session.holds(entries[name])),
+            format_func=titles.__getitem__,
             placeholder=f"Search {len(entries)} of torchvision and Keras: resnet, vit, ...",
             key=KEY,
             persist_state="session",
         )
-        held = chosen is not None and desk.session.holds(entries[chosen])
         pressed = st.button(
-            "Open" if held else "Download", key="open-pretrained", disabled=chosen is None
+            "Open" if chosen and held[chosen] else "Download",
+            key="open-pretrained",
+            disabled=chosen is None,
         )
     if pressed and chosen:
         desk.open_pretrained(entries[chosen])

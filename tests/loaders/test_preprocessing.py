@@ -410,6 +410,9 @@ FULL = Options(
     classes=("cat", "dog"),
     framework="keras",
     origin="custom-head",
+    source="class Net: ...",
+    build="Net(5)",
+    architecture="{}",
 )
 
 
@@ -431,6 +434,9 @@ def test_options_from_text():
         "classes": "cat\ndog\n",
         "framework": "keras",
         "origin": "custom-head",
+        "source": "class Net: ...",
+        "build": "Net(5)",
+        "architecture": "{}",
     }
     assert set(flags) == {field.name for field in dataclasses.fields(Options)}
     assert Options.from_text(flags) == FULL
