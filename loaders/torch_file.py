@@ -10,12 +10,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loaders import architectures, source, torch_module, torch_source, vitrine_net
+from loaders import (
+    architectures,
+    other_networks,
+    source,
+    torch_module,
+    torch_source,
+    vitrine_net,
+)
 from loaders.catalogue import labels_for
-from loaders.formats import EXPORTED, SAFETENSORS, TORCH_ZIP, TORCHSCRIPT, FileKind, sniff
+from loaders.formats import EXPORTED, SAFETENSORS, TORCH_ZIP, TORCHSCRIPT, sniff
+from loaders.other_files import FileKind
 from loaders.preprocessing import Options, Preprocessing, for_imagenet, preset, resolve
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
-from xai_core.model import Finding
+from xai_core.model import Finding, Head
 
 if TYPE_CHECKING:
     from loaders.torch_model import TorchModel
@@ -26,14 +34,6 @@ TRANSFORMS = ("inception_v3", "googlenet")
 _DANGEROUS = ("builtins", "os", "posix", "nt", "subprocess", "sys", "commands", "shutil", "socket")
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "encoder.model.")
 _CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params", "ema")
-_NOT_CLASSIFIERS = {
-    "roi_heads.": "an object detector (Faster R-CNN's kind)",
-    "rpn.": "an object detector",
-    "head.classification_head.": "an object detector (RetinaNet, SSD or FCOS)",
-    "backbone.body.": "an object detector",
-    "aux_classifier.": "a segmentation model",
-    "transformer.h.": "a language model",
-}
 
 
 def load(path: Path, options: Options, *, name: str) -> TorchModel:
@@ -114,7 +114,10 @@ def _from_state(state: State, options: Options, *, name: str, kind: str, inside:
         )
     findings += _broken(state)
     preprocessing, said = resolve(options, recognised, size=recognised.size, channels=3)
-    labels, named = labels_for(options, _classes(module), imagenet=library != "")
+    one = _classes(module) == 1
+    if one:
+        findings.append(torch_module.ONE_UNIT)
+    labels, named = labels_for(options, 2 if one else _classes(module), imagenet=library != "")
     return TorchModel(
         module,
         name=name,
@@ -122,6 +125,7 @@ def _from_state(state: State, options: Options, *, name: str, kind: str, inside:
         architecture=architecture,
         preprocessing=preprocessing,
         labels=labels,
+        head=Head("sigmoid") if one else None,
         findings=(*findings, *said, *named),
     )
 
@@ -142,7 +146,7 @@ def _from_module(
     state = {key: tensor.float() for key, tensor in module.state_dict().items()}
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     known = architectures.recognise(shapes)
-    channels = torch_module.channels_of(module)
+    channels = shape[1] if len(shape) == 4 and shape[1] else torch_module.channels_of(module)
     if channels not in (1, 3):
         raise UnsupportedModel(
             f"The network takes {channels} channels; a classifier of photos takes 1 or 3."
@@ -153,7 +157,12 @@ def _from_module(
         wanted.append((shape[2], shape[3]))
     if row := architectures.table().get(known or ""):
         wanted.append((row["size"], row["size"]))
-    size = torch_module.runs_on(module, channels, [*wanted, *sides])
+    try:
+        size = torch_module.runs_on(module, channels, [*wanted, *sides])
+    except UnsupportedModel as error:
+        if what := other_networks.by_tensors(state):
+            raise UnsupportedModel(other_networks.refusal(f"This is {what}")) from error
+        raise
     module, head, about = torch_module.open_head(module, channels, size)
     findings = [*said, about, *_broken(state)]
     recognised = None
@@ -320,6 +329,8 @@ def _pickle_refusal(error: str, *, sourced: bool = False) -> LoadError:
         )
     if found := re.search(r"GLOBAL ([\w.]+)", error):
         name = found.group(1)[:120]
+        if what := other_networks.by_class(name):
+            return LoadError(other_networks.refusal(f"This file holds {what} ({name})"))
         owner, _, last = name.rpartition(".")
         if owner.split(".")[0] in _DANGEROUS or not last.lstrip("_")[:1].isupper():
             return LoadError(
@@ -374,7 +385,7 @@ def _find_state(content: object) -> tuple[State, str]:
     for key in (*_CONTAINERS, *held):
         if key in held:
             return dict(held[key]), str(key)
-    if "param_groups" in content or "optimizer" in content:
+    if any(str(key).startswith(("param_groups", "optim")) for key in content):
         raise LoadError(
             "This is an optimiser's checkpoint without the model's weights. Save "
             "torch.save(model.state_dict(), 'model.pth') beside it."
@@ -404,11 +415,8 @@ def _unwrapped(state: State) -> State:
 
 
 def _unknown(state: State) -> LoadError | UnsupportedModel:
-    for prefix, what in _NOT_CLASSIFIERS.items():
-        if any(key.startswith(prefix) for key in state):
-            return UnsupportedModel(
-                f"These are the weights of {what}, and this page explains classifiers."
-            )
+    if what := other_networks.by_tensors(state):
+        return UnsupportedModel(other_networks.refusal(f"These are the weights of {what}"))
     if not any(tensor.ndim == 4 for tensor in state.values()):
         return UnsupportedModel(
             f"These {len(state)} tensors hold no image convolution: this is not a classifier of "

@@ -21,6 +21,11 @@ from xai_core.model import Finding, Head, HeadKind
 SIZES = (224, 299, 256, 384, 192, 160, 128, 112, 96, 64, 48, 32, 28)
 """Sides that are tried, in pixels, where nothing says what a network was trained on."""
 
+ONE_UNIT = Finding(
+    "warning", "The network gives one number: taken as one class against its absence."
+)
+LOGITS = Finding("info", "The network gives logits.")
+
 _PACKAGES = ("torch.nn.modules", "torchvision.models", "torchvision.ops")
 
 
@@ -169,11 +174,9 @@ def open_head(module: Any, channels: int, size: tuple[int, int]) -> tuple[Any, H
     before = answers()
     one = before.shape[1] == 1
     kind = _kind(before)
+    bare = (Head("sigmoid"), ONE_UNIT) if one else (Head("logits"), LOGITS)
     if kind == "logits":
-        if one:
-            said = "The network gives one number: taken as one class against its absence."
-            return module, Head("sigmoid"), Finding("warning", said)
-        return module, Head("logits"), Finding("info", "The network gives logits.")
+        return module, *bare
     head = Head(kind, exclusive=kind != "sigmoid" or one)
     if kind == "log-softmax":
         said = "The network ends in a log-softmax, which is read as it is."
@@ -190,11 +193,19 @@ def open_head(module: Any, channels: int, size: tuple[int, int]) -> tuple[Any, H
                 return module, head, Finding("info", said)
             setattr(module.get_submodule(parent), child, layer)
             break
+    if not _brings_code(module):
+        return module, *bare  # logits may lie between 0 and 1 by chance
     said = (
         f"The network's own code ends in a {kind}, told by its answers and inverted: where it is "
         "saturated the scores are cut off."
     )
     return nn.Sequential(module, _inverse(kind)), head, Finding("warning", said)
+
+
+def _brings_code(module: Any) -> bool:
+    """Say whether a network has code other than torch's and torchvision's own layers."""
+    own = ("torch.nn.modules.", "torchvision.")
+    return not all(type(part).__module__.startswith(own) for part in module.modules())
 
 
 def _kind(answer: Any) -> HeadKind:

@@ -69,6 +69,17 @@ def test_other_class_counts_give_torchvisions_logits(tmp_path: Path, name: str) 
     np.testing.assert_allclose(model.logits(batch), expected(module, model, batch), atol=1e-4)
 
 
+def test_one_unit_is_a_class_against_its_absence(tmp_path: Path) -> None:
+    module = models.shufflenet_v2_x0_5(weights=None, num_classes=1)
+    model = opened(saved(tmp_path, module.state_dict()))
+    assert (len(model.labels), model.head.kind) == (2, "sigmoid")
+    assert "gives one number" in said(model)
+    batch = views(model, 2)
+    chance = 1 / (1 + np.exp(-expected(module, model, batch)))
+    ours = model.head.probabilities(model.logits(batch))
+    np.testing.assert_allclose(ours, np.concatenate([1 - chance, chance], 1), atol=1e-5)
+
+
 def test_every_torchvision_classifier_has_its_own_row() -> None:
     table = architectures.table()
     assert set(table) == set(models.list_models(module=models))
@@ -277,7 +288,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda: {"conv.weight": torch.ones(3, 3, 3, 3), "conv.bias": torch.ones(3)},
         "No torchvision classifier has these 2 tensors",
     ),
-    "no convolution": (lambda: nn.Linear(3, 4).state_dict(), "hold no image convolution"),
+    "no convolution": (lambda: nn.Linear(3, 4).state_dict(), "a network of dense layers alone"),
     "detector": (
         lambda: {"rpn.head.conv.weight": torch.ones(3, 3, 3, 3)},
         "weights of an object detector",
@@ -357,7 +368,7 @@ def test_other_files_are_named(tmp_path: Path, case: str) -> None:
 def test_archives_are_named(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     for member, message in (
-        ("holiday.jpg", "ZIP archive with no model in it"),
+        ("holiday.jpg", "ZIP archive of photos"),
         ("m/code/x.py", "TorchScript"),
         ("m/archive_format", "torch.export archive"),
         ("m/saved_model.pb", "SavedModel"),

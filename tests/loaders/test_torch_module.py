@@ -275,7 +275,7 @@ class Boxes(nn.Module):
     [
         (nn.Sequential(nn.Conv2d(3, 2, 3)), "no image classifier"),
         (nn.Sequential(nn.Conv2d(7, 2, 3), nn.Flatten()), "takes 7 channels"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(17, 3)), "does not run on photos"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(17, 3)), "dense layers alone"),
     ],
 )
 def test_what_is_no_classifier_is_named(tmp_path: Path, module: nn.Module, message: str) -> None:
