@@ -15,11 +15,12 @@ from loaders import (
     other_networks,
     source,
     torch_module,
+    torch_older,
     torch_source,
     vitrine_net,
 )
 from loaders.catalogue import labels_for
-from loaders.formats import EXPORTED, SAFETENSORS, TORCH_ZIP, TORCHSCRIPT, sniff
+from loaders.formats import EXPORTED, SAFETENSORS, TORCH_LEGACY, TORCH_ZIP, TORCHSCRIPT, sniff
 from loaders.other_files import FileKind
 from loaders.preprocessing import Options, Preprocessing, for_imagenet, preset, resolve
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
@@ -226,7 +227,7 @@ def _contents(path: Path, kind: FileKind, options: Options) -> tuple[Any, str, t
     if isinstance(content, torch.nn.Module):
         for key, tensor in content.state_dict().items():
             _refuse_tensor(key, tensor)
-        return content.float().eval(), found_in, said
+        return torch_older.complete(content).float().eval(), found_in, said
     state, found_in = _find_state(content)
     for key, tensor in state.items():
         _refuse_tensor(key, tensor)
@@ -257,7 +258,10 @@ def _read_pickle(path: Path, kind: FileKind, options: Options) -> tuple[Any, tup
     try:
         with contextlib.suppress(pickle.UnpicklingError):  # weights alone, as most files are
             return torch.load(path, map_location="cpu", weights_only=True), ()
-        with torch.serialization.safe_globals(list(torch_module.allowed())):
+        with torch.serialization.safe_globals([*torch_module.allowed(), torch_older.BACKEND]):
+            if kind is TORCH_LEGACY:
+                older = torch_older.without_sources(path)
+                return torch.load(older, map_location="cpu", weights_only=True)[-1], ()
             return torch.load(path, map_location="cpu", weights_only=True), ()
     except pickle.UnpicklingError as error:
         if options.source and kind is TORCH_ZIP:
@@ -322,11 +326,6 @@ def _refuse_tensor(key: str, tensor: Any) -> None:
 
 def _pickle_refusal(error: str, *, sourced: bool = False) -> LoadError:
     way_out = "Save its weights instead: torch.save(model.state_dict(), 'model.pth')."
-    if "Only persistent_load of storage" in error:
-        return LoadError(
-            "This file holds a whole module in the format before PyTorch 1.6, which cannot be read "
-            f"without running what is in it. {way_out}"
-        )
     if found := re.search(r"GLOBAL ([\w.]+)", error):
         name = found.group(1)[:120]
         if what := other_networks.by_class(name):

@@ -428,14 +428,6 @@ def test_a_real_network_sees_a_cat(shared: Path) -> None:
     assert model.preprocessing.resize == 256
 
 
-def test_a_whole_module_of_the_old_format_is_named(tmp_path: Path) -> None:
-    torch.save(
-        nn.Sequential(nn.Conv2d(3, 2, 3)), tmp_path / "f", _use_new_zipfile_serialization=False
-    )
-    with pytest.raises(LoadError, match=r"whole module in the format before PyTorch 1\.6"):
-        load(tmp_path / "f", Options(), name="upload")
-
-
 def test_tensors_of_another_device_are_read(tmp_path: Path) -> None:
     """Storages that say they were on Apple's or on NVIDIA's processor come to this one."""
     torch.save(vitrine_net.build(3).state_dict(), tmp_path / "cpu")
