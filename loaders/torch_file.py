@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,14 +258,10 @@ def _read_pickle(path: Path, kind: FileKind, options: Options) -> tuple[Any, tup
     try:
         with contextlib.suppress(pickle.UnpicklingError):  # weights alone, as most files are
             return torch.load(path, map_location="cpu", weights_only=True), ()
-        with torch.serialization.safe_globals([*torch_module.allowed(), torch_older.BACKEND]):
-            if kind is TORCH_LEGACY:
-                older = torch_older.without_sources(path)
-                return torch.load(older, map_location="cpu", weights_only=True)[-1], ()
-            return torch.load(path, map_location="cpu", weights_only=True), ()
+        return _read_whole(path, kind), ()
     except pickle.UnpicklingError as error:
-        if options.source and kind is TORCH_ZIP:
-            return _read_with_source(path, options.source)
+        if options.source:
+            return _read_with_source(path, kind, options.source)
         raise _pickle_refusal(str(error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
         raise LoadError(
@@ -279,18 +275,32 @@ def _read_pickle(path: Path, kind: FileKind, options: Options) -> tuple[Any, tup
         ) from error
 
 
-def _read_with_source(path: Path, text: str) -> tuple[Any, tuple[Finding, ...]]:
+def _read_whole(path: Path, kind: FileKind, classes: Sequence[Any] = ()) -> Any:
+    """Return what a checkpoint holds, made of the classes of the allow-list and of these."""
+    import torch
+
+    known = [*torch_module.allowed(), torch_older.BACKEND, *classes]
+    with torch.serialization.safe_globals(known):
+        if kind is TORCH_LEGACY:
+            older = torch_older.without_sources(path)
+            return torch.load(older, map_location="cpu", weights_only=True)[-1]
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read_with_source(path: Path, kind: FileKind, text: str) -> tuple[Any, tuple[Finding, ...]]:
     """Return what a checkpoint holds, with the classes that it names taken from their source."""
     import pickle
 
     import torch
 
-    names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    if kind is TORCH_LEGACY:
+        names = torch_older.names(path)
+    else:
+        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     taken = torch_source.named_by(source.run(text), names)
-    known = [*torch_module.allowed(), *taken]
     try:
-        with torch.serialization.safe_globals(known), source.telling(but=pickle.UnpicklingError):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with source.telling(but=pickle.UnpicklingError):
+            content = _read_whole(path, kind, taken)
     except pickle.UnpicklingError as error:
         raise _pickle_refusal(str(error), sourced=True) from error
     used = ", ".join(source.shown(name) for _, name in taken)

@@ -48,6 +48,15 @@ def without_sources(path: Path) -> io.BytesIO:
     return io.BytesIO(whole)
 
 
+def names(path: Path) -> list[str]:
+    """Return the classes that a file before 1.6 names, as `package.module.Net`."""
+    data = io.BytesIO(path.read_bytes())
+    for _ in range(PREFACES):
+        _steps(data)
+    found = {argument for name, argument, _, _ in _steps(data) if name == "GLOBAL"}
+    return sorted(each.replace(" ", ".") for each in found)
+
+
 def complete(module: Any) -> Any:
     """Give a module's layers the settings that came after it was saved, and return it."""
     for part in module.modules():

@@ -64,8 +64,22 @@ class Runs:
 
 
 def test_a_class_of_ones_own_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LoadError, match=r"Own.*torch.export.save"):
+    with pytest.raises(LoadError, match=r"Own.*Send the class's source"):
         load(old(Own(*small()), tmp_path / "m.pt"), Options(), name="m")
+
+
+def test_a_class_of_ones_own_is_taken_from_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITRINE_SANDBOX", "holds")
+    module = small()
+    path = old(Own(*module), tmp_path / "m.pt")
+    source = "from torch import nn\nclass Own(nn.Sequential):\n    pass\n"
+    model = load(path, Options(source=source, size=(32, 32)), name="m")
+    known = load(old(module, tmp_path / "n.pt"), Options(size=(32, 32)), name="n")
+    views = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    np.testing.assert_allclose(model.logits(views), known.logits(views), atol=1e-6)
+    assert any("taken from it" in finding.message for finding in model.findings)
 
 
 def test_code_beside_a_network_does_not_run(tmp_path: Path) -> None:
