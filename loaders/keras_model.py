@@ -73,6 +73,12 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
             reasons.append(_reason(error))
     if unfit is not None:
         raise unfit
+    if archive.written_by.startswith("Keras 1"):
+        raise LoadError(
+            f"{archive.written_by} wrote this file, and no Keras of today reads what Keras 1 "
+            "wrote. Open it with Keras 2.0 to 2.2, which still does, and save it again: "
+            "model.save('model.h5')."
+        )
     if archive.written_by.startswith("Keras 3"):
         lost = ", as HDF5 cannot hold all of its operations" if archive.kind == "hdf5" else ""
         raise LoadError(

@@ -16,7 +16,7 @@ _BY_NAME = tuple(
         (r"(^|\.)(dfl\.conv|cv[23]\.\d+\.\d+|class_embed|bbox_embed)\.", "an object detector"),
         (r"^aux_classifier\.|^classifier\.(low_classifier|0\.convs)\.", "a segmentation model"),
         (r"^(segmentation_head|outc|decode_head|up\d+\.up|up\d+\.conv)\.", "a segmentation model"),
-        (r"^(update_block|context_encoder)\.", "a model of optical flow (RAFT's kind)"),
+        (r"^context_encoder\.", "a model of optical flow (RAFT's kind)"),
         (r"^(text_model|transformer\.resblocks|logit_scale)", "a model of photos with texts"),
         (r"(^|\.)(embed_tokens|word_embeddings|wte)\.", "a language model"),
         (r"^transformer\.h\.|^language_model\.", "a language model"),

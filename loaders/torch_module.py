@@ -72,8 +72,8 @@ def read_script(path: Path) -> Any:
         return torch.jit.load(str(path), map_location="cpu").eval()
     except Exception as error:  # a damaged archive makes the C++ reader raise almost anything
         raise LoadError(
-            "This TorchScript archive cannot be read: it is damaged, or was written by a newer "
-            "PyTorch. Export it again, best with torch.export.save."
+            "This TorchScript archive cannot be read: it is damaged, or was written by a PyTorch "
+            "before 1.4 or newer than this one. Export it again, best with torch.export.save."
         ) from error
 
 

@@ -95,7 +95,7 @@ def _rewritten(data: bytes, steps: list[Step]) -> bytes:
             memo[argument] = before
             if before == _TAG and not tag:
                 tag = pickle.BINUNICODE + len(_TAG).to_bytes(4, "little") + _TAG.encode() + own
-        before = memo.get(argument) if name.endswith("BINGET") else argument
+        before = argument
         if name == "BINPERSID" and (named := _class_in(kept[mark:], memo)):
             kept[mark:] = named
         else:

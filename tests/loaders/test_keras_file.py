@@ -2,6 +2,8 @@
 
 import json
 import warnings
+import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -350,3 +352,12 @@ def test_every_allowed_layer_exists():
         if not any(hasattr(library.layers, name) for library in LIBRARIES.values())
     }
     assert missing <= elsewhere
+
+
+def test_a_file_of_keras_1_says_which_keras_still_reads_it(tmp_path):
+    older = Path(__file__).resolve().parents[1] / "data" / "older" / "Keras-1.2.2.zip"
+    with zipfile.ZipFile(older) as archive:
+        for name in ("functional.h5", "nested.h5"):
+            path = Path(archive.extract(name, tmp_path))
+            with pytest.raises(LoadError, match=r"^Keras 1\.2\.2 wrote this.*Keras 2\.0 to 2\.2"):
+                keras_file.load(path, Options(), name="m")
