@@ -1,0 +1,84 @@
+"""Loads a file behind the wall and asks it for everything, held against its library's answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.formats.case import Case, Truth
+from benchmarks.formats.truth import differs
+from loaders.preprocessing import Preprocessing
+from workers.client import Wall
+from workers.handle import ModelHandle
+from xai_core.errors import LoadError, UnsupportedModel
+from xai_core.model import Target
+
+OPERATIONS = "benchmarks.formats.operations"
+"""What the wall of these measurements is opened with."""
+
+
+class WrongAnswer(Exception):
+    """A model that loaded and does not say what its own library says: a fault of ours."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What one file gave; `why` is the sentence of one that was refused.
+
+    `layers` is how many of them show a map; `engine` is the library that read the file.
+    """
+
+    engine: str = ""
+    gradients: bool = False
+    layers: int = 0
+    why: str = ""
+
+
+def ask(case: Case, wall: Wall) -> Answer:
+    """Write a case's file, load it and ask it. Raises WrongAnswer."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch, h5py and Keras, about what is written
+        path = Path(folder) / case.name
+        oracle = case.write(path)
+        session = wall.session("formats")
+        handle = session.open(path, case.options, name=case.name, trusted_path=True)
+        try:
+            try:
+                card = handle.loading.result()
+            except (LoadError, UnsupportedModel) as error:
+                return Answer(why=str(error))
+            preprocessing = Preprocessing.from_json(card["preprocessing"])
+            found, view = _answers(handle, case)
+            if said := differs(found, oracle(view, preprocessing)):
+                raise WrongAnswer(f"{case.key}: {said}")
+            layers = len(card["layers"])
+            if layers:
+                _check_map(handle, case)
+            return Answer(card["framework"], found.gradient.size > 0, layers)
+        finally:
+            handle.close()
+
+
+def _answers(handle: ModelHandle, case: Case) -> tuple[Truth, Any]:
+    said = handle.predict(case.photo).result()
+    view = said["view"]
+    _, arrays = handle.call("gradient", {}, {"views": view[None]}).result()
+    gradient = np.zeros(0)
+    if arrays:
+        gradient = case.known(arrays["gradient"][0].astype(np.float64))
+    return Truth(said["logits"].astype(np.float64), gradient), view
+
+
+def _check_map(handle: ModelHandle, case: Case) -> None:
+    """Raise WrongAnswer unless Grad-CAM, on the layer it takes by itself, shows something."""
+    job = handle.explain(
+        case.photo, method="grad-cam", values={"relu": False}, target=Target(1, against=0)
+    )
+    shown = job.result().attribution
+    if not np.isfinite(shown).all() or np.ptp(shown) == 0:
+        raise WrongAnswer(f"{case.key}: Grad-CAM gives a blank map")
