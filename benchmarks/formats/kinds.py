@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import importlib.metadata
@@ -14,6 +15,7 @@ import torchvision
 
 from benchmarks.formats.case import Case, Key, Oracle
 from benchmarks.formats.truth import by_keras, by_torch
+from loaders.options import Options
 
 SIDE = 64
 
@@ -176,6 +178,27 @@ TORCH: dict[tuple[str, str], tuple[str, Write]] = {
 }
 
 
+SOURCES: dict[tuple[str, str], str] = {
+    (_STATE, "a class of one's own"): """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, classes):
+        super().__init__(
+            nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, classes),
+        )
+""",
+    (_WHOLE, "a class of one's own"): """
+from torch import nn
+
+class _Own(nn.Sequential):
+    pass
+""",
+}
+"""What the refused ones of TORCH lack."""
+
+
 # Keras -------------------------------------------------------------------------------------------
 
 
@@ -243,15 +266,44 @@ _KERAS: dict[str, dict[str, Any]] = {
 }
 
 
+_SUBCLASS = """
+import {library} as keras
+
+class Net(keras.Model):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        layers = keras.layers
+        first = keras.Input((64, 64, 3))
+        maps = layers.Conv2D(8, 3, strides=2, activation="relu")(first)
+        maps = layers.Conv2D(6, 3, activation="relu")(maps)
+        mean = layers.GlobalAveragePooling2D()(maps)
+        self.inner = keras.Model(first, layers.Dense(4, activation="softmax")(mean))
+
+    def call(self, images):
+        return self.inner(images)
+"""
+
+
+def _with_source(case: Case, text: str) -> Case:
+    key = case.key._replace(holds=f"{case.key.holds}, with its source")
+    return dataclasses.replace(case, key=key, options=Options(source=text))
+
+
 def cases() -> Iterator[Case]:
     """Yield every case of today's libraries."""
     for (kind, holds), (name, write) in TORCH.items():
         by = writer("onnx" if kind == "ONNX" else "torch")
-        yield Case(Key("kinds", kind, holds, by), name, write)
+        case = Case(Key("kinds", kind, holds, by), name, write)
+        yield case
+        if text := SOURCES.get((kind, holds)):
+            yield _with_source(case, text)
     for ending in (".keras", ".h5"):
         for name in ("keras", "tf_keras"):
             for holds, how in _KERAS.items():
                 if holds == "subclassed" and ending == ".h5":
                     continue  # Keras itself does not write it
                 key = Key("kinds", f"Keras {ending}", holds, writer(name))
-                yield Case(key, "m" + ending, _saved(name, **how))
+                case = Case(key, "m" + ending, _saved(name, **how))
+                yield case
+                if holds == "subclassed":
+                    yield _with_source(case, _SUBCLASS.format(library=name))
