@@ -52,6 +52,7 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
     LoadError with both reasons where neither reads it.
     """
     reasons: list[str] = []
+    first: Exception | None = None
     unfit: VitrineError | None = None
     readers: tuple[tuple[str, Callable[[Path, Archive], Any]], ...] = (
         ("keras", _read_keras),
@@ -70,6 +71,7 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
                 if archive.kind != "weights":
                     raise
                 unfit = unfit or error
+            first = first or error
             reasons.append(_reason(error))
     if unfit is not None:
         raise unfit
@@ -80,11 +82,14 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
             "model.save('model.h5')."
         )
     if archive.written_by.startswith("Keras 3"):
-        lost = ", as HDF5 cannot hold all of its operations" if archive.kind == "hdf5" else ""
+        if archive.kind == "hdf5":
+            why = " from HDF5, which does not hold all that a network of Keras 3 may be made of."
+        else:
+            why = f": {reasons[0]}."
         raise LoadError(
-            f"Keras 3 wrote this file and cannot rebuild it{lost}: {reasons[0]} | Save it again "
-            "where it was made, as model.save('model.keras')."
-        )
+            f"Keras 3 wrote this file and cannot rebuild it{why} Save it again where it was made, "
+            "as model.save('model.keras')."
+        ) from first
     raise LoadError(
         f"Neither Keras 3 nor tf_keras can rebuild this file. Keras 3: {reasons[0]} | tf_keras: "
         f"{reasons[1]} | Save it again with the Keras that made it, as model.save('model.keras')."
@@ -132,6 +137,14 @@ def _build_keras(config: dict[str, Any]) -> Any:
 
 
 def _read_tf_keras(path: Path, archive: Archive) -> Any:
+    library = importlib.import_module("tf_keras")
+    convnext = importlib.import_module("tf_keras.src.applications.convnext")
+    # tf_keras saves this layer of its own and does not find it again.
+    with library.saving.custom_object_scope({"LayerScale": convnext.LayerScale}):
+        return _open_tf_keras(path, archive)
+
+
+def _open_tf_keras(path: Path, archive: Archive) -> Any:
     if archive.kind == "weights":
         library = importlib.import_module("tf_keras")
         return _join(library.models.model_from_json(json.dumps(archive.config)), path)
@@ -608,6 +621,8 @@ def _input(
             )
     usual = known.side if known else USUAL_SIDE
     usual_size = preprocessing.size if preprocessing else options.size or (usual, usual)
+    if not inputs and (built := _built_on(model)):
+        return built[2], options.size or built[:2], []
     if not inputs:  # subclassed: nothing says what it takes
         channels = 1 if "grey" in (options.channels, getattr(preprocessing, "channels", "")) else 3
         if options.size or preprocessing is not None:
@@ -643,6 +658,15 @@ def _input(
         )
     free = None in (height, width) and not options.size and preprocessing is None
     return channels, size, [_assumed(size)] if free else []
+
+
+def _built_on(model: Any) -> tuple[int, int, int] | None:
+    """Return height, width and channels of the photos that a subclassed network was built on."""
+    build: Callable[[], dict[str, Any] | None] = getattr(model, "get_build_config", dict)
+    match (build() or {}).get("input_shape"):
+        case (_, int(height), int(width), (1 | 3) as channels) if height and width:
+            return height, width, channels
+    return None
 
 
 def _assumed(size: tuple[int, int]) -> Finding:

@@ -299,6 +299,17 @@ def test_the_budget_counts_both_libraries_variables(library):
     assert budget.left == 0
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_tf_keras_finds_the_layer_that_it_forgets(tmp_path, ending):
+    from tf_keras.src.applications.convnext import LayerScale
+
+    body = small(tf_keras, tf_keras.layers.Dense(2), front=(LayerScale(0.5, 3),))
+    path = saved(body, tmp_path / f"m.{ending}")
+    model = keras_file.load(path, Options(preprocessing="unit"), name="m")
+    view = np.random.default_rng(0).random((1, 16, 16, 3), np.float32)
+    np.testing.assert_allclose(model.logits(view), body(view), atol=1e-5)
+
+
 def test_what_neither_library_reads_gives_both_reasons(tmp_path):
     path = saved(small(tf_keras, tf_keras.layers.Dense(2)), tmp_path / "m.h5")
     with h5py.File(path, "a") as file:

@@ -66,7 +66,7 @@ def _sandboxed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(path: Path, **options: Any) -> Any:
-    return load(path, Options(size=(SIDE, SIDE), **options), name="upload")
+    return load(path, Options(**options), name="upload")
 
 
 def same(model: Any, network: Any) -> bool:
