@@ -6,9 +6,11 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.hostile.attack import SECRET
 from workers.client import Wall
 from workers.sandbox import available, floor
 
@@ -48,3 +50,15 @@ def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:
         made.mother(kind).wait_ready(lambda: False)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[Listener]:
+    made = Listener()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def secret(wall: Wall) -> Path:
+    return wall.session("somebody else").add_file("secret.txt", SECRET.encode())

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +43,6 @@ def chosen(names: list[str]) -> list[str]:
         for row in kinds.values()
         for name in pick.choice(row, max(2, len(row) // 2), replace=False)
     ]
-
-
-@pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    made = Listener()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def secret(wall: Wall) -> Path:
-    return wall.session("somebody else").add_file("secret.txt", SECRET.encode())
 
 
 @pytest.fixture(scope="module")

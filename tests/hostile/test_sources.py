@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +39,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "weights.pth"
     torch.save(space["Net"]().state_dict(), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    made = Listener()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def secret(wall: Wall) -> Path:
-    return wall.session("somebody else").add_file("secret.txt", SECRET.encode())
 
 
 def opened(wall: Wall, weights: Path, text: str) -> tuple[str, str, bool]:
