@@ -17,6 +17,20 @@ from xai_core.errors import LoadError
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 """Sets of operators that the ONNX standard defines; all others bring code of their own."""
 
+_MICROSOFT = """
+    Attention BiasGelu BiasSoftmax DequantizeLinear DynamicQuantizeMatMul FastGelu FusedConv
+    FusedGemm FusedMatMul Gelu LayerNormalization MatMulIntegerToFloat MultiHeadAttention
+    NhwcMaxPool QAttention QGemm QLinearAdd QLinearAveragePool QLinearConcat QLinearConv
+    QLinearGlobalAveragePool QLinearLeakyRelu QLinearMul QLinearReduceMean QLinearSigmoid
+    QLinearSoftmax QuantizeLinear QuickGelu SkipLayerNormalization
+"""
+_BLOCKED = """
+    AveragePool Conv GlobalAveragePool GlobalMaxPool MaxPool ReorderInput ReorderOutput Upsample
+"""
+COMPUTES = {"com.microsoft": _MICROSOFT.split(), "com.microsoft.nchwc": _BLOCKED.split()}
+"""onnxruntime's own operators that its optimiser and its quantiser write: they only compute.
+Others of its sets load files or run code (EPContext, Python's own), and are refused."""
+
 MAX_NODES, MAX_DEPTH = 200_000, 16
 _FLOATS = (1, 10, 11, 16)  # float, float16, double, bfloat16
 _EXTERNAL = 1
@@ -51,7 +65,8 @@ def inspect(data: memoryview) -> Graph:
     if not graph.nodes:
         raise LoadError(f"This ONNX file holds no network. {_DAMAGED}")
     for domain, name in sorted(graph.used):
-        if domain not in DOMAINS and (domain, name) not in graph.functions:
+        known = domain in DOMAINS or name in COMPUTES.get(domain, ())
+        if not known and (domain, name) not in graph.functions:
             raise LoadError(
                 f"The operator {printable(name)} is of {printable(domain)}, a set of its own, and "
                 f"not of the ONNX standard: its code is not run. Export the model with standard "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -140,6 +141,29 @@ def refusal(path: Path, model: onnx.ModelProto) -> str:
     with pytest.raises((LoadError, UnsupportedModel)) as refused:
         opened(path, model)
     return str(refused.value)
+
+
+@pytest.mark.parametrize("level", ["EXTENDED", "ALL"])
+def test_what_onnxruntime_optimised_says_the_same(tmp_path: Path, level: str) -> None:
+    plain = tmp_path / "plain"
+    onnx.save(network(), plain)
+    settings = onnxruntime.SessionOptions()
+    settings.graph_optimization_level = getattr(
+        onnxruntime.GraphOptimizationLevel, f"ORT_ENABLE_{level}"
+    )
+    settings.optimized_model_filepath = str(tmp_path / "fused")
+    settings.log_severity_level = 4
+    onnxruntime.InferenceSession(str(plain), settings, ["CPUExecutionProvider"])
+    used = {node.domain for node in onnx.load(tmp_path / "fused").graph.node}
+    assert used & {"com.microsoft", "com.microsoft.nchwc"}
+    view = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
+    models = [load(tmp_path / name, Options(), name="m") for name in ("plain", "fused")]
+    np.testing.assert_allclose(*(model.logits(view) for model in models), atol=1e-5)
+
+
+def test_operators_of_onnxruntime_that_load_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match=r"EPContext is of com\.microsoft, a set of its own"):
+        opened(tmp_path / "m", network("EPContext", domain="com.microsoft"))
 
 
 def test_operators_of_their_own_are_refused(tmp_path: Path) -> None:
