@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from loaders.class_names import read_classes
 from loaders.options import MAX_ARCHITECTURE, MAX_SOURCE
+from loaders.other_files import CODE
 from xai_core.errors import LoadError, ParamError
 
 _HEAD = 4096
-_CODE = re.compile(r"^(import \w|from [\w.]+ import |class \w+.*:|(async )?def \w+\(|@\w)", re.M)
 _TITLES = {
     "source": "source of a class",
     "architecture": "network's JSON",
@@ -44,11 +43,11 @@ def sort(files: Sequence[tuple[str, Path]]) -> Bundle:
     models: list[tuple[str, Path]] = []
     options: dict[str, Any] = {}
     for name, path in files:
-        text = _text(path, name)
-        if text is None:
+        said = alone(name, path)
+        if said is None:
             models.append((name, path))
             continue
-        kind, value = read(text, name)
+        kind, value = said
         if kind in options:
             raise LoadError(
                 f"More than one of these files is a {_TITLES[kind]}. Send one with the model."
@@ -67,6 +66,12 @@ def sort(files: Sequence[tuple[str, Path]]) -> Bundle:
     return Bundle(models[0][1], options)
 
 
+def alone(name: str, path: Path) -> tuple[str, Any] | None:
+    """Return what `read` says of a file, or None for one that is no text. Raises LoadError."""
+    text = _text(path, name)
+    return None if text is None else read(text, name)
+
+
 def read(text: str, name: str) -> tuple[str, Any]:
     """Return the option that a text is for, by its name in `Options`, and its value.
 
@@ -74,7 +79,7 @@ def read(text: str, name: str) -> tuple[str, Any]:
     """
     if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         return _read_json(text, name)
-    if _CODE.search(text):
+    if CODE.search(text):
         _check_length(text, MAX_SOURCE, name)
         return "source", text.removeprefix("\ufeff")
     try:

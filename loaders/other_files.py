@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickletools
+import re
 import string
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -62,6 +63,9 @@ WEB_PAGE = FileKind(
     "Download the model itself.",
 )
 TEXT = FileKind("text file", refusal=_BRING)
+SOURCE = FileKind(
+    "Python file", refusal="Send it together with the file of the model whose class it defines."
+)
 ZIP = FileKind("ZIP archive with no model in it", refusal="Unpack it and bring the model.")
 ZIP_OF_PHOTOS = FileKind(
     "ZIP archive of photos", refusal="Bring one photo on the photo's side, and a model here."
@@ -84,6 +88,9 @@ _STARTS = (
 _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _MODELS = (".pt", ".pth", ".pt2", ".ckpt", ".safetensors", ".keras", ".h5", ".hdf5", ".onnx")
 _PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+CODE = re.compile(r"^(import \w|from [\w.]+ import |class \w+.*:|(async )?def \w+\(|@\w)", re.M)
+"""What a line of Python begins with, and other text hardly does."""
+
 _PRINTABLE = frozenset(string.printable.encode())
 
 
@@ -128,7 +135,9 @@ def as_text(head: bytes) -> FileKind | None:
     if not all(byte in _PRINTABLE or byte > 127 for byte in head):
         return None
     start = head.lstrip()[:15].lower()
-    return WEB_PAGE if start.startswith((b"<!doctype html", b"<html")) else TEXT
+    if start.startswith((b"<!doctype html", b"<html")):
+        return WEB_PAGE
+    return SOURCE if CODE.search(head.decode("utf-8", "replace")) else TEXT
 
 
 def in_zip(names: Sequence[str]) -> FileKind:

@@ -254,6 +254,9 @@ def _answers() -> Options:
 
 def _arrived(desk: Desk, found: Sequence[Upload]) -> None:
     """Open what was sent with the answers above its place, and close the popover."""
+    if _supplied(desk, found):
+        _close("change-model")
+        return
     said = ""
     try:
         options = _answers()
@@ -273,6 +276,22 @@ def _arrived(desk: Desk, found: Sequence[Upload]) -> None:
         desk.open_model(sent.path, options, name=sent.name, word=sent.name)
         desk.model_error = said or desk.model_error
     _close("change-model")
+
+
+def _supplied(desk: Desk, found: Sequence[Upload]) -> bool:
+    """Give a refused model what it lacked, where just that was sent after it."""
+    refused = desk.refused
+    if refused is None or len(found) != 1:
+        return False
+    try:
+        said = companions.alone(found[0].name, found[0].path)
+    except VitrineError:
+        return False
+    if said is None or said[0] != refused.wants:
+        return False
+    desk.session.remove_file(found[0].path)
+    desk.supply(**{said[0]: said[1]})
+    return True
 
 
 def _sorted(found: Sequence[Upload], options: Options) -> tuple[Upload, Options]:

@@ -56,7 +56,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "an empty file"),
     "text": (b"some words about a model\n" * 40, "a text file"),
     "words in brackets": (b"(a.k.a. the best model so far)\n" * 40, "a text file"),
-    "source": (b"import torch\nfrom torch import nn\n\nclass Net(nn.Module):\n", "a text file"),
+    "source": (b"import torch\nfrom torch import nn\n\nclass Net(nn.Module):\n", "a Python file"),
     "table": (b"epoch,loss\n1,0.5\n2,0.25\n", "a text file"),
     "lfs": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",

@@ -91,6 +91,16 @@ class Sent:
         self.name, self.path = name, session.add_file(name, data)
 
 
+def test_what_it_lacked_may_be_sent_after_it(app, monkeypatch):
+    refused(app, b"no class")
+    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    model_card._arrived(desk(app), [Sent(desk(app).session, "net.txt", SOURCE.encode())])
+    settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
+    assert desk(app).model.name == "mine.pth"
+    assert desk(app).model.options.source == SOURCE
+    assert files(desk(app)) == [desk(app).model.path]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_files_that_come_together_are_opened_as_one(app, monkeypatch, order):
     opened(app)
