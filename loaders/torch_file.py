@@ -14,6 +14,7 @@ from loaders import (
     architectures,
     other_networks,
     source,
+    torch_inert,
     torch_module,
     torch_older,
     torch_source,
@@ -56,14 +57,22 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel:
             content, options, name=name, kind="PyTorch module", inside=found_in, said=said
         )
     title = "PyTorch state dict" if kind is not SAFETENSORS else "safetensors weights"
-    return _from_state(content, options, name=name, kind=title, inside=found_in)
+    return _from_state(content, options, name=name, kind=title, inside=found_in, said=said)
 
 
-def _from_state(state: State, options: Options, *, name: str, kind: str, inside: str) -> TorchModel:
+def _from_state(
+    state: State,
+    options: Options,
+    *,
+    name: str,
+    kind: str,
+    inside: str,
+    said: tuple[Finding, ...] = (),
+) -> TorchModel:
     """Recognise the network that the weights belong to, and fill it."""
     from loaders.torch_model import TorchModel
 
-    findings: list[Finding] = []
+    findings = list(said)
     if options.source:
         module, built, matched = torch_source.network(
             source.run(options.source), options.build, (state, _unwrapped(state))
@@ -73,7 +82,7 @@ def _from_state(state: State, options: Options, *, name: str, kind: str, inside:
             f"Its source was run in the sandbox, and {source.shown(built)} was built of it: all "
             f"{matched} of its tensors match the file's in name and shape.",
         )
-        return _from_module(module, options, name=name, kind=kind, inside=inside, said=(ran,))
+        return _from_module(module, options, name=name, kind=kind, inside=inside, said=(*said, ran))
     state = _unwrapped(state)
     if count := _vitrine_classes(state):
         module, architecture = vitrine_net.build(count), BUILT_IN
@@ -262,6 +271,8 @@ def _read_pickle(path: Path, kind: FileKind, options: Options) -> tuple[Any, tup
     except pickle.UnpicklingError as error:
         if options.source:
             return _read_with_source(path, kind, options.source)
+        if kind is TORCH_ZIP and (found := _read_weights_alone(path)):
+            return found
         raise _pickle_refusal(str(error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
         raise LoadError(
@@ -285,6 +296,31 @@ def _read_whole(path: Path, kind: FileKind, classes: Sequence[Any] = ()) -> Any:
             older = torch_older.without_sources(path)
             return torch.load(older, map_location="cpu", weights_only=True)[-1]
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read_weights_alone(path: Path) -> tuple[Any, tuple[Finding, ...]] | None:
+    """Return a checkpoint that keeps its weights beside records of classes that are not here."""
+    import torch
+
+    try:
+        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+        if not all(_is_record(name) for name in names):
+            return None
+        content = torch_inert.read(path, names)
+        if content is None:
+            return None
+        _find_state(content)
+    except Exception:  # a damaged pickle may raise anything: the refusal says why
+        return None
+    said = (
+        "Beside the weights the file holds objects of classes that are not here, which were left "
+        f"unread: {source.shown(', '.join(names), 120)}."
+    )
+    return content, (Finding("info", said),)
+
+
+def _is_record(name: str) -> bool:
+    return name.split(".")[0] not in _DANGEROUS and torch_inert.is_record(name)
 
 
 def _read_with_source(path: Path, kind: FileKind, text: str) -> tuple[Any, tuple[Finding, ...]]:

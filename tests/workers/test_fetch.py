@@ -1,13 +1,15 @@
 """Downloads from a publisher on this machine: whole, resumed, shared, and every way to fail."""
 
-import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
 from tests.fakes.publisher import Remote, publishing
 from tests.workers.conftest import wait_for
 from workers import fetch
@@ -195,24 +197,25 @@ def test_two_visitors_share_a_download(cache, publisher):
     assert len(publisher.asked) == 1
 
 
-def _fetch_elsewhere(folder, remote, answers):
-    path = Cache(folder, scheme="http", limits=QUICK).fetch(remote).result(20)
-    answers.put(path.read_bytes() == DATA)
+ELSEWHERE = """
+import pathlib, sys
+from tests.conftest import ROOT
+from tests.fakes.publisher import Remote
+from tests.workers.test_fetch import DATA, QUICK
+from workers.fetch import Cache
+folder, url, checksum = sys.argv[1:]
+cache = Cache(pathlib.Path(folder), scheme="http", limits=QUICK)
+remote = Remote(url, checksum=checksum, bytes=len(DATA))
+assert cache.fetch(remote).result(20).read_bytes() == DATA
+"""
 
 
 def test_two_processes_share_a_download(cache, publisher):
     publisher.pause = 0.002
-    spawn = multiprocessing.get_context("spawn")
-    answers = spawn.Queue()
-    others = [
-        spawn.Process(target=_fetch_elsewhere, args=(cache.folder, publisher.remote(), answers))
-        for _ in range(2)
-    ]
-    for other in others:
-        other.start()
-    assert all(answers.get(timeout=60) for _ in others)
-    for other in others:
-        other.join(10)
+    remote = publisher.remote()
+    command = [sys.executable, "-c", ELSEWHERE, str(cache.folder), remote.url, remote.checksum]
+    others = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]  # noqa: S603 - our own
+    assert [other.wait(60) for other in others] == [0, 0]
     assert len(publisher.asked) == 1
 
 
