@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
-import zipfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +11,24 @@ from loaders import (
     architectures,
     other_networks,
     source,
-    torch_inert,
+    torch_contents,
     torch_module,
-    torch_older,
     torch_source,
     vitrine_net,
 )
 from loaders.catalogue import labels_for
-from loaders.formats import EXPORTED, SAFETENSORS, TORCH_LEGACY, TORCH_ZIP, TORCHSCRIPT, sniff
-from loaders.other_files import FileKind
+from loaders.formats import EXPORTED, SAFETENSORS, TORCHSCRIPT, sniff
 from loaders.preprocessing import Options, Preprocessing, for_imagenet, preset, resolve
+from loaders.torch_contents import State
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding, Head
 
 if TYPE_CHECKING:
     from loaders.torch_model import TorchModel
 
-State = dict[str, Any]
 BUILT_IN = "vitrine_net"
 TRANSFORMS = ("inception_v3", "googlenet")
-_DANGEROUS = ("builtins", "os", "posix", "nt", "subprocess", "sys", "commands", "shutil", "socket")
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "encoder.model.")
-_CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params", "ema")
 
 
 def load(path: Path, options: Options, *, name: str) -> TorchModel:
@@ -51,7 +44,7 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel:
     if kind is EXPORTED:
         module, shape = torch_module.read_exported(path)
         return _from_module(module, options, name=name, kind=kind.title, shape=shape)
-    content, found_in, said = _contents(path, kind, options)
+    content, found_in, said = torch_contents.read(path, kind, options)
     if not isinstance(content, dict):
         return _from_module(
             content, options, name=name, kind="PyTorch module", inside=found_in, said=said
@@ -216,233 +209,6 @@ def _broken(state: State) -> list[Finding]:
         "model says means nothing."
     )
     return [Finding("warning", said)]
-
-
-def _contents(path: Path, kind: FileKind, options: Options) -> tuple[Any, str, tuple[Finding, ...]]:
-    """Return the tensors, or a whole module; the checkpoint's key that held them; what to say."""
-    import torch
-
-    said: tuple[Finding, ...] = ()
-    if kind is SAFETENSORS:
-        content: Any = _read_safetensors(path)
-    else:
-        content, said = _read_pickle(path, kind, options)
-    found_in = ""
-    if isinstance(content, Mapping):
-        for key, item in content.items():
-            if isinstance(item, torch.nn.Module):
-                content, found_in = item, str(key)
-                break
-    if isinstance(content, torch.nn.Module):
-        for key, tensor in content.state_dict().items():
-            _refuse_tensor(key, tensor)
-        return torch_older.complete(content).float().eval(), found_in, said
-    state, found_in = _find_state(content)
-    for key, tensor in state.items():
-        _refuse_tensor(key, tensor)
-    return {key: tensor.float() for key, tensor in state.items()}, found_in, said
-
-
-def _read_safetensors(path: Path) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise LoadError(
-            "This safetensors file is damaged or cut short: its header and its tensors do not "
-            "agree. Copy or save it again."
-        ) from error
-
-
-def _read_pickle(path: Path, kind: FileKind, options: Options) -> tuple[Any, tuple[Finding, ...]]:
-    """Return what a checkpoint holds; the classes of the source, if need be, are let in."""
-    import pickle
-
-    import torch
-
-    if kind is TORCH_ZIP:
-        _refuse_bombs(path)
-    try:
-        with contextlib.suppress(pickle.UnpicklingError):  # weights alone, as most files are
-            return torch.load(path, map_location="cpu", weights_only=True), ()
-        return _read_whole(path, kind), ()
-    except pickle.UnpicklingError as error:
-        if options.source:
-            return _read_with_source(path, kind, options.source)
-        if kind is TORCH_ZIP and (found := _read_weights_alone(path)):
-            return found
-        raise _pickle_refusal(str(error)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
-        raise LoadError(
-            "This PyTorch file is damaged or cut short: its tensors cannot be read. Copy or "
-            "save it again with torch.save(model.state_dict(), 'model.pth')."
-        ) from error
-    except Exception as error:  # a damaged pickle is a program of its own, and may raise anything
-        raise LoadError(
-            f"This PyTorch file holds what no torch.save writes ({type(error).__name__}), and is "
-            "refused. Save it again with torch.save(model.state_dict(), 'model.pth')."
-        ) from error
-
-
-def _read_whole(path: Path, kind: FileKind, classes: Sequence[Any] = ()) -> Any:
-    """Return what a checkpoint holds, made of the classes of the allow-list and of these."""
-    import torch
-
-    known = [*torch_module.allowed(), torch_older.BACKEND, *classes]
-    with torch.serialization.safe_globals(known):
-        if kind is TORCH_LEGACY:
-            older = torch_older.without_sources(path)
-            return torch.load(older, map_location="cpu", weights_only=True)[-1]
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _read_weights_alone(path: Path) -> tuple[Any, tuple[Finding, ...]] | None:
-    """Return a checkpoint that keeps its weights beside records of classes that are not here."""
-    import torch
-
-    try:
-        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-        if not all(_is_record(name) for name in names):
-            return None
-        content = torch_inert.read(path, names)
-        if content is None:
-            return None
-        _find_state(content)
-    except Exception:  # a damaged pickle may raise anything: the refusal says why
-        return None
-    said = (
-        "Beside the weights the file holds objects of classes that are not here, which were left "
-        f"unread: {source.shown(', '.join(names), 120)}."
-    )
-    return content, (Finding("info", said),)
-
-
-def _is_record(name: str) -> bool:
-    return name.split(".")[0] not in _DANGEROUS and torch_inert.is_record(name)
-
-
-def _read_with_source(path: Path, kind: FileKind, text: str) -> tuple[Any, tuple[Finding, ...]]:
-    """Return what a checkpoint holds, with the classes that it names taken from their source."""
-    import pickle
-
-    import torch
-
-    if kind is TORCH_LEGACY:
-        names = torch_older.names(path)
-    else:
-        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    taken = torch_source.named_by(source.run(text), names)
-    try:
-        with source.telling(but=pickle.UnpicklingError):
-            content = _read_whole(path, kind, taken)
-    except pickle.UnpicklingError as error:
-        raise _pickle_refusal(str(error), sourced=True) from error
-    used = ", ".join(source.shown(name) for _, name in taken)
-    said = f"Its source was run in the sandbox, and the file's classes were taken from it: {used}."
-    return content, (Finding("info", said),) if taken else ()
-
-
-def _refuse_bombs(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        packed = sum(member.compress_size for member in archive.infolist())
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > 50_000_000 and unpacked > 20 * packed:
-        raise LoadError(
-            f"This PyTorch file would unpack to {unpacked / 1e6:,.0f} MB from "
-            f"{packed / 1e6:,.1f} MB, which no trained model does: it is refused."
-        )
-
-
-def _refuse_tensor(key: str, tensor: Any) -> None:
-    shown = repr(key)[:80]
-    if tensor.is_quantized:
-        raise UnsupportedModel(
-            f"The tensor {shown} is quantised. Bring the float model that it was made from."
-        )
-    if tensor.is_sparse or tensor.is_complex():
-        raise UnsupportedModel(f"The tensor {shown} is sparse or complex, as no classifier's is.")
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise LoadError(
-            f"The tensor {shown} claims {tensor.numel():,} numbers and the file holds far fewer: "
-            "the file is damaged or hostile, and is refused."
-        )
-
-
-def _pickle_refusal(error: str, *, sourced: bool = False) -> LoadError:
-    way_out = "Save its weights instead: torch.save(model.state_dict(), 'model.pth')."
-    if found := re.search(r"GLOBAL ([\w.]+)", error):
-        name = found.group(1)[:120]
-        if what := other_networks.by_class(name):
-            return LoadError(other_networks.refusal(f"This file holds {what} ({name})"))
-        owner, _, last = name.rpartition(".")
-        if owner.split(".")[0] in _DANGEROUS or not last.lstrip("_")[:1].isupper():
-            return LoadError(
-                f"This file holds a whole Python object ({name}), not only weights, and opening it "
-                f"could run code. {way_out}"
-            )
-        if sourced:
-            return NeedsSource(
-                f"The source does not define {last}, and this file holds an object of the class "
-                f"{name}. Put that class into the source too, with whatever it uses."
-            )
-        return NeedsSource(
-            f"This file holds an object of the class {name}, whose code is not in it. Send the "
-            "class's source with it, or, where the network is torchvision's, its weights alone."
-        )
-    return LoadError(
-        f"This file's pickle is damaged or holds more than weights, and is refused. {way_out}"
-    )
-
-
-def _is_tensors(value: object) -> bool:
-    import torch
-
-    return (
-        isinstance(value, Mapping)
-        and len(value) > 0
-        and all(isinstance(key, str) for key in value)
-        and all(isinstance(item, torch.Tensor) for item in value.values())
-    )
-
-
-def _find_state(content: object) -> tuple[State, str]:
-    import torch
-
-    if isinstance(content, torch.Tensor):
-        raise LoadError(
-            f"This file holds one tensor {list(content.shape)}, not a model's weights. "
-            "Save torch.save(model.state_dict(), 'model.pth')."
-        )
-    if not isinstance(content, Mapping):
-        raise LoadError(
-            f"This file holds a {type(content).__name__}, not a model's weights. "
-            "Save torch.save(model.state_dict(), 'model.pth')."
-        )
-    content = {
-        key: item.state_dict() if hasattr(item, "state_dict") else item
-        for key, item in content.items()
-    }
-    if _is_tensors(content):
-        return dict(content), ""
-    held = {key: item for key, item in content.items() if _is_tensors(item)}
-    for key in (*_CONTAINERS, *held):
-        if key in held:
-            return dict(held[key]), str(key)
-    if any(str(key).startswith(("param_groups", "optim")) for key in content):
-        raise LoadError(
-            "This is an optimiser's checkpoint without the model's weights. Save "
-            "torch.save(model.state_dict(), 'model.pth') beside it."
-        )
-    tensors = {key: item for key, item in content.items() if isinstance(item, torch.Tensor)}
-    if len(tensors) > 2:  # a state dict with a few extra entries beside its tensors
-        return {str(key): item for key, item in tensors.items()}, ""
-    keys = ", ".join(repr(key)[:30] for key in list(content)[:5]) or "nothing"
-    raise LoadError(
-        f"This checkpoint holds no model weights (it holds {keys}). Save "
-        "torch.save(model.state_dict(), 'model.pth')."
-    )
 
 
 def _unwrapped(state: State) -> State:

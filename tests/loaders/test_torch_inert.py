@@ -82,6 +82,18 @@ def test_a_checkpoint_of_lightnings_kind_opens(
     assert "lightning_utilities_parsing.AttributeDict" in said
 
 
+def test_a_network_beside_such_records_opens(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()]
+    net = torch.nn.Sequential(*layers, torch.nn.Linear(4, 3)).eval()
+    torch.save({"model": net, "best": np.float64(0.5), "stage": Stage.TRAIN}, tmp_path / "m.pt")
+    model = load(tmp_path / "m.pt", Options(size=(32, 32)), name="m")
+    view = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    with torch.no_grad():
+        wanted = net(torch.from_numpy(view).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(model.logits(view), wanted, atol=1e-6)
+
+
 def mark(path: str) -> None:
     Path(path).touch()
 
