@@ -38,7 +38,8 @@ class Graph:
     """The values of a network that is, or begins with, a TorchScript module.
 
     A value's name is its module's path and, where the operation stands in the code of a module
-    that has others inside, the operation. A path that is met again takes its last value.
+    that has others inside, the operation; without a path it is the operation, numbered. A path that
+    is met again takes its last value.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -71,7 +72,10 @@ class Graph:
 
         def run(photos: torch.Tensor) -> Any:
             nonlocal outputs
-            scores, *values = self._all()(self._part.script._c, photos)
+            try:
+                scores, *values = self._all()(self._part.script._c, photos)
+            except Exception:  # as above; what is wrong with the network it says by itself
+                return self._part.script(photos)
             # What writes in place hands on the tensor that it was given: each name has its own.
             outputs |= {
                 name: value.detach() for name, value in zip(self._places, values, strict=True)
@@ -114,11 +118,13 @@ class Graph:
             operation = node.kind().removeprefix("aten::").strip("_")
             if not node.kind().startswith("aten::") or operation not in MAPS:
                 continue
+            if not node.output().type().isSubtypeOf(torch._C.TensorType.get()):
+                continue  # sides are added, too
             path_to = _STEP.findall(node.getModuleHierarchy())
             steps = [step for step in path_to if step[0] not in _NOWHERE]
             path = ".".join(name for name, _ in steps)
             kind = steps[-1][1] if steps else operation
-            if not steps:  # frozen: the modules are gone
+            if not steps:  # the network's own code, or frozen: then the modules are gone
                 path = f"{operation}_{next(nameless)}"
             elif path in parents:  # it stands in the code of a module that has others
                 path, kind = f"{path}.{operation}", operation

@@ -209,6 +209,40 @@ def test_a_script_gives_gradients_and_runs_no_hooks(tmp_path: Path) -> None:
     assert "TorchScript runs none" in (engines["grad-cam"].why_not(model) or "")
 
 
+class Counts(nn.Module):
+    """A network whose code adds numbers, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x).relu()
+        side = x.size(2) + x.size(3)
+        return x.sum((2, 3)) / side
+
+
+def test_a_script_that_adds_numbers_has_layers_of_maps_alone(tmp_path: Path) -> None:
+    module = Counts().eval()
+    torch.jit.save(torch.jit.script(module), str(tmp_path / "file"))
+    model = opened(tmp_path / "file", size=(32, 32))
+    assert [row.name for row in model.layers()] == ["conv", "relu_1"]
+
+
+def test_a_script_whose_graph_cannot_be_cut_runs_without_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(network(), tmp_path / "file", "script")
+
+    def fails(*given: Any) -> Any:
+        raise RuntimeError("no such pass")
+
+    monkeypatch.setattr(torch._C, "_create_function_from_graph", fails)
+    model = opened(path, size=(64, 64))
+    assert model.layers() == ()
+    assert model.logits(np.zeros((1, 64, 64, 3), np.float32)).shape == (1, 4)
+
+
 def test_a_script_without_maps_says_so(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 28 * 28, 8), nn.ReLU(), nn.Linear(8, 3))
     model = opened(save(module.eval(), tmp_path / "file", "script", size=28), size=(28, 28))
