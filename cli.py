@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loaders import catalogue
+from loaders.options import Activation, Maps, Outputs
 from loaders.preprocessing import PRESETS, Options
 from loaders.source import EXPORT
 from workers.client import Job, ModelHandle, Session, Wall
@@ -49,6 +50,14 @@ PREPROCESSING_FLAGS = {
     "fit": ("stretch|crop|pad", "how the photo fits the view"),
 }
 
+READING_FLAGS = {
+    "head": ("|".join(get_args(Outputs)), "what the network's outputs are, where it was guessed"),
+    "output": ("NAME", "the output that holds the scores, where there are several"),
+    "weights": ("NAME", "the set of weights to take, where the file has several"),
+    "layout": ("|".join(get_args(Maps)), "how a torch network's inner maps lie"),
+    "activation": ("|".join(get_args(Activation)), "between the layers of a rebuilt head"),
+}
+"""What a finding says was assumed, and how to say otherwise."""
 
 SENT_FLAGS = {
     "classes": ("FILE", "class names, one a line or JSON"),
@@ -122,6 +131,9 @@ def _model_flags(parser: _Parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a file, or a name that `models` lists")
     group = parser.add_argument_group("pre-processing")
     for name, (shape, help) in PREPROCESSING_FLAGS.items():
+        group.add_argument(f"--{name}", metavar=shape, help=help)
+    group = parser.add_argument_group("how it is read")
+    for name, (shape, help) in READING_FLAGS.items():
         group.add_argument(f"--{name}", metavar=shape, help=help)
     group = parser.add_argument_group("what comes with the model")
     for name, (shape, help) in SENT_FLAGS.items():
@@ -221,7 +233,7 @@ def _parameter(param: Any) -> dict[str, Any]:
 @contextmanager
 def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, dict[str, Any]]]:
     """Start the wall, load the model, and end both afterwards."""
-    texts = {name: getattr(args, name) for name in PREPROCESSING_FLAGS}
+    texts = {name: getattr(args, name) for name in (*PREPROCESSING_FLAGS, *READING_FLAGS)}
     texts["build"] = args.build
     for name in SENT_FLAGS:
         if getattr(args, name) is not None:

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from loaders.catalogue import PRETRAINED
-from loaders.keras_weights import TABLE, body_digest, without_head
+from loaders.keras.weights import TABLE, body_digest, without_head
 
 MIB = 1 << 20
 """Both libraries give sizes in MB and mean these."""

@@ -41,7 +41,7 @@ def main() -> None:
     from torchvision import models
 
     from loaders.preprocessing import preset
-    from loaders.torch_model import BATCH, TorchModel
+    from loaders.torch.model import BATCH, TorchModel
     from xai_core.explainer import make
     from xai_core.model import Target
 

@@ -11,9 +11,9 @@ from loaders.sanity import doubts
 from xai_core.errors import LoadError
 
 if TYPE_CHECKING:
-    from loaders.keras_model import KerasModel
-    from loaders.onnx_model import OnnxModel
-    from loaders.torch_model import TorchModel
+    from loaders.keras.model import KerasModel
+    from loaders.onnx.model import OnnxModel
+    from loaders.torch.model import TorchModel
 
     AnyModel = KerasModel | TorchModel | OnnxModel
 
@@ -41,21 +41,21 @@ def load(path: Path, options: Options, *, name: str) -> AnyModel:
 
 
 def _torch(path: Path, options: Options, name: str) -> AnyModel:
-    from loaders import torch_file
+    from loaders.torch import file
 
-    return torch_file.load(path, options, name=name)
+    return file.load(path, options, name=name)
 
 
 def _keras(path: Path, options: Options, name: str) -> AnyModel:
-    from loaders import keras_file
+    from loaders.keras import file
 
-    return keras_file.load(path, options, name=name)
+    return file.load(path, options, name=name)
 
 
 def _onnx(path: Path, options: Options, name: str) -> AnyModel:
-    from loaders import onnx_model
+    from loaders.onnx import model
 
-    return onnx_model.load(path, options, name=name)
+    return model.load(path, options, name=name)
 
 
 _ADAPTERS = {"torch": _torch, "keras": _keras, "onnx": _onnx}

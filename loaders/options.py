@@ -22,9 +22,15 @@ from xai_core.errors import ParamError
 
 Framework = Literal["auto", "torch", "keras", "onnx"]
 Origin = Literal["custom", "pretrained", "custom-head"]
+Outputs = Literal["logits", "softmax", "log-softmax", "sigmoid"]
+Maps = Literal["channels-first", "channels-last"]
+Activation = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid", "none"]
 
 MIN_SIZE, MAX_SIZE = 16, 2048
 """What a person may ask of `--size`, in pixels a side."""
+
+MAX_NAME = 200
+"""The longest name of an output or of a set of weights, in characters."""
 
 MAX_SOURCE, MAX_BUILD, MAX_ARCHITECTURE = 200_000, 300, 2_000_000
 """The longest source, expression and JSON that may come with a file, in characters."""
@@ -83,7 +89,21 @@ def _parse_numbers(flag: str, text: str, rule: str, low: float, high: float) -> 
     return numbers
 
 
-_TEXTS = {"source": MAX_SOURCE, "build": MAX_BUILD, "architecture": MAX_ARCHITECTURE}
+_TEXTS = {
+    "source": MAX_SOURCE,
+    "build": MAX_BUILD,
+    "architecture": MAX_ARCHITECTURE,
+    "output": MAX_NAME,
+    "weights": MAX_NAME,
+}
+_CHOICES = {
+    "channels": Channels,
+    "interpolation": Interpolation,
+    "fit": Fit,
+    "head": Outputs,
+    "layout": Maps,
+    "activation": Activation,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +112,10 @@ class Options:
 
     `mean` and `std` are in units of the 0..1 view, in the order of the network's channels.
     `source` is the Python of the network's class, `build` the expression that makes the network
-    of it, and `architecture` the JSON of a Keras network whose file holds weights alone.
+    of it, and `architecture` the JSON of a Keras network whose file holds weights alone. What
+    was guessed can be said: `head` is what the outputs are, `output` the name or number of the
+    one that holds the scores, `weights` the name of the set to take where a file has several,
+    `layout` how inner maps lie, `activation` what stands between the layers of a rebuilt head.
     Raises ParamError, naming the flag, the rule and the value.
     """
 
@@ -110,6 +133,11 @@ class Options:
     source: str = ""
     build: str = ""
     architecture: str = ""
+    head: Outputs | None = None
+    output: str = ""
+    weights: str = ""
+    layout: Maps | None = None
+    activation: Activation | None = None
 
     def __post_init__(self) -> None:
         check_choice("preprocessing", ("auto", *PRESETS), self.preprocessing)
@@ -117,16 +145,13 @@ class Options:
             raise refusal("mean", MEAN_RULE, self.mean)
         if self.std is not None and not are_numbers(self.std, 1e-4, 100):
             raise refusal("std", STD_RULE, self.std)
-        if self.channels is not None:
-            check_choice("channels", get_args(Channels), self.channels)
         if self.size is not None and not is_pair(self.size, MIN_SIZE, MAX_SIZE):
             raise refusal("size", SIZE_RULE, self.size)
         if self.resize is not None and not is_whole(self.resize, MIN_SIZE, MAX_RESIZE):
             raise refusal("resize", RESIZE_RULE, self.resize)
-        if self.interpolation is not None:
-            check_choice("interpolation", get_args(Interpolation), self.interpolation)
-        if self.fit is not None:
-            check_choice("fit", get_args(Fit), self.fit)
+        for name, kind in _CHOICES.items():
+            if getattr(self, name) is not None:
+                check_choice(name, get_args(kind), getattr(self, name))
         if self.resize is not None and self.fit in ("stretch", "pad"):
             raise ParamError(
                 f"--resize belongs to --fit crop, got --resize {self.resize} with --fit {self.fit}"

@@ -21,7 +21,6 @@ from loaders.checks import (
     from_plain,
     is_pair,
     is_whole,
-    refusal,
     to_plain,
 )
 from loaders.class_names import read_classes
@@ -36,8 +35,8 @@ from loaders.options import (
     parse_std,
 )
 from loaders.presets import PRESETS, Channels, Fit, Interpolation, Preset
-from xai_core.errors import ImageError, ParamError, UnsupportedModel
-from xai_core.model import Finding, Geometry
+from xai_core.errors import ImageError, ParamError
+from xai_core.model import Geometry
 
 __all__ = [
     "MAX_RESIZE",
@@ -59,7 +58,6 @@ __all__ = [
     "preset",
     "read_classes",
     "refuse_tiny",
-    "resolve",
 ]
 
 Array = NDArray[np.float32]
@@ -328,122 +326,3 @@ def for_imagenet(
         interpolation=interpolation,
         why=why,
     )
-
-
-def resolve(
-    options: Options,
-    recognised: Preprocessing | None,
-    *,
-    size: tuple[int, int],
-    channels: int,
-) -> tuple[Preprocessing, tuple[Finding, ...]]:
-    """Return what will be done, and what its user should know of it.
-
-    `recognised` is what the file or its architecture says, or None; `size` and `channels` are
-    the network's own. Whatever was asked explicitly wins. A recognised resize before a crop keeps
-    its ratio to the size; a crop that was asked for and not recognised takes all it can.
-    Raises ParamError for what cannot serve the network, UnsupportedModel for its channels.
-    """
-    if channels not in (1, 3):
-        raise UnsupportedModel(
-            f"The network takes {channels} channels; a photo gives 1 (grey) or 3 (colours). "
-            "Upload a network that was made for photos."
-        )
-    size = options.size or size
-    start, findings = _start(options, recognised, size, channels)
-
-    order = options.channels or start.channels
-    if (order == "grey") != (channels == 1):
-        rule = "grey for a network of 1 channel" if channels == 1 else "rgb or bgr for 3 channels"
-        raise refusal("channels", rule, order)
-    mean, std = start.mean, start.std
-    if order != start.channels:
-        # a preset's numbers belong to their colours and move with them
-        mean, std = mean[::-1], std[::-1]
-    if options.mean is not None:
-        mean = _spread("mean", options.mean, channels)
-    if options.std is not None:
-        std = _spread("std", options.std, channels)
-    same = (order, mean, std) == (start.channels, start.mean, start.std)
-    given = [f"--{name}" for name in ("mean", "std", "channels") if getattr(options, name)]
-
-    fit = options.fit or ("crop" if options.resize else start.fit)
-    resize = (options.resize or start.resize) if fit == "crop" else None
-    if options.resize and options.resize < min(size):
-        rule = f"at least the view's shorter side, {min(size)} px"
-        raise refusal("resize", rule, options.resize)
-    done = dataclasses.replace(
-        start,
-        name=start.name if same else "custom",
-        channels=order,
-        mean=mean,
-        std=std,
-        fit=fit,
-        resize=resize,
-        interpolation=options.interpolation or start.interpolation,
-        why=start.why if same else f"as asked with {', '.join(given)}",
-    )
-    return done, findings
-
-
-def _start(
-    options: Options, recognised: Preprocessing | None, size: tuple[int, int], channels: int
-) -> tuple[Preprocessing, tuple[Finding, ...]]:
-    """Return what is done where nothing but a preset was asked, at `size`."""
-    findings = []
-    frame: dict[str, Any] = {}
-    if recognised is not None:
-        resize = recognised.resize
-        if resize is not None and recognised.size != size:
-            resize = max(min(size), round(resize * min(size) / min(recognised.size)))
-        frame = {
-            "fit": recognised.fit,
-            "resize": resize,
-            "interpolation": recognised.interpolation,
-        }
-    asked = options.preprocessing
-    if asked != "auto":
-        start = preset(asked, size, channels=channels, why="asked for", **frame)
-        if recognised is not None and recognised.name not in (asked, "custom"):
-            message = (
-                f"The photo is prepared as {asked!r} because that was asked for; the model's own "
-                f"way is {recognised.name!r}" + (f" ({recognised.why})." if recognised.why else ".")
-            )
-            findings.append(Finding("info", message))
-    elif recognised is not None:
-        start = dataclasses.replace(recognised, size=size, resize=frame["resize"])
-        if (start.channels == "grey") != (channels == 1):
-            start = dataclasses.replace(start, **_recoloured(start, channels))
-    else:
-        start = preset("unit", size, channels=channels, why="nothing in the file says otherwise")
-        if options.mean is None or options.std is None:
-            message = (
-                "Nothing in the file says how its photos were prepared, so the network gets values "
-                "from 0 to 1 ('unit'). If it was trained on others its answers are wrong: choose "
-                "the pre-processing that it was trained with."
-            )
-            findings.append(Finding("warning", message))
-    recipe = PRESETS.get(start.name)
-    if channels == 1 and recipe is not None and len({*recipe.mean}) > 1 and options.mean is None:
-        message = (
-            f"The network takes one grey channel; {start.name!r} has three means and deviations, "
-            "and their average is used."
-        )
-        findings.append(Finding("info", message))
-    return start, tuple(findings)
-
-
-def _recoloured(start: Preprocessing, channels: int) -> dict[str, Any]:
-    """Return the fields of `start` for a network with the other number of channels."""
-    if channels == 3:
-        return {"channels": "rgb", "mean": start.mean * 3, "std": start.std * 3}
-    mean, std = math.fsum(start.mean) / 3, math.fsum(start.std) / 3
-    return {"channels": "grey", "mean": (mean,), "std": (std,)}
-
-
-def _spread(flag: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    if len(values) == 1:
-        return values * channels
-    if len(values) != channels:
-        raise refusal(flag, "one number for a network of 1 channel", list(values))
-    return values

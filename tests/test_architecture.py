@@ -12,8 +12,10 @@ from tests.conftest import ROOT
 ORDER = ("xai_core", "loaders", "workers", "ui", "pages")
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "tf_keras", "xplique"}
 LIBRARIES = {"pytorch_grad_cam", "lime"}
-ADAPTERS = {"loaders/keras_model.py", "loaders/onnx_model.py"} | {
-    f"loaders/torch_{part}.py" for part in ("model", "layers", "script")
+ADAPTERS = {
+    *(f"loaders/torch/{part}.py" for part in ("model", "layers", "script")),
+    *(f"loaders/keras/{part}.py" for part in ("model", "read")),
+    "loaders/onnx/model.py",
 }
 SOURCES = sorted(
     path

@@ -34,10 +34,10 @@ FRAMEWORKS: dict[str, tuple[str, ...]] = {
 OURS = ("loaders.images", "loaders.load", "workers.tasks", "workers.worker")
 ADAPTERS: dict[str, tuple[str, ...]] = {
     "plain": (),
-    "torch": ("loaders.torch_file",),
-    "keras": ("loaders.keras_file",),
-    "onnx": ("loaders.onnx_model",),
-    "both": ("loaders.torch_file", "loaders.keras_file"),
+    "torch": ("loaders.torch.file",),
+    "keras": ("loaders.keras.file",),
+    "onnx": ("loaders.onnx.model",),
+    "both": ("loaders.torch.file", "loaders.keras.file"),
 }
 REST = 3.0
 """Seconds without an order after which a mother imports what only some methods use."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workers.process import plain_text
 from xai_core.errors import JobError, UnsupportedModel, VitrineError
 from xai_core.explanation import Explanation
-from xai_core.model import Finding, Geometry
+from xai_core.model import About, Finding, Geometry
 
 Body = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
@@ -155,7 +155,10 @@ def _finding(finding: Body) -> Finding:
     level = finding["level"]
     if level not in ("info", "warning"):
         raise ValueError("a finding of no known level")
-    return Finding(level, plain_text(finding["message"], TEXT_CAP))
+    about = finding.get("about", "")
+    if about not in get_args(About):
+        raise ValueError("a finding about no known thing")
+    return Finding(level, plain_text(finding["message"], TEXT_CAP), about)
 
 
 def _array(arrays: Arrays, name: str, kind: type, ndim: int) -> NDArray[Any]:

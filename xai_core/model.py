@@ -18,14 +18,23 @@ from xai_core.perturb import MaskSource
 Array = NDArray[np.float32]
 HeadKind = Literal["logits", "softmax", "log-softmax", "sigmoid"]
 Level = Literal["info", "warning"]
+About = Literal[
+    "", "activation", "answers", "channels", "head", "labels", "layout", "mode", "output", "photo",
+    "preprocessing", "size", "weights",
+]  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One true sentence about a model that its user should know."""
+    """What a user should know of a model: what was found, from what, what to do if it is wrong.
+
+    A `warning` is what was assumed, or what is wrong. `about` names what it speaks of, so that a
+    page can put the control beside it.
+    """
 
     level: Level
     message: str
+    about: About = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,7 @@ def torch_model() -> Any:
     import torch
     from torch import nn
 
-    from loaders.torch_model import TorchModel
+    from loaders.torch.model import TorchModel
 
     values = {name: torch.from_numpy(array) for name, array in weights().items()}
     module = nn.Sequential(
@@ -56,7 +56,7 @@ def keras_model() -> Any:
     """Return the network behind KerasModel, with a softmax at its end."""
     import keras
 
-    from loaders.keras_model import KerasModel
+    from loaders.keras.model import KerasModel
 
     values = weights()
     layers = keras.layers

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from loaders.preprocessing import preset, resolve
+from loaders.preprocessing import preset
+from loaders.resolve import resolve
 from workers import tasks
 from workers.fetch import Cache
 from workers.jobs import Job, Queue

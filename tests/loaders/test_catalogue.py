@@ -7,8 +7,9 @@ import pytest
 from torchvision import models
 
 from assets import make_pretrained
-from loaders import architectures, catalogue, torch_file
+from loaders import architectures, catalogue
 from loaders.options import Options
+from loaders.torch import weights as torch_weights
 
 TORCHVISION = {entry.name: entry for entry in catalogue.pretrained() if entry.library != "Keras"}
 KERAS = {entry.title: entry for entry in catalogue.pretrained() if entry.library == "Keras"}
@@ -43,8 +44,8 @@ def test_a_row_is_its_weights(name):
 @pytest.mark.parametrize("name", models.list_models(module=models))
 def test_a_networks_photos_are_normalised_as_its_weights_say(name):
     transforms = models.get_model_weights(name).DEFAULT.transforms()
-    prepared = torch_file._preprocessing(name, {})
-    if name in torch_file.TRANSFORMS:  # the network would turn it into this one by itself
+    prepared = torch_weights._preprocessing(name, {})
+    if name in torch_weights.TRANSFORMS:  # the network would turn it into this one by itself
         assert prepared.mean == prepared.std == (0.5,) * 3
     else:
         assert (prepared.mean, prepared.std) == (tuple(transforms.mean), tuple(transforms.std))

@@ -20,8 +20,8 @@ from loaders.preprocessing import (
     parse_size,
     parse_std,
     preset,
-    resolve,
 )
+from loaders.resolve import resolve
 from xai_core.errors import ImageError, ParamError, UnsupportedModel
 
 SIDES = [(300, 400), (401, 299), (224, 224), (37, 91), (1000, 333), (225, 223), (8, 8)]
@@ -413,6 +413,11 @@ FULL = Options(
     source="class Net: ...",
     build="Net(5)",
     architecture="{}",
+    head="sigmoid",
+    output="logits",
+    weights="ema",
+    layout="channels-last",
+    activation="gelu",
 )
 
 
@@ -437,6 +442,11 @@ def test_options_from_text():
         "source": "class Net: ...",
         "build": "Net(5)",
         "architecture": "{}",
+        "head": "sigmoid",
+        "output": "logits",
+        "weights": "ema",
+        "layout": "channels-last",
+        "activation": "gelu",
     }
     assert set(flags) == {field.name for field in dataclasses.fields(Options)}
     assert Options.from_text(flags) == FULL

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loaders.keras_archive import datasets, measure
+from loaders.keras.archive import datasets, measure
 from xai_core.errors import LoadError
 
 TABLE = Path(__file__).resolve().parents[1] / "assets" / "keras_applications.json"

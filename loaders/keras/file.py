@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loaders import keras_archive, keras_weights, source
-from loaders.keras_audit import audit, named
+from loaders import source
+from loaders.keras import archive, weights
+from loaders.keras.audit import audit, named
 from loaders.preprocessing import Options
 from xai_core.errors import NeedsSource
 from xai_core.model import Finding
 
 if TYPE_CHECKING:
-    from loaders.keras_model import KerasModel
+    from loaders.keras.model import KerasModel
 
 
 def load(path: Path, options: Options, *, name: str) -> KerasModel:
@@ -24,15 +25,16 @@ def load(path: Path, options: Options, *, name: str) -> KerasModel:
     another network, NeedsSource for classes that are not Keras's, UnsupportedModel for one that
     is no image classifier and ParamError for an option that does not fit it.
     """
-    if not options.architecture and (known := keras_weights.recognise(path)):
+    if not options.architecture and (known := weights.recognise(path)):
         return _application(known, path, options, name)
-    archive = keras_archive.read(path, options.architecture)
-    objects = _audited(archive.config, options.source)
-    from loaders.keras_model import KerasModel, read
+    held = archive.read(path, options.architecture)
+    objects = _audited(held.config, options.source)
+    from loaders.keras.model import KerasModel
+    from loaders.keras.read import read
 
-    model, read_by = read(path, archive, objects)
+    model, read_by = read(path, held, objects)
     findings: list[Finding] = []
-    if archive.kind == "weights":
+    if held.kind == "weights":
         joined = "The network is its JSON's: all of its weights are the file's."
         findings.append(Finding("info", joined))
     if objects:
@@ -44,21 +46,19 @@ def load(path: Path, options: Options, *, name: str) -> KerasModel:
             Finding(
                 "info",
                 "Read by tf_keras, the older Keras: Keras 3 cannot rebuild this file"
-                + (f", which {archive.written_by} wrote." if archive.written_by else "."),
+                + (f", which {held.written_by} wrote." if held.written_by else "."),
             )
         )
     return KerasModel(
-        model, options, name=name, kind=archive.title, findings=tuple(findings), owned=True
+        model, options, name=name, kind=held.title, findings=tuple(findings), owned=True
     )
 
 
-def _application(
-    known: keras_weights.Application, path: Path, options: Options, name: str
-) -> KerasModel:
-    from loaders.keras_model import KerasModel
+def _application(known: weights.Application, path: Path, options: Options, name: str) -> KerasModel:
+    from loaders.keras.model import KerasModel
 
-    model = keras_weights.build(known)
-    keras_weights.fill(model, path)
+    model = weights.build(known)
+    weights.fill(model, path)
     found = (
         f"Recognised as {known.name} of keras.applications by its weights: all of the network's "
         "match in shape."

@@ -1,59 +1,30 @@
-"""PyTorch weights into a model: read strictly, recognised by shape, replaced heads rebuilt."""
+"""PyTorch weights into a model: recognised by shape, replaced heads rebuilt."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loaders import (
-    architectures,
-    other_networks,
-    source,
-    torch_contents,
-    torch_module,
-    torch_source,
-    vitrine_net,
-)
+from loaders import architectures, other_networks, source, vitrine_net
 from loaders.catalogue import labels_for
-from loaders.formats import EXPORTED, SAFETENSORS, TORCHSCRIPT, sniff
-from loaders.preprocessing import Options, Preprocessing, for_imagenet, preset, resolve
-from loaders.torch_contents import State
+from loaders.preprocessing import Options, Preprocessing, preset
+from loaders.resolve import resolve
+from loaders.torch import build, endings
+from loaders.torch.contents import State
+from loaders.torch.module import broken, from_module
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding, Head
 
 if TYPE_CHECKING:
-    from loaders.torch_model import TorchModel
+    from loaders.torch.model import TorchModel
 
 BUILT_IN = "vitrine_net"
 TRANSFORMS = ("inception_v3", "googlenet")
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "encoder.model.")
 
 
-def load(path: Path, options: Options, *, name: str) -> TorchModel:
-    """Load a classifier: weights of a torchvision one, or a file that brings its own network.
-
-    Raises LoadError for a file that is damaged or unsafe, NeedsSource for one whose network is
-    neither in it nor known, and UnsupportedModel for one that is no image classifier.
-    """
-    kind = sniff(path)
-    if kind is TORCHSCRIPT:
-        module = torch_module.read_script(path)
-        return _from_module(module, options, name=name, kind=kind.title)
-    if kind is EXPORTED:
-        module, shape = torch_module.read_exported(path)
-        return _from_module(module, options, name=name, kind=kind.title, shape=shape)
-    content, found_in, said = torch_contents.read(path, kind, options)
-    if not isinstance(content, dict):
-        return _from_module(
-            content, options, name=name, kind="PyTorch module", inside=found_in, said=said
-        )
-    title = "PyTorch state dict" if kind is not SAFETENSORS else "safetensors weights"
-    return _from_state(content, options, name=name, kind=title, inside=found_in, said=said)
-
-
-def _from_state(
+def from_state(
     state: State,
     options: Options,
     *,
@@ -63,11 +34,11 @@ def _from_state(
     said: tuple[Finding, ...] = (),
 ) -> TorchModel:
     """Recognise the network that the weights belong to, and fill it."""
-    from loaders.torch_model import TorchModel
+    from loaders.torch.model import TorchModel
 
     findings = list(said)
     if options.source:
-        module, built, matched = torch_source.network(
+        module, built, matched = build.network(
             source.run(options.source), options.build, (state, _unwrapped(state))
         )
         ran = Finding(
@@ -75,7 +46,7 @@ def _from_state(
             f"Its source was run in the sandbox, and {source.shown(built)} was built of it: all "
             f"{matched} of its tensors match the file's in name and shape.",
         )
-        return _from_module(module, options, name=name, kind=kind, inside=inside, said=(*said, ran))
+        return from_module(module, options, name=name, kind=kind, inside=inside, said=(*said, ran))
     state = _unwrapped(state)
     if count := _vitrine_classes(state):
         module, architecture = vitrine_net.build(count), BUILT_IN
@@ -115,11 +86,11 @@ def _from_state(
                 "pre-processing.",
             )
         )
-    findings += _broken(state)
+    findings += broken(state)
     preprocessing, said = resolve(options, recognised, size=recognised.size, channels=3)
     one = _classes(module) == 1
     if one:
-        findings.append(torch_module.ONE_UNIT)
+        findings.append(endings.ONE_UNIT)
     labels, named = labels_for(options, 2 if one else _classes(module), imagenet=library != "")
     return TorchModel(
         module,
@@ -131,84 +102,6 @@ def _from_state(
         head=Head("sigmoid") if one else None,
         findings=(*findings, *said, *named),
     )
-
-
-def _from_module(
-    module: Any,
-    options: Options,
-    *,
-    name: str,
-    kind: str,
-    inside: str = "",
-    shape: tuple[int, ...] = (),
-    said: tuple[Finding, ...] = (),
-) -> TorchModel:
-    """Serve a network that came with its file: find its size, its head and its pre-processing."""
-    from loaders.torch_model import TorchModel
-
-    state = {key: tensor.float() for key, tensor in module.state_dict().items()}
-    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
-    known = architectures.recognise(shapes)
-    channels = shape[1] if len(shape) == 4 and shape[1] else torch_module.channels_of(module)
-    if channels not in (1, 3):
-        raise UnsupportedModel(
-            f"The network takes {channels} channels; a classifier of photos takes 1 or 3."
-        )
-    sides = [(side, side) for side in torch_module.SIZES]
-    wanted = [options.size] if options.size else []
-    if len(shape) == 4 and shape[2] and shape[3]:
-        wanted.append((shape[2], shape[3]))
-    if row := architectures.table().get(known or ""):
-        wanted.append((row["size"], row["size"]))
-    try:
-        size = torch_module.runs_on(module, channels, [*wanted, *sides])
-    except UnsupportedModel as error:
-        if what := other_networks.by_tensors(state):
-            raise UnsupportedModel(other_networks.refusal(f"This is {what}")) from error
-        raise
-    module, head, about = torch_module.open_head(module, channels, size)
-    findings = [*said, about, *_broken(state)]
-    recognised = None
-    if known is not None:
-        # The module carries its own transform_input, so ImageNet's normalisation is the outer one.
-        recognised = for_imagenet(
-            "imagenet", size, resize=None, why=f"as torchvision trained {known}"
-        )
-        where = f", found under '{inside}'," if inside else ""
-        findings.append(
-            Finding("info", f"Its network{where} has the tensors of torchvision's {known}.")
-        )
-    elif not wanted:
-        findings.append(
-            Finding(
-                "warning",
-                f"Nothing in the file says the size of its photos: {size[0]} x {size[1]} pixels is "
-                "the first that it runs on.",
-            )
-        )
-    preprocessing, resolved = resolve(options, recognised, size=size, channels=channels)
-    classes = torch_module.classes_of(module, channels, size)
-    labels, named = labels_for(options, 2 if classes == 1 else classes, imagenet=known is not None)
-    return TorchModel(
-        module,
-        name=name,
-        kind=kind,
-        architecture=known or type(module).__name__,
-        preprocessing=preprocessing,
-        labels=labels,
-        head=head,
-        findings=(*findings, *resolved, *named),
-    )
-
-
-def _broken(state: State) -> list[Finding]:
-    if all(bool(tensor.isfinite().all()) for tensor in state.values()):
-        return []
-    said = (
-        "Some of the weights are infinite or not numbers: the training diverged, and what the "
-        "model says means nothing."
-    )
-    return [Finding("warning", said)]
 
 
 def _unwrapped(state: State) -> State:
@@ -272,7 +165,7 @@ def _build(architecture: str, state: State) -> tuple[Any, str]:
     """Return the network with a head that fits the file, and a sentence if it was rebuilt."""
     from torchvision import models
 
-    from loaders.torch_heads import fit_head
+    from loaders.torch.heads import fit_head
 
     settings: dict[str, Any] = {}
     if architecture in TRANSFORMS:

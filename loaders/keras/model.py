@@ -6,15 +6,11 @@ The only file that imports them. `KerasModel` also takes a model object, subclas
 from __future__ import annotations
 
 import contextlib
-import copy
 import importlib
-import json
 import math
 import re
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -22,13 +18,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from loaders import keras_head, keras_layers, keras_recognise, keras_weights
+from loaders import heads
 from loaders.catalogue import labels_for
-from loaders.keras_archive import CONFIG, WEIGHTS, Archive
-from loaders.keras_audit import printable
-from loaders.preprocessing import MAX_SIZE, Options, Preprocessing, resolve
+from loaders.keras import endings, inputs, layers, recognise
+from loaders.keras.read import reason
+from loaders.preprocessing import Options, Preprocessing
+from loaders.resolve import resolve
 from xai_core import perturb
-from xai_core.errors import LoadError, ParamError, UnsupportedModel, VitrineError
+from xai_core.errors import LoadError, ParamError, UnsupportedModel
 from xai_core.model import Finding, Head, HeadKind, Layer, Target
 from xai_core.perturb import MaskSource
 
@@ -36,181 +33,9 @@ Array = NDArray[np.float32]
 BATCH = 16
 """Images in one forward pass of the hot path; its memory is flat in the number of masks."""
 GRADIENT_BATCH = 8
-USUAL_SIDE = 224
-_SPARE = 100_000
-"""Numbers that a network may hold beyond those in its file: seeds, counters, fresh statistics."""
 _TINY = 1e-30
 _AT_REST = re.compile("Dropout|Noise|ActivityRegularization|Identity")
 _STILL_THE_PHOTO = ("Rescaling", "Normalization", "Random", "TFOpLambda", "SlicingOpLambda")
-
-
-def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any, str]:
-    """Return the model of an audited file and the library that read it, `keras` or `tf_keras`.
-
-    `objects` are the classes and functions that are not Keras's own, by the file's names. Neither
-    library compiles it, and both stop before they allocate more than the file holds. Raises
-    LoadError with both reasons where neither reads it.
-    """
-    reasons: list[str] = []
-    first: Exception | None = None
-    unfit: VitrineError | None = None
-    readers: tuple[tuple[str, Callable[[Path, Archive], Any]], ...] = (
-        ("keras", _read_keras),
-        ("tf_keras", _read_tf_keras),
-    )
-    for library, reader in readers:
-        budget = _Budget(archive.elements + _SPARE)
-        try:
-            with warnings.catch_warnings(), budget, _scopes(objects):
-                warnings.simplefilter("ignore")
-                return reader(path, archive), library
-        except Exception as error:  # a malformed file may end in any of Python's own
-            if budget.refusal:
-                raise LoadError(budget.refusal) from error
-            if isinstance(error, VitrineError):
-                if archive.kind != "weights":
-                    raise
-                unfit = unfit or error
-            first = first or error
-            reasons.append(_reason(error))
-    if unfit is not None:
-        raise unfit
-    if archive.written_by.startswith("Keras 1"):
-        raise LoadError(
-            f"{archive.written_by} wrote this file, and no Keras of today reads what Keras 1 "
-            "wrote. Open it with Keras 2.0 to 2.2, which still does, and save it again: "
-            "model.save('model.h5')."
-        )
-    if archive.written_by.startswith("Keras 3"):
-        if archive.kind == "hdf5":
-            why = " from HDF5, which does not hold all that a network of Keras 3 may be made of."
-        else:
-            why = f": {reasons[0]}."
-        raise LoadError(
-            f"Keras 3 wrote this file and cannot rebuild it{why} Save it again where it was made, "
-            "as model.save('model.keras')."
-        ) from first
-    raise LoadError(
-        f"Neither Keras 3 nor tf_keras can rebuild this file. Keras 3: {reasons[0]} | tf_keras: "
-        f"{reasons[1]} | Save it again with the Keras that made it, as model.save('model.keras')."
-    )
-
-
-@contextlib.contextmanager
-def _scopes(objects: Mapping[str, Any]) -> Iterator[None]:
-    """Let both libraries find somebody's own classes and functions."""
-    if not objects:
-        yield
-        return
-    other = importlib.import_module("tf_keras")
-    with (
-        keras.saving.custom_object_scope(objects),
-        other.saving.custom_object_scope(objects),
-    ):
-        yield
-
-
-# By content and not by suffix: the public load_model of both looks at the name's ending only.
-def _read_keras(path: Path, archive: Archive) -> Any:
-    if archive.kind == "weights":
-        # Either library may change what it is given.
-        return _join(_build_keras(copy.deepcopy(archive.config)), path)
-    if archive.kind == "hdf5":
-        legacy = importlib.import_module("keras.src.legacy.saving.legacy_h5_format")
-        return legacy.load_model_from_hdf5(str(path), compile=False, safe_mode=True)
-    library = importlib.import_module("keras.src.saving.saving_lib")
-    with path.open("rb") as file:
-        return library.load_model(file, compile=False, safe_mode=True)
-
-
-def _join(model: Any, path: Path) -> Any:
-    keras_weights.fill(model, path)
-    return model
-
-
-def _build_keras(config: dict[str, Any]) -> Any:
-    if "module" in config:
-        saving = importlib.import_module("keras.src.saving.serialization_lib")
-        return saving.deserialize_keras_object(config, safe_mode=True)
-    older = importlib.import_module("keras.src.legacy.saving.saving_utils")
-    return older.model_from_config(config)
-
-
-def _read_tf_keras(path: Path, archive: Archive) -> Any:
-    library = importlib.import_module("tf_keras")
-    convnext = importlib.import_module("tf_keras.src.applications.convnext")
-    # tf_keras saves this layer of its own and does not find it again.
-    with library.saving.custom_object_scope({"LayerScale": convnext.LayerScale}):
-        return _open_tf_keras(path, archive)
-
-
-def _open_tf_keras(path: Path, archive: Archive) -> Any:
-    if archive.kind == "weights":
-        library = importlib.import_module("tf_keras")
-        return _join(library.models.model_from_json(json.dumps(archive.config)), path)
-    if archive.kind == "hdf5":
-        legacy = importlib.import_module("tf_keras.src.saving.legacy.hdf5_format")
-        return legacy.load_model_from_hdf5(str(path), compile=False)
-    # tf_keras would open the archive for writing
-    library = importlib.import_module("tf_keras.src.saving.saving_lib")
-    serialization = importlib.import_module("tf_keras.src.saving.serialization_lib")
-    with zipfile.ZipFile(path) as archive_file:
-        config = {**json.loads(archive_file.read(CONFIG)), "compile_config": None}
-        with serialization.ObjectSharingScope():
-            model = serialization.deserialize_keras_object(config, safe_mode=True)
-        store = library.H5IOStore(WEIGHTS, archive=archive_file, mode="r")
-        try:
-            library._load_state(
-                model,
-                weights_store=store,
-                assets_store=None,
-                inner_path="",
-                visited_trackables=set(),
-            )
-        finally:
-            store.close()
-    return model
-
-
-class _Budget(contextlib.ExitStack):
-    """Counts the variables that Keras makes, and stops it before one that the file cannot fill."""
-
-    def __init__(self, elements: int) -> None:
-        super().__init__()
-        self.left, self.refusal = elements, ""
-
-    def spend(self, shape: Any) -> None:
-        """Take a variable's elements off what is left. Raises LoadError."""
-        if shape is None or any(side is None for side in shape):
-            return
-        count = math.prod(int(side) for side in shape)
-        self.left -= count
-        if self.left < 0:
-            sides = " x ".join(str(int(side)) for side in shape) or "1"
-            self.refusal = (
-                f"The file declares weights of {sides} numbers and holds too few to fill them: it "
-                "is damaged or was made to exhaust the memory."
-            )
-            raise LoadError(self.refusal)
-
-    def __enter__(self) -> _Budget:
-        super().__enter__()
-        make = keras.Variable.__init__
-
-        def counted(
-            variable: Any, initializer: Any, shape: Any = None, *args: Any, **kwargs: Any
-        ) -> None:
-            self.spend(shape)
-            make(variable, initializer, shape, *args, **kwargs)
-
-        def creator(next_creator: Callable[..., Any], **kwargs: Any) -> Any:
-            self.spend(kwargs.get("shape"))  # tf_keras says it, Keras 3 does not
-            return next_creator(**kwargs)
-
-        self.callback(setattr, keras.Variable, "__init__", make)
-        keras.Variable.__init__ = counted
-        self.enter_context(tf.variable_creator_scope(creator))
-        return self
 
 
 class KerasModel:
@@ -238,15 +63,13 @@ class KerasModel:
         options = options or Options()
         self.framework = "keras" if isinstance(model, keras.Model) else "tf_keras"
         self.name, self.kind = name or str(model.name), kind
-        known = keras_recognise.application(model)
-        self.architecture = known.title if known else _described(model)
+        known = recognise.application(model)
+        self.architecture = known.title if known else inputs.described(model)
         said = list(findings)
 
-        self.channels, size, sized = _input(model, options, known, preprocessing)
+        self.channels, size, sized = inputs.taken(model, options, known, preprocessing)
         said += sized
-        recognised = preprocessing or keras_recognise.preprocessing(
-            model, known, size, self.channels
-        )
+        recognised = preprocessing or recognise.preprocessing(model, known, size, self.channels)
         self.preprocessing, resolved = resolve(
             options, recognised, size=size, channels=self.channels
         )
@@ -461,7 +284,7 @@ class KerasModel:
                 seen.append(output)
             return output
 
-        with keras_layers.intercepted({path: self._sites[path]}, see):
+        with layers.intercepted({path: self._sites[path]}, see):
             yield seen
 
     def _path(self, layer: str) -> str:
@@ -499,26 +322,26 @@ class KerasModel:
                 warnings.simplefilter("ignore")
                 if not self._model.built:  # a subclassed model makes its layers when it is called
                     self._model(prepared[:1], training=False)
-                tree = keras_layers.tree(self._model)
-                with keras_layers.intercepted(tree, see):
+                tree = layers.tree(self._model)
+                with layers.intercepted(tree, see):
                     outputs = self._model(prepared, training=False)
         except Exception as error:  # whatever a network's own layers may raise
             raise LoadError(
                 f"The network does not run on a photo of {views.shape[1]} x {views.shape[2]} "
                 f"pixels with {self.channels} channel{'s' * (self.channels > 1)} "
-                f"({_reason(error)})."
+                f"({reason(error)})."
             ) from error
         scores = _scores(outputs, len(views))
         rows: list[Layer] = []
         listed: set[int] = set()
         for path, shape in found.items():
-            measured = keras_layers.map_shape(shape, len(views))
+            measured = layers.map_shape(shape, len(views))
             if measured is None:
                 continue
             layer = tree[path]
             self._sites[path] = layer
             kind, (height, width, channels) = type(layer).__name__, measured
-            if order[path] in listed or keras_layers.is_model(layer) or _AT_REST.search(kind):
+            if order[path] in listed or layers.is_model(layer) or _AT_REST.search(kind):
                 continue  # the same map under a second name
             photo = (height, width) == self.input_size and channels == self.channels
             if photo and kind.startswith(_STILL_THE_PHOTO):
@@ -534,7 +357,7 @@ class KerasModel:
         """Take the last activation off. `outputs` are the network's own on the probe views."""
         findings: list[Finding] = []
         units = outputs.shape[1]
-        ending = keras_head.ending(self._model)
+        ending = endings.ending(self._model)
         kind = ending.kind if ending else None
         if units == 1 and kind == "softmax":
             raise UnsupportedModel(
@@ -542,7 +365,7 @@ class KerasModel:
                 "nothing that could be explained. Train it with a sigmoid instead."
             )
         if kind is None or (kind != "logits" and not self._take_off(outputs, kind, owned)):
-            kind = keras_head.probed(outputs)
+            kind = heads.told(outputs)
             self._undo = kind if kind in ("softmax", "sigmoid") else None
             name = f"an activation {ending.name!r}" if ending else "no activation that can be seen"
             findings.append(
@@ -572,7 +395,7 @@ class KerasModel:
             except Exception:  # whatever somebody's own layers raise when they are copied
                 return False
         views = _probe_views(self.input_size)
-        ending = keras_head.ending(self._model)
+        ending = endings.ending(self._model)
         if ending is None:
             return False
         undo = ending.take_off()
@@ -600,94 +423,6 @@ _ANSWERS = {
 }
 
 
-def _described(model: Any) -> str:
-    kind = type(model).__name__
-    layers = len(getattr(model, "layers", ()))
-    return f"{kind} network of {layers} layers" if layers else kind
-
-
-def _input(
-    model: Any,
-    options: Options,
-    known: keras_recognise.Application | None,
-    preprocessing: Preprocessing | None,
-) -> tuple[int, tuple[int, int], list[Finding]]:
-    """Return channels and size of the network's input, with what is assumed about them."""
-    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    for tensors, what in ((inputs, "inputs"), (outputs, "outputs")):
-        if tensors and len(tensors) > 1:
-            raise UnsupportedModel(
-                f"This network has {len(tensors)} {what}; an image classifier has one."
-            )
-    usual = known.side if known else USUAL_SIDE
-    usual_size = preprocessing.size if preprocessing else options.size or (usual, usual)
-    if not inputs and (built := _built_on(model)):
-        return built[2], options.size or built[:2], []
-    if not inputs:  # subclassed: nothing says what it takes
-        channels = 1 if "grey" in (options.channels, getattr(preprocessing, "channels", "")) else 3
-        if options.size or preprocessing is not None:
-            return channels, options.size or usual_size, []
-        return channels, usual_size, [_assumed(usual_size)]
-    shape = tuple(inputs[0].shape)
-    if len(shape) != 4:
-        raise UnsupportedModel(
-            f"This network takes inputs of shape {_sides(shape)}; an image classifier takes "
-            "height x width x channels."
-        )
-    height, width, channels = shape[1:]
-    if channels not in (1, 3):
-        if height in (1, 3):
-            raise UnsupportedModel(
-                f"This network expects its channels first ({_sides(shape)}), which TensorFlow "
-                "runs on a GPU only. Rebuild it with channels_last."
-            )
-        raise UnsupportedModel(
-            f"This network takes {channels or 'any number of'} channels; photos have 3 "
-            "(colour) or 1 (grey)."
-        )
-    size = (height or usual_size[0], width or usual_size[1])
-    if max(size) > MAX_SIZE:
-        raise UnsupportedModel(
-            f"This network takes photos of {size[0]} x {size[1]} pixels; up to {MAX_SIZE} a side "
-            "are served."
-        )
-    if options.size and options.size != size:
-        raise ParamError(
-            f"--size must be {size[0]}x{size[1]}, the network's own, got "
-            f"{options.size[0]}x{options.size[1]}"
-        )
-    free = None in (height, width) and not options.size and preprocessing is None
-    return channels, size, [_assumed(size)] if free else []
-
-
-def _built_on(model: Any) -> tuple[int, int, int] | None:
-    """Return height, width and channels of the photos that a subclassed network was built on."""
-    build: Callable[[], dict[str, Any] | None] = getattr(model, "get_build_config", dict)
-    match (build() or {}).get("input_shape"):
-        case (_, int(height), int(width), (1 | 3) as channels) if height and width:
-            return height, width, channels
-    return None
-
-
-def _assumed(size: tuple[int, int]) -> Finding:
-    return Finding(
-        "warning",
-        f"The network takes photos of any size; {size[0]} x {size[1]} pixels is assumed. Set the "
-        "size that it was trained with.",
-    )
-
-
-def _reason(error: Exception) -> str:
-    """Return the line of an error that says something, as text that can be shown."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
-    said = [line.strip() for line in lines if line.strip() and "Exception encountered" not in line]
-    return printable(said[0] if said else type(error).__name__, 160).rstrip(".")
-
-
-def _sides(shape: tuple[Any, ...]) -> str:
-    return "[" + ", ".join("N" if side is None else str(side) for side in shape) + "]"
-
-
 def _single(outputs: Any) -> Any:
     """Unwrap the list of one output that models of old files give."""
     if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
@@ -706,8 +441,8 @@ def _scores(outputs: Any, count: int) -> Array:
     shape = tuple(outputs.shape)
     if len(shape) < 2 or shape[0] != count or any(side != 1 for side in shape[1:-1]):
         raise UnsupportedModel(
-            f"This network gives an array {_sides((None, *shape[1:]))} for each photo, not one row "
-            "of class scores: it is no image classifier."
+            f"This network gives an array {inputs.sides((None, *shape[1:]))} for each photo, not "
+            "one row of class scores: it is no image classifier."
         )
     return np.asarray(tf.cast(outputs, tf.float32)).reshape(count, shape[-1])
 

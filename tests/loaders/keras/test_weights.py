@@ -12,7 +12,8 @@ pytest.importorskip("tensorflow")
 import keras
 import tf_keras
 
-from loaders import keras_file, keras_weights
+from loaders.keras import file as loader
+from loaders.keras import weights
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError
 
@@ -57,7 +58,7 @@ def mobilenet():
 def test_an_application_is_recognised_and_filled(mobilenet, tmp_path):
     path = saved(mobilenet, tmp_path / "m.h5")
     path = path.rename(tmp_path / "upload")  # the name is nobody's business
-    model = keras_file.load(path, Options(), name="mine")
+    model = loader.load(path, Options(), name="mine")
     assert (model.architecture, model.kind, len(model.labels)) == (
         "MobileNetV2",
         "Keras weights",
@@ -75,7 +76,7 @@ def test_an_application_is_recognised_and_filled(mobilenet, tmp_path):
 
 def test_an_application_is_recognised_in_the_newer_layout(mobilenet, tmp_path):
     path = saved(mobilenet, tmp_path / "m.weights.h5")
-    assert keras_weights.recognise(path) == ("MobileNetV2", 7)
+    assert weights.recognise(path) == ("MobileNetV2", 7)
 
 
 @pytest.mark.parametrize("writer", LIBRARIES)
@@ -86,9 +87,9 @@ def test_weights_find_their_network(tmp_path, writer, reader, name):
         pytest.skip("Keras 3 does not write it")
     model, other = scattered(tiny(LIBRARIES[writer])), tiny(LIBRARIES[reader])
     path = saved(model, tmp_path / name)
-    assert keras_weights.is_weights_only(path)
-    assert keras_weights.recognise(path) is None
-    keras_weights.fill(other, path)
+    assert weights.is_weights_only(path)
+    assert weights.recognise(path) is None
+    weights.fill(other, path)
     views = np.random.default_rng(1).random((2, 8, 8, 3), np.float32)
     np.testing.assert_allclose(np.asarray(other(views)), np.asarray(model(views)), atol=1e-5)
 
@@ -96,9 +97,9 @@ def test_weights_find_their_network(tmp_path, writer, reader, name):
 def test_weights_of_another_network_are_refused(tmp_path):
     path = saved(tiny(tf_keras), tmp_path / "m.h5")
     with pytest.raises(LoadError, match=r"another network: a tensor \[3\] is in the file"):
-        keras_weights.fill(tiny(keras, units=5), path)
+        weights.fill(tiny(keras, units=5), path)
     with pytest.raises(LoadError, match="belong to another network"):
-        keras_weights.fill(tiny(keras, filters=5), path)
+        weights.fill(tiny(keras, filters=5), path)
 
 
 def test_the_same_shapes_under_other_names_are_refused(tmp_path):
@@ -106,16 +107,16 @@ def test_the_same_shapes_under_other_names_are_refused(tmp_path):
     with h5py.File(path, "r+") as file:
         file.move("layers/conv2d", "layers/other")
     with pytest.raises(LoadError, match="which belong where"):
-        keras_weights.fill(tiny(keras), path)
+        weights.fill(tiny(keras), path)
 
 
 def test_a_whole_model_is_not_weights_alone(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tiny(tf_keras).save(tmp_path / "m.h5")
-    assert not keras_weights.is_weights_only(tmp_path / "m.h5")
+    assert not weights.is_weights_only(tmp_path / "m.h5")
     (tmp_path / "cut.h5").write_bytes((tmp_path / "m.h5").read_bytes()[:3000])
-    assert not keras_weights.is_weights_only(tmp_path / "cut.h5")
+    assert not weights.is_weights_only(tmp_path / "cut.h5")
 
 
 def test_weights_outside_the_file_are_refused(mobilenet, tmp_path):
@@ -124,7 +125,7 @@ def test_weights_outside_the_file_are_refused(mobilenet, tmp_path):
         del file["Conv1/Conv1/kernel:0"]
         file["Conv1/Conv1/kernel:0"] = h5py.ExternalLink("/etc/passwd", "/kernel")
     with pytest.raises(LoadError, match="points elsewhere"):
-        keras_file.load(path, Options(), name="m")
+        loader.load(path, Options(), name="m")
 
 
 @pytest.mark.parametrize("name", ["MobileNet", "MobileNetV3Small"])
@@ -132,14 +133,14 @@ def test_the_table_is_the_librarys(name):
     model = getattr(keras.applications, name)(weights=None, classes=1000)
     shapes = [tuple(weight.shape) for weight in model.weights if weight.shape]
     (digest,) = (
-        keras_weights.body_digest(body)
-        for body, classes in keras_weights.without_head(shapes)
+        weights.body_digest(body)
+        for body, classes in weights.without_head(shapes)
         if classes == 1000
     )
-    assert keras_weights.table()[name] == digest
+    assert weights.table()[name] == digest
 
 
 def test_no_two_networks_share_a_digest():
-    table = keras_weights.table()
+    table = weights.table()
     assert len(set(table.values())) == len(table)
     assert table.keys() == {name for name in dir(keras.applications) if name[0].isupper()}

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from loaders import keras_audit
-from loaders.keras_audit import audit
+from loaders.keras import audit as module
+from loaders.keras.audit import audit
 from xai_core.errors import LoadError, UnsupportedModel
 
 DENSE = {
@@ -127,6 +127,6 @@ def test_endless_nesting_is_refused():
 
 
 def test_no_name_that_runs_code_is_on_a_list():
-    allowed = keras_audit.LAYERS | keras_audit.MODELS | keras_audit.PARTS | keras_audit.TRAINING
-    assert not allowed & keras_audit.CODE.keys()
-    assert not keras_audit.OPERATIONS & {"Map", "Scan", "Cond", "WhileLoop", "VectorizedMap"}
+    allowed = module.LAYERS | module.MODELS | module.PARTS | module.TRAINING
+    assert not allowed & module.CODE.keys()
+    assert not module.OPERATIONS & {"Map", "Scan", "Cond", "WhileLoop", "VectorizedMap"}

@@ -8,21 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from loaders.heads import by_name
 from xai_core.model import HeadKind
 
-Array = NDArray[np.float32]
-_KINDS: dict[str, HeadKind] = {
-    "softmax": "softmax",
-    "softmax_v2": "softmax",
-    "log_softmax": "log-softmax",
-    "log_softmax_v2": "log-softmax",
-    "logsoftmax": "log-softmax",
-    "sigmoid": "sigmoid",
-    "linear": "logits",
-}
 # what may stand between the last activation and the output, and changes no number
 _PASSED = ("Flatten", "Reshape", "Dropout", "Identity", "Squeeze", "Cast", "SpatialDropout2D")
 
@@ -70,11 +58,12 @@ def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
             layer.activation = _linear
             return lambda: setattr(layer, "activation", activation)
 
-        return Ending(_KINDS.get(name), name, linear)
+        return Ending(by_name(name), name, linear)
     name = kind.lower()
     if kind == "TFOpLambda":
         name = str(layer.get_config()["function"]).rsplit(".", 1)[-1]
-    if name not in _KINDS:
+    known = by_name(name)
+    if known is None:
         return None
     if getattr(layer, "axis", -1) not in (-1, 1):
         return None
@@ -90,7 +79,7 @@ def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
 
         return put_back
 
-    return Ending(_KINDS[name], name, skip)
+    return Ending(known, name, skip)
 
 
 def _named(activation: Any) -> str:
@@ -101,16 +90,3 @@ def _named(activation: Any) -> str:
 def _linear(scores: Any) -> Any:
     """Return the scores as they are; stands in for an activation that was taken off."""
     return scores
-
-
-def probed(outputs: Array) -> HeadKind:
-    """Tell what a network's outputs `[N, units]` on a few views look like."""
-    values = np.asarray(outputs, np.float64)
-    if values.shape[1] > 1:
-        if (values >= 0).all() and np.allclose(values.sum(1), 1, atol=1e-3):
-            return "softmax"
-        if (values <= 0).all() and np.allclose(np.exp(values).sum(1), 1, atol=1e-3):
-            return "log-softmax"
-    if (values >= 0).all() and (values <= 1).all():
-        return "sigmoid"
-    return "logits"

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from loaders import keras_archive
+from loaders.keras import archive
 from xai_core.errors import LoadError
 
 CONFIG = {
@@ -52,21 +52,21 @@ def hdf5(path, config=CONFIG, shape=(4, 3), **options):
 
 def refusal(path):
     with pytest.raises(LoadError) as refused:
-        keras_archive.read(path)
+        archive.read(path)
     return str(refused.value)
 
 
 def test_both_kinds_are_told_by_content(tmp_path):
-    archive = keras_archive.read(zipped(tmp_path / "model.bin"))
-    assert (archive.kind, archive.elements, archive.written_by) == ("keras-zip", 12, "Keras 3.9.0")
-    assert archive.config == CONFIG
-    archive = keras_archive.read(hdf5(tmp_path / "model.keras"))
-    assert (archive.kind, archive.elements, archive.written_by) == ("hdf5", 12, "Keras 2.0.5")
+    held = archive.read(zipped(tmp_path / "model.bin"))
+    assert (held.kind, held.elements, held.written_by) == ("keras-zip", 12, "Keras 3.9.0")
+    assert held.config == CONFIG
+    held = archive.read(hdf5(tmp_path / "model.keras"))
+    assert (held.kind, held.elements, held.written_by) == ("hdf5", 12, "Keras 2.0.5")
 
 
 def test_training_settings_are_left_out(tmp_path):
     config = {**CONFIG, "compile_config": {"loss": {"class_name": "MyLoss"}}}
-    assert keras_archive.read(zipped(tmp_path / "m.keras", config)).config == CONFIG
+    assert archive.read(zipped(tmp_path / "m.keras", config)).config == CONFIG
 
 
 def test_text_is_refused(tmp_path):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from loaders.preprocessing import Preprocessing
-from loaders.torch_layers import Layout, Modules
-from loaders.torch_script import Graph
+from loaders.torch.layers import Layout, Modules
+from loaders.torch.script import Graph
 from xai_core import perturb
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
 from xai_core.model import Finding, Head, HeadKind, Layer, Target

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from loaders.keras_audit import layers, printable
+from loaders.keras.audit import layers, printable
 from xai_core.errors import LoadError, NeedsArchitecture
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"

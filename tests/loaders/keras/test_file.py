@@ -16,7 +16,9 @@ import keras
 import tensorflow as tf
 import tf_keras
 
-from loaders import keras_audit, keras_file, keras_model
+from loaders.keras import audit
+from loaders.keras import file as loader
+from loaders.keras import read as reading
 from loaders.load import load
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
@@ -117,7 +119,7 @@ def test_a_backbone_with_a_head_of_ones_own(tmp_path, writer):
             layers.Dense(3, activation="softmax"),
         ]
     )
-    read = keras_file.load(saved(model, tmp_path / "m.h5"), Options(), name="own")
+    read = loader.load(saved(model, tmp_path / "m.h5"), Options(), name="own")
     assert (read.framework, read.architecture) == (writer, "ResNet")
     assert ("tf_keras" in messages(read)) == (writer == "tf_keras")
     assert read.preprocessing.name == "caffe"
@@ -144,7 +146,7 @@ def test_scaling_inside_and_one_sigmoid(tmp_path, writer, ending):
     library = LIBRARIES[writer]
     dense = library.layers.Dense(1, activation="sigmoid")
     model = small(library, dense, front=[library.layers.Rescaling(1 / 255)])
-    read = keras_file.load(saved(model, tmp_path / f"m{ending}"), Options(), name="two")
+    read = loader.load(saved(model, tmp_path / f"m{ending}"), Options(), name="two")
     assert read.preprocessing.name == "raw"
     assert "Rescaling" in read.preprocessing.why
     assert (read.head.kind, read.head.exclusive, len(read.labels)) == ("sigmoid", True, 2)
@@ -160,7 +162,7 @@ def test_scaling_inside_and_one_sigmoid(tmp_path, writer, ending):
 def test_the_suffix_does_not_matter(tmp_path):
     path = saved(small(keras, keras.layers.Dense(2)), tmp_path / "m.keras")
     other = path.rename(tmp_path / "model.pth")
-    assert keras_file.load(other, Options(), name="m").kind == "Keras archive"
+    assert loader.load(other, Options(), name="m").kind == "Keras archive"
 
 
 def test_arithmetic_on_tensors(tmp_path):
@@ -171,7 +173,7 @@ def test_arithmetic_on_tensors(tmp_path):
         scores = library.layers.Dense(3)(library.layers.GlobalMaxPooling2D()(maps))
         soft = keras.ops.softmax if library is keras else tf.nn.softmax
         model = library.Model(image, soft(scores))
-        read = keras_file.load(saved(model, tmp_path / f"{name}.keras"), Options(), name="m")
+        read = loader.load(saved(model, tmp_path / f"{name}.keras"), Options(), name="m")
         assert (read.framework, read.head.kind) == (name, "softmax")
         assert read.preprocessing.name == "raw"
         assert [layer.kind for layer in read.layers()] == ["Conv2D"]
@@ -184,7 +186,7 @@ def test_a_compiled_submodel_brings_its_training(tmp_path):
     inner = small(keras, keras.layers.Dense(4))
     inner.compile("adam", keras.losses.MeanSquaredError(), metrics=["accuracy"])
     model = keras.Sequential([start(keras, (16, 16, 3)), inner, keras.layers.Dense(3)])
-    read = keras_file.load(saved(model, tmp_path / "m.keras"), Options(), name="m")
+    read = loader.load(saved(model, tmp_path / "m.keras"), Options(), name="m")
     assert len(read.labels) == 3
 
 
@@ -193,19 +195,19 @@ def test_a_compiled_submodel_brings_its_training(tmp_path):
 
 def test_class_names(tmp_path):
     path = saved(small(keras, keras.layers.Dense(2)), tmp_path / "m.keras")
-    assert keras_file.load(path, Options(classes=("a", "b")), name="m").labels == ("a", "b")
-    assert keras_file.load(path, Options(), name="m").labels == ("class 0", "class 1")
+    assert loader.load(path, Options(classes=("a", "b")), name="m").labels == ("a", "b")
+    assert loader.load(path, Options(), name="m").labels == ("class 0", "class 1")
     with pytest.raises(LoadError, match="3 class names were given and the model has 2"):
-        keras_file.load(path, Options(classes=("a", "b", "c")), name="m")
+        loader.load(path, Options(classes=("a", "b", "c")), name="m")
 
 
 def test_a_network_of_any_size(tmp_path):
     model = small(keras, keras.layers.Dense(2), shape=(None, None, 3))
     path = saved(model, tmp_path / "m.keras")
-    read = keras_file.load(path, Options(), name="m")
+    read = loader.load(path, Options(), name="m")
     assert read.input_size == (224, 224)
     assert "224 x 224 pixels is assumed" in messages(read)
-    asked = keras_file.load(path, Options(size=(40, 60)), name="m")
+    asked = loader.load(path, Options(size=(40, 60)), name="m")
     assert asked.input_size == (40, 60)
     assert asked.logits(np.zeros((2, 40, 60, 3), np.float32)).shape == (2, 2)
     assert "assumed" not in messages(asked)
@@ -216,7 +218,7 @@ def test_a_network_of_any_size(tmp_path):
 
 def refused(model, path, error=UnsupportedModel):
     with pytest.raises(error) as caught:
-        keras_file.load(saved(model, path), Options(), name="m")
+        loader.load(saved(model, path), Options(), name="m")
     return str(caught.value)
 
 
@@ -285,16 +287,16 @@ def test_a_bomb_between_two_layers_is_refused_before_it_is_built(tmp_path):
         file["model_weights/dense/kernel"] = np.zeros((1, 31_500), np.float32)
         file["model_weights/conv2d/bias"] = np.zeros(4, np.float32)
     with pytest.raises(LoadError, match=r"declares weights of .* too few to fill them"):
-        keras_file.load(tmp_path / "m.h5", Options(), name="m")
+        loader.load(tmp_path / "m.h5", Options(), name="m")
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_budget_counts_both_libraries_variables(library):
     layer = LIBRARIES[library].layers.Dense(10)
-    with keras_model._Budget(39), pytest.raises(LoadError, match="weights of 4 x 10"):
+    with reading._Budget(39), pytest.raises(LoadError, match="weights of 4 x 10"):
         layer.build((None, 4))
     layer = LIBRARIES[library].layers.Dense(10)
-    with keras_model._Budget(50) as budget:
+    with reading._Budget(50) as budget:
         layer.build((None, 4))
     assert budget.left == 0
 
@@ -305,7 +307,7 @@ def test_tf_keras_finds_the_layer_that_it_forgets(tmp_path, ending):
 
     body = small(tf_keras, tf_keras.layers.Dense(2), front=(LayerScale(0.5, 3),))
     path = saved(body, tmp_path / f"m.{ending}")
-    model = keras_file.load(path, Options(preprocessing="unit"), name="m")
+    model = loader.load(path, Options(preprocessing="unit"), name="m")
     view = np.random.default_rng(0).random((1, 16, 16, 3), np.float32)
     np.testing.assert_allclose(model.logits(view), body(view), atol=1e-5)
 
@@ -317,7 +319,7 @@ def test_what_neither_library_reads_gives_both_reasons(tmp_path):
         config["config"]["layers"][1]["config"]["padding"] = "sideways"
         file.attrs["model_config"] = json.dumps(config)
     with pytest.raises(LoadError, match="Neither Keras 3 nor tf_keras") as caught:
-        keras_file.load(path, Options(), name="m")
+        loader.load(path, Options(), name="m")
     assert str(caught.value).count("|") == 2
     assert "\n" not in str(caught.value)
 
@@ -351,7 +353,7 @@ def test_every_layer_of_keras_is_allowed_or_known_to_be_refused():
         for name, value in vars(keras.layers).items()
         if isinstance(value, type) and issubclass(value, keras.layers.Layer)
     }
-    assert own - keras_audit.LAYERS == known
+    assert own - audit.LAYERS == known
 
 
 def test_every_allowed_layer_exists():
@@ -359,16 +361,16 @@ def test_every_allowed_layer_exists():
     elsewhere |= {"GroupedQueryAttention", "SyncBatchNormalization"}
     missing = {
         name
-        for name in keras_audit.LAYERS
+        for name in audit.LAYERS
         if not any(hasattr(library.layers, name) for library in LIBRARIES.values())
     }
     assert missing <= elsewhere
 
 
 def test_a_file_of_keras_1_says_which_keras_still_reads_it(tmp_path):
-    older = Path(__file__).resolve().parents[1] / "data" / "older" / "Keras-1.2.2.zip"
+    older = Path(__file__).resolve().parents[2] / "data" / "older" / "Keras-1.2.2.zip"
     with zipfile.ZipFile(older) as archive:
         for name in ("functional.h5", "nested.h5"):
             path = Path(archive.extract(name, tmp_path))
             with pytest.raises(LoadError, match=r"^Keras 1\.2\.2 wrote this.*Keras 2\.0 to 2\.2"):
-                keras_file.load(path, Options(), name="m")
+                loader.load(path, Options(), name="m")

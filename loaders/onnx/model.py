@@ -13,10 +13,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from loaders.catalogue import labels_for
-from loaders.keras_audit import printable
-from loaders.keras_head import probed
-from loaders.onnx_graph import inspect
-from loaders.preprocessing import Options, Preprocessing, resolve
+from loaders.heads import told
+from loaders.keras.audit import printable
+from loaders.onnx.graph import inspect
+from loaders.preprocessing import Options, Preprocessing
+from loaders.resolve import resolve
 from xai_core import perturb
 from xai_core.errors import LoadError, UnsupportedModel
 from xai_core.model import Finding, Head, HeadKind, Target
@@ -46,7 +47,7 @@ def load(path: Path, options: Options, *, name: str) -> OnnxModel:
     size = network.find_size(options.size)
     outputs = network.run(_noise(network, size))
     preprocessing, said = resolve(options, None, size=size, channels=network.channels)
-    kind = probed(outputs) if float(np.std(outputs)) > 0 else "logits"
+    kind = told(outputs) if float(np.std(outputs)) > 0 else "logits"
     head, finding = _head(kind, one=outputs.shape[1] == 1)
     classes = max(2, outputs.shape[1])
     labels, named = labels_for(options, classes, imagenet=False)

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torchvision import models
 
-from loaders import torch_older
 from loaders.load import load
 from loaders.options import Options
+from loaders.torch import older
 from xai_core.errors import LoadError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch, about the format
@@ -109,6 +109,6 @@ def test_settings_that_came_later() -> None:
     ):
         delattr(layer, name)
     view = torch.rand(1, 3, 8, 8)
-    torch_older.complete(layers)
+    older.complete(layers)
     torch.testing.assert_close(layers(view).shape, view.shape)
     torch.testing.assert_close(layers[0](view), nn.functional.gelu(view))

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from loaders.formats import framework_of
 from loaders.load import load
-from loaders.onnx_graph import inspect
+from loaders.onnx.graph import inspect
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError, UnsupportedModel
 from xai_core.explainer import explainers, make

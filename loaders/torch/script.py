@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from loaders.torch_layers import Layout, See, tokens
+from loaders.torch.layers import Layout, See, tokens
 
 # fmt: off
 MAPS = (

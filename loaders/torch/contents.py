@@ -13,17 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loaders import (
-    other_networks,
-    source,
-    torch_inert,
-    torch_module,
-    torch_older,
-    torch_source,
-)
+from loaders import other_networks, source
 from loaders.formats import SAFETENSORS, TORCH_LEGACY, TORCH_ZIP
 from loaders.options import Options
 from loaders.other_files import FileKind
+from loaders.torch import build, inert, older
+from loaders.torch.allowed import allowed
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding
 
@@ -54,7 +49,7 @@ def read(path: Path, kind: FileKind, options: Options) -> tuple[Any, str, tuple[
     if isinstance(content, torch.nn.Module):
         for key, tensor in content.state_dict().items():
             _refuse_tensor(key, tensor)
-        return torch_older.complete(content).float().eval(), found_in, said
+        return older.complete(content).float().eval(), found_in, said
     state, found_in = _find_state(content)
     for key, tensor in state.items():
         _refuse_tensor(key, tensor)
@@ -108,11 +103,11 @@ def _read_whole(path: Path, kind: FileKind, classes: Sequence[Any] = ()) -> Any:
     """Return what a checkpoint holds, made of the classes of the allow-list and of these."""
     import torch
 
-    known = [*torch_module.allowed(), torch_older.BACKEND, *classes]
+    known = [*allowed(), older.BACKEND, *classes]
     with torch.serialization.safe_globals(known):
         if kind is TORCH_LEGACY:
-            older = torch_older.without_sources(path)
-            return torch.load(older, map_location="cpu", weights_only=True)[-1]
+            stream = older.without_sources(path)
+            return torch.load(stream, map_location="cpu", weights_only=True)[-1]
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -121,11 +116,11 @@ def _read_weights_alone(path: Path) -> tuple[Any, tuple[Finding, ...]] | None:
     import torch
 
     try:
-        with torch.serialization.safe_globals(list(torch_module.allowed())):
+        with torch.serialization.safe_globals(list(allowed())):
             names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
         if not all(_is_record(name) for name in names):
             return None
-        content = torch_inert.read(path, names)
+        content = inert.read(path, names)
         if content is None:
             return None
         if not any(isinstance(item, torch.nn.Module) for item in content.values()):
@@ -140,7 +135,7 @@ def _read_weights_alone(path: Path) -> tuple[Any, tuple[Finding, ...]] | None:
 
 
 def _is_record(name: str) -> bool:
-    return name.split(".")[0] not in _DANGEROUS and torch_inert.is_record(name)
+    return name.split(".")[0] not in _DANGEROUS and inert.is_record(name)
 
 
 def _read_with_source(path: Path, kind: FileKind, text: str) -> tuple[Any, tuple[Finding, ...]]:
@@ -150,10 +145,10 @@ def _read_with_source(path: Path, kind: FileKind, text: str) -> tuple[Any, tuple
     import torch
 
     if kind is TORCH_LEGACY:
-        names = torch_older.names(path)
+        names = older.names(path)
     else:
         names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    taken = torch_source.named_by(source.run(text), names)
+    taken = build.named_by(source.run(text), names)
     try:
         with source.telling(but=pickle.UnpicklingError):
             content = _read_whole(path, kind, taken)

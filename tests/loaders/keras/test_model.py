@@ -12,8 +12,7 @@ import keras
 import tensorflow as tf
 import tf_keras
 
-from loaders import keras_model
-from loaders.keras_model import KerasModel
+from loaders.keras.model import KerasModel
 from loaders.preprocessing import PRESETS, Options, preset
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
 from xai_core.model import (
@@ -465,7 +464,7 @@ def test_masked_scores_are_those_of_the_masked_views(library):
     masks = np.random.default_rng(5).random((37, *SIZE), np.float32)
     targets = [Target(0), Target(2, of="probability")]
     got = list(model.masked_scores(image, Dense(masks), behind, targets))
-    assert [part.start for part, _ in got] == list(range(0, 37, keras_model.BATCH))
+    assert [part.start for part, _ in got] == list(range(0, 37, model.BATCH))
     scores = np.concatenate([part for _, part in got])
     mixed = masks[..., None] * image + (1 - masks[..., None]) * behind
     logits = model.logits(mixed.astype(np.float32))

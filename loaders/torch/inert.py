@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loaders.torch_module import allowed
+from loaders.torch.allowed import allowed
 
 _PLAIN = ("numpy", "_codecs", "collections", "datetime", "pathlib")
 """Libraries whose functions a pickle calls to make numbers, dates and paths."""

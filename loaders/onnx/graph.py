@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from loaders.keras_audit import printable
+from loaders.keras.audit import printable
 from xai_core.errors import LoadError
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")

@@ -1,0 +1,68 @@
+"""TorchScript and `.pt2` archives: they run code of the file when read, in the sandbox only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from xai_core.errors import LoadError, UnsupportedModel
+
+
+def _need_the_sandbox(what: str) -> None:
+    if os.environ.get("VITRINE_SANDBOX") != "holds":
+        raise LoadError(
+            f"Reading {what} runs code that the file brings, and there is no sandbox here that "
+            "holds it (Linux with Landlock and seccomp has one). Bring the weights instead: "
+            "torch.save(model.state_dict(), 'model.pth')."
+        )
+
+
+def read_script(path: Path) -> Any:
+    """Return the module of a TorchScript archive. Raises LoadError outside the sandbox."""
+    import torch
+
+    _need_the_sandbox("TorchScript")
+    try:
+        return torch.jit.load(str(path), map_location="cpu").eval()
+    except Exception as error:  # a damaged archive makes the C++ reader raise almost anything
+        raise LoadError(
+            "This TorchScript archive cannot be read: it is damaged, or was written by a PyTorch "
+            "before 1.4 or newer than this one. Export it again, best with torch.export.save."
+        ) from error
+
+
+def read_exported(path: Path) -> tuple[Any, tuple[int, ...]]:
+    """Return the module of a `.pt2` archive and the shape of the input it was exported with.
+
+    A dimension of the shape is 0 where the export left it free. Raises LoadError outside the
+    sandbox.
+    """
+    import torch
+
+    _need_the_sandbox("a torch.export archive")
+    try:
+        program = torch.export.load(path)
+        shape = _input_shape(program)
+        return torch.export.unflatten(program), shape
+    except UnsupportedModel:
+        raise
+    except Exception as error:  # the archive's own code runs here, and may raise anything
+        raise LoadError(
+            "This torch.export archive cannot be read: it is damaged, or was written by another "
+            f"version of PyTorch ({type(error).__name__}). Export it again with this one's."
+        ) from error
+
+
+def _input_shape(program: Any) -> tuple[int, ...]:
+    names = program.graph_signature.user_inputs
+    if len(names) != 1 or len(program.graph_signature.user_outputs) != 1:
+        raise UnsupportedModel(
+            f"This network takes {len(names)} inputs and gives "
+            f"{len(program.graph_signature.user_outputs)} outputs; a classifier of photos has one "
+            "of each."
+        )
+    (node,) = (node for node in program.graph.nodes if node.name == names[0])
+    return tuple(
+        side if isinstance(side, int) else 0 for side in getattr(node.meta.get("val"), "shape", ())
+    )

@@ -1,0 +1,37 @@
+"""A PyTorch file into a model: weights of a known network, or one that the file brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loaders.formats import EXPORTED, SAFETENSORS, TORCHSCRIPT, sniff
+from loaders.preprocessing import Options
+from loaders.torch import archives, contents
+from loaders.torch.module import from_module
+from loaders.torch.weights import from_state
+
+if TYPE_CHECKING:
+    from loaders.torch.model import TorchModel
+
+
+def load(path: Path, options: Options, *, name: str) -> TorchModel:
+    """Load a classifier: weights of a torchvision one, or a file that brings its own network.
+
+    Raises LoadError for a file that is damaged or unsafe, NeedsSource for one whose network is
+    neither in it nor known, and UnsupportedModel for one that is no image classifier.
+    """
+    kind = sniff(path)
+    if kind is TORCHSCRIPT:
+        module = archives.read_script(path)
+        return from_module(module, options, name=name, kind=kind.title)
+    if kind is EXPORTED:
+        module, shape = archives.read_exported(path)
+        return from_module(module, options, name=name, kind=kind.title, shape=shape)
+    content, found_in, said = contents.read(path, kind, options)
+    if not isinstance(content, dict):
+        return from_module(
+            content, options, name=name, kind="PyTorch module", inside=found_in, said=said
+        )
+    title = "PyTorch state dict" if kind is not SAFETENSORS else "safetensors weights"
+    return from_state(content, options, name=name, kind=title, inside=found_in, said=said)
