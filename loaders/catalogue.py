@@ -11,8 +11,6 @@ from typing import Any
 
 from loaders.class_names import distinct
 from loaders.preprocessing import Options
-from xai_core.errors import LoadError
-from xai_core.model import Finding
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 PRETRAINED = ASSETS / "pretrained.json"
@@ -155,27 +153,3 @@ def asked_of(entry: Entry | Pretrained, asked: Options) -> Options:
 def imagenet_labels() -> tuple[str, ...]:
     """Return ImageNet-1k's 1000 class names in the order of their numbers."""
     return distinct((ASSETS / "imagenet_classes.txt").read_text().splitlines())
-
-
-def labels_for(
-    options: Options, classes: int, *, imagenet: bool
-) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    """Return as many class names as the model has classes, and what to say of them.
-
-    `imagenet` says whether a model of 1000 classes may be taken to name ImageNet's. Raises
-    LoadError where the names given are not as many as the classes.
-    """
-    if options.classes is not None:
-        if len(options.classes) != classes:
-            raise LoadError(
-                f"{len(options.classes)} class names were given and the model has {classes} "
-                "classes. Give one name for each, in the order of the training."
-            )
-        return options.classes, ()
-    if imagenet and classes == 1000:
-        return imagenet_labels(), (
-            Finding("info", "1,000 classes: named as ImageNet's, which the file does not say."),
-        )
-    return tuple(f"class {index}" for index in range(classes)), (
-        Finding("info", "The file does not name its classes: they are numbered. Give their names."),
-    )

@@ -19,9 +19,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from loaders import heads
-from loaders.catalogue import labels_for
 from loaders.keras import endings, inputs, layers, recognise
 from loaders.keras.read import reason
+from loaders.labels import labels_for
 from loaders.preprocessing import Options, Preprocessing
 from loaders.resolve import resolve
 from xai_core import perturb

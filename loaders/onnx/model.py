@@ -12,9 +12,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from loaders.catalogue import labels_for
 from loaders.heads import told
 from loaders.keras.audit import printable
+from loaders.labels import labels_for
 from loaders.onnx.graph import inspect
 from loaders.preprocessing import Options, Preprocessing
 from loaders.resolve import resolve

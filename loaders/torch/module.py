@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loaders import architectures, other_networks
-from loaders.catalogue import labels_for
+from loaders.labels import labels_for
 from loaders.preprocessing import Options, for_imagenet
 from loaders.resolve import resolve
 from loaders.torch import endings, probe

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from loaders import architectures, other_networks, source, vitrine_net
-from loaders.catalogue import labels_for
+from loaders.labels import labels_for
 from loaders.preprocessing import Options, Preprocessing, preset
 from loaders.resolve import resolve
 from loaders.torch import build, endings
