@@ -8,12 +8,14 @@ sandboxed workers as in the browser.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import io
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
@@ -37,7 +39,7 @@ from xai_core.errors import (
     VitrineError,
 )
 from xai_core.explainer import Explainer, explainers, make
-from xai_core.model import Target
+from xai_core.model import Finding, Target
 
 PREPROCESSING_FLAGS = {
     "preprocessing": ("auto|" + "|".join(PRESETS), "what the network was trained on"),
@@ -279,7 +281,8 @@ def _read_text(name: str, path: Path) -> str:
         raise LoadError(f"--{name} cannot be read from {str(path)!r}: {error}") from error
 
 
-def _photo(session: Session, name: str) -> NDArray[np.uint8]:
+def _photo(session: Session, name: str) -> tuple[NDArray[np.uint8], tuple[Finding, ...]]:
+    """Return a photo's pixels, and what was changed on the way to them."""
     path = Path(name)
     if not path.is_file():
         sample = next((photo for photo in catalogue.photos() if photo.name == name), None)
@@ -287,8 +290,8 @@ def _photo(session: Session, name: str) -> NDArray[np.uint8]:
             names = ", ".join(photo.name for photo in catalogue.photos())
             raise ImageError(f"No file {name!r}, and no built-in photo of that name ({names})")
         path = sample.path
-    pixels: NDArray[np.uint8] = _wait(session.decode(path.read_bytes()), "photo")["pixels"]
-    return pixels
+    made = _wait(session.decode(path.read_bytes()), "photo")
+    return made["pixels"], tuple(Finding("info", note, "photo") for note in made["notes"])
 
 
 def _passes(done: int, total: int) -> str:
@@ -347,7 +350,8 @@ def _predict(args: argparse.Namespace) -> dict[str, Any]:
     if args.top < 1:
         raise ParamError(f"--top must be from 1, got {args.top}")
     with _opened(args) as (session, handle, card):
-        seen = _wait(handle.predict(_photo(session, args.image)), "predicting")
+        pixels, notes = _photo(session, args.image)
+        seen = _wait(handle.predict(pixels), "predicting")
         chances, scores = seen["probabilities"], seen["logits"]
         return {
             "predictions": [
@@ -360,7 +364,7 @@ def _predict(args: argparse.Namespace) -> dict[str, Any]:
                 for index in np.argsort(-scores, kind="stable")[: args.top]
             ],
             "preprocessing": card["preprocessing"],
-            "findings": [*card["findings"], *seen["findings"]],
+            "findings": _findings(card, (*notes, *seen["findings"])),
         }
 
 
@@ -382,7 +386,7 @@ def _explain(args: argparse.Namespace) -> dict[str, Any]:
     with _opened(args) as (session, handle, card):
         against = _class(args.against, card["labels"], "against")
         index = _class(args.target, card["labels"], "target")
-        pixels = _photo(session, args.image)
+        pixels, notes = _photo(session, args.image)
         seen = _wait(handle.predict(pixels), "predicting")
         index = int(seen["logits"].argmax()) if index is None else index
         if against == index:
@@ -410,7 +414,7 @@ def _explain(args: argparse.Namespace) -> dict[str, Any]:
             attribution = render.to_upload(attribution, explanation.geometry)
             answer["shape"] = list(attribution.shape)
         answer["preprocessing"] = card["preprocessing"]
-        answer["findings"] = [*card["findings"], *seen["findings"]]
+        answer["findings"] = _findings(card, (*notes, *seen["findings"]))
         _write(args.out, attribution, render.overlay(pixels, explanation), answer)
         answer["files"] = [
             str(args.out / name) for name in ("attribution.npy", "overlay.png", "explanation.json")
@@ -418,16 +422,35 @@ def _explain(args: argparse.Namespace) -> dict[str, Any]:
         return answer
 
 
+def _findings(card: dict[str, Any], of_photo: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return what is to be known of the model and of this photo, as plain data."""
+    return [*card["findings"], *(dataclasses.asdict(finding) for finding in of_photo)]
+
+
 def _write(
     folder: Path, attribution: NDArray[np.float32], overlay: NDArray[np.uint8], answer: Any
 ) -> None:
+    """Write the three files or none: all of them are made before the first is written."""
+    array = io.BytesIO()
+    np.save(array, attribution, allow_pickle=False)
+    text = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
+    files = {
+        "attribution.npy": array.getvalue(),
+        "overlay.png": render.png(overlay),
+        "explanation.json": f"{text}\n".encode(),
+    }
+    made: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "attribution.npy", attribution, allow_pickle=False)
-        (folder / "overlay.png").write_bytes(render.png(overlay))
-        text = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "explanation.json").write_text(text + "\n", encoding="utf-8")
+        for name, data in files.items():
+            made.append(folder / f".{name}.part")
+            made[-1].write_bytes(data)
+        for name in files:
+            made.append((folder / f".{name}.part").replace(folder / name))
     except OSError as error:
+        for path in made:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         raise ParamError(
             f"--out must be a folder that can be written, got {folder}: {error}"
         ) from error

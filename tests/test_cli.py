@@ -164,6 +164,57 @@ def test_engines_agree(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path
     np.testing.assert_allclose(ours, maps[1], atol=1e-4)
 
 
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Return a photo of half the view's side, which is worth a finding of its own."""
+    path = tmp_path / "small.png"
+    Image.open(catalogue.photos()[0].path).convert("RGB").resize((60, 48)).save(path)
+    return path
+
+
+def test_a_small_photo_is_said(
+    capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
+) -> None:
+    status, seen, err = run(capsys, "predict", "shapes", str(small))
+    assert status == 0, err
+    (said,) = (row for row in seen["findings"] if row["about"] == "photo")
+    assert said["message"].startswith("The photo is small (60 x 48 pixels)")
+    out = tmp_path / "out"
+    given = ["explain", "shapes", str(small), "--method", "grad-cam", "--out", str(out)]
+    status, answer, err = run(capsys, *given)
+    assert status == 0, err
+    assert said in answer["findings"]
+    written = json.loads((out / "explanation.json").read_text())
+    assert {path.name for path in out.iterdir()} == {Path(file).name for file in answer["files"]}
+    assert written == {key: value for key, value in answer.items() if key != "files"}
+
+
+def test_what_was_changed_on_a_photo_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "clear.png"
+    Image.new("RGBA", (200, 200), (90, 20, 20, 128)).save(path)
+    status, seen, err = run(capsys, "predict", "shapes", str(path))
+    assert status == 0, err
+    assert {"level": "info", "message": "The transparent parts of the photo are shown on white.",
+            "about": "photo"} in seen["findings"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "broken", [".overlay.png.part", "attribution.npy", "overlay.png", "explanation.json"]
+)
+def test_all_three_files_are_written_or_none(
+    capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path, broken: str
+) -> None:
+    out = tmp_path / "out"
+    (out / broken).mkdir(parents=True)  # so that this one cannot be written
+    given = ["explain", "shapes", str(small), "--method", "grad-cam", "--out", str(out)]
+    status, _, err = run(capsys, *given)
+    assert status == 2
+    assert "--out must be a folder that can be written" in err
+    assert [path for path in out.iterdir() if path.is_file()] == []
+
+
 BAD_CALLS = [
     ["explain", "shapes", "PHOTO", "--method", "magic", "--out", "OUT"],
     [

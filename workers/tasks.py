@@ -122,7 +122,7 @@ def _photo_findings(geometry: Geometry) -> tuple[Finding, ...]:
         return ()
     photo, view = (f"{side[1]} x {side[0]}" for side in (geometry.photo, geometry.view))
     text = f"The photo is small ({photo} pixels) and was enlarged to {view}, so it looks blurred."
-    return (Finding("warning", text),)
+    return (Finding("warning", text, "photo"),)
 
 
 def explain(
