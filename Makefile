@@ -10,7 +10,7 @@ help:
 	@echo "make test         set up and run the tests"
 	@echo "make check        format, lint, types and tests"
 	@echo "make soak         every hostile and damaged file; an upload of 1.9 GB (4 GB of disk)"
-	@echo "make bench        time our engines beside the libraries'"
+	@echo "make bench        time our engines beside the libraries'; count the false doubts"
 	@echo "make tables       measure the tables of docs/formats.md again"
 	@echo "make setup        the virtual environment and its packages only"
 	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
@@ -54,6 +54,7 @@ check: lint test
 bench: setup
 	@$(BIN)/python -m benchmarks.occlusion
 	@$(BIN)/python -m benchmarks.lime_mark
+	@$(BIN)/python -W ignore -m benchmarks.doubts
 
 tables: setup-dev
 	@$(BIN)/python -W ignore -m benchmarks.formats

@@ -1,7 +1,8 @@
 """Asks a fresh model about the built-in photos: answers that no trained classifier gives.
 
-A file may fit an architecture tensor for tensor and have been trained with another padding, other
-pre-processing, or not at all; nothing in it says so, its answers do.
+A file may fit an architecture tensor for tensor and have been exported in training mode, trained
+with other pre-processing, or not at all; nothing in it says so, its answers do. What each doubt
+hits and how often it is false is measured by `python -m benchmarks.doubts`.
 """
 
 from __future__ import annotations
@@ -13,47 +14,169 @@ from numpy.typing import NDArray
 
 from loaders.catalogue import photos
 from loaders.images import decode
+from loaders.preprocessing import Preprocessing
+from loaders.presets import PRESETS, Preset
 from xai_core.model import Finding
 
 Array = NDArray[np.float32]
 PHOTOS = 3
 """Three differ enough, and cost three passes."""
 
-_ADVICE = "Check the pre-processing, and that the file is the trained one."
+UNSTEADY = 0.01
+"""Part of the scores' spread by which two answers to one photo may differ: half precision does."""
+
+NARROW, WIDE = 0.25, 2.3
+"""How wide the first batch normalisation's input may be against its training's. Right settings gave
+0.50 to 1.1; the ImageNet preset in the place of 0..1 gives 2.4, 0..1 in the place of 0..255 0.003.
+"""
+
+FLAT, STEEP = 0.05, 15.0
+"""How much scores may change from photo to photo before a network without such a layer is asked
+under other presets. Right settings gave 0.16 to 5.1, 0..1 for 0..255 0.02, the reverse 18 and up.
+"""
+
+USUAL = (0.1, 12.0)
+"""How much the scores of trained networks change from photo to photo."""
+
+_FILE = "Check that the file is the trained one."
 
 
 def doubts(model: Any) -> tuple[Finding, ...]:
-    """Return a warning where the answers to different photos show that something is wrong."""
-    views = [
-        model.preprocessing.view(decode(photo.path.read_bytes()).pixels)[0]
-        for photo in photos()[:PHOTOS]
+    """Return warnings where the answers to different photos show that something is wrong."""
+    views = np.stack(
+        [
+            model.preprocessing.view(decode(photo.path.read_bytes()).pixels)[0]
+            for photo in photos()[:PHOTOS]
+        ]
+    )
+    logits = np.asarray(model.logits(views), np.float32)
+    said = [
+        unsteady(model, views, logits),
+        judge(logits, model.head.probabilities(logits), model.head.exclusive)
+        or preparation(model, views, logits),
     ]
-    logits = np.asarray(model.logits(np.stack(views)), np.float32)
-    said = judge(logits, model.head.probabilities(logits), model.head.exclusive)
-    return (Finding("warning", said),) if said else ()
+    return tuple(finding for finding in said if finding is not None)
 
 
-def judge(logits: Array, chances: Array, exclusive: bool) -> str:
-    """Return a sentence about answers `[photos, classes]` to photos that differ, or nothing."""
+def unsteady(model: Any, views: Array, together: Array) -> Finding | None:
+    """Ask about one photo twice, and alone against in a batch: a trained model answers the same."""
+    alone = np.asarray(model.logits(views[:1]), np.float32)
+    again = np.asarray(model.logits(views[:1]), np.float32)
+    answers = np.stack([alone[0], again[0], together[0]])  # [3, classes]
+    if not np.isfinite(answers).all():
+        return None
+    known = getattr(model, "mode_reason", "")
+    allowed = UNSTEADY * max(float(np.ptp(answers)), 1e-6)
+    best = int(alone[0].argmax())
+    chances = [f"{chance:.0%}" for chance in model.head.probabilities(answers)[:, best]]
+    if float(np.abs(answers[0] - answers[1]).max()) > allowed:
+        what = (
+            f"Asked twice about the same photo, the model gives two answers ({chances[0]} and "
+            f"{chances[1]} for one class)"
+        )
+        reason = known or "it draws random numbers, as Dropout does in training mode"
+    elif float(np.abs(answers[0] - answers[2]).max()) > allowed:
+        what = (
+            f"A photo's answer changes with the photos beside it ({chances[0]} alone and "
+            f"{chances[2]} among {len(views)} for one class)"
+        )
+        reason = known or "batch normalisation does that in training mode"
+    elif known:
+        what, reason = "The network was exported in training mode", known
+    else:
+        return None
+    return Finding(
+        "warning",
+        f"{what}: {reason}. Its answers and its maps are not those of the trained model. Call "
+        "model.eval() before you export it, and bring the new file.",
+        "mode",
+    )
+
+
+def judge(logits: Array, chances: Array, exclusive: bool) -> Finding | None:
+    """Return a warning about answers `[photos, classes]` to photos that differ, or None."""
     count, classes = chances.shape
+    said = ""
     if not np.isfinite(logits).all():
-        return (
+        said = (
             f"The answers to the {count} built-in photos are not finite numbers: the network "
-            f"overflows. {_ADVICE}"
+            f"overflows. Check the pre-processing. {_FILE}"
         )
-    if float(np.ptp(logits, axis=0).max()) <= 1e-6 * (1 + float(np.abs(logits).max())):
-        return f"{count} different built-in photos get exactly the same scores. {_ADVICE}"
-    if not exclusive or classes < 3:
-        return ""
-    top = chances.max(1)
-    if classes >= 100 and bool((top < 3 / classes).all()):
-        return (
-            f"On {count} built-in photos no class gets more than {top.max():.2%}, which is about "
-            f"the chance level of {1 / classes:.2%}: the network looks untrained. {_ADVICE}"
+    elif float(np.ptp(logits, axis=0).max()) <= 1e-6 * (1 + float(np.abs(logits).max())):
+        said = (
+            f"{count} different built-in photos get exactly the same scores: the answer does not "
+            f"depend on the photo. Check the pre-processing. {_FILE}"
         )
-    if bool((top > 0.9999).all()) and len(set(chances.argmax(1).tolist())) == 1:
-        return (
-            f"{count} different built-in photos get the same class with over 99.99%: the scores "
-            f"are saturated. {_ADVICE}"
+    elif exclusive and classes >= 100 and bool((chances.max(1) < 3 / classes).all()):
+        said = (
+            f"On {count} built-in photos no class gets more than {chances.max():.2%}, which is "
+            f"about the chance level of {1 / classes:.2%}: the network looks untrained. {_FILE}"
         )
-    return ""
+    return Finding("warning", said, "answers") if said else None
+
+
+def preparation(model: Any, views: Array, logits: Array) -> Finding | None:
+    """Return a warning where the photos are prepared otherwise than in training, by all signs.
+
+    The first batch normalisation remembers how wide its input was in training. A network without
+    one is asked whether other preparations give it scores that change as a trained one's do.
+    """
+    own: Preprocessing = model.preprocessing
+    watch = getattr(model, "first_spread", None)
+    spread: float | None = watch(views) if watch is not None else None
+    if spread is not None:
+        if NARROW <= spread <= WIDE:
+            return None
+        better = [
+            name
+            for name, preset in PRESETS.items()
+            if 0.3 <= spread * np.mean(own.std) / np.mean(preset.std) <= 1.8
+        ]
+        times = spread if spread > 1 else 1 / spread
+        what = (
+            "What its first normalisation layer gets is "
+            f"{times:,.0f} times as {'wide' if spread > 1 else 'narrow'} as in training"
+        )
+    else:
+        change = _change(logits)
+        if FLAT <= change <= STEEP:
+            return None
+        found = {name: _change(_asked(model, views, preset)) for name, preset in PRESETS.items()}
+        better = [name for name, value in found.items() if USUAL[0] <= value <= USUAL[1]]
+        if not better or own.name in better:
+            return None
+        few = "so little" if change < FLAT else "so much"
+        what = (
+            f"From one built-in photo to the next the scores change {few} (by {change:.2g}) as no "
+            "trained classifier's do"
+        )
+    quoted = [repr(name) for name in better]
+    fit = f"{' or '.join(quoted)} would fit" if quoted else "none of the usual ones would fit"
+    return Finding(
+        "warning",
+        f"{what}: the photos are hardly prepared as they were then. The pre-processing is "
+        f"{own.name!r}; {fit}. Choose the one that it was trained with.",
+        "preprocessing",
+    )
+
+
+def _change(logits: Array) -> float:
+    """Return how much scores `[photos, classes]` change from photo to photo: their deviation."""
+    return float(np.std(logits, 0).mean())
+
+
+def _asked(model: Any, views: Array, preset: Preset) -> Array:
+    """Return the scores as if the photos were prepared by another preset.
+
+    The model's own preparation is linear, so it is undone in the view that it is given.
+    """
+    own: Preprocessing = model.preprocessing
+    mean, std = np.array(preset.mean), np.array(preset.std)
+    if own.channels == "grey":
+        mean, std = mean.mean(keepdims=True), std.mean(keepdims=True)
+    if own.channels == "bgr":
+        views = views[..., ::-1]
+    turned = np.array(own.mean) + np.array(own.std) * (views - mean) / std
+    if own.channels == "bgr":
+        turned = turned[..., ::-1]
+    return np.asarray(model.logits(np.ascontiguousarray(turned, np.float32)), np.float32)

@@ -6,6 +6,7 @@ The only file that imports them. `KerasModel` also takes a model object, subclas
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import math
 import re
@@ -19,7 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from loaders import heads
-from loaders.keras import endings, inputs, layers, recognise
+from loaders.keras import endings, inputs, layers, norms, recognise
 from loaders.keras.read import reason
 from loaders.labels import labels_for
 from loaders.preprocessing import Options, Preprocessing
@@ -166,6 +167,12 @@ class KerasModel:
             gradient = tape.gradient(score, seen[-1], unconnected_gradients="zero")
             gradients.append(_as_map(gradient))
         return np.concatenate(maps), np.concatenate(gradients)
+
+    def first_spread(self, images: Array) -> float | None:
+        """Return how wide the first batch normalisation's input is against its training's."""
+        tree = layers.tree(self._model)
+        run = functools.partial(self._model, self._prepare(_tensor(images)), training=False)
+        return norms.first_spread(tree.values(), run)
 
     # for wrapped libraries
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from loaders.preprocessing import Preprocessing
+from loaders.torch import norms
 from loaders.torch.layers import Layout, Modules
 from loaders.torch.script import Graph
 from xai_core import perturb
@@ -163,6 +164,10 @@ class TorchModel:
         maps = (self._as_map(tensor, layer).numpy() for tensor in (leaf.detach(), gradient))
         activations, gradients = (np.ascontiguousarray(each) for each in maps)
         return activations, gradients
+
+    def first_spread(self, images: Array) -> float | None:
+        """Return how wide the first batch normalisation's input is against its training's."""
+        return norms.first_spread(self._module, _nchw(images))
 
     def native(self) -> nn.Module:
         """Return the module: float32 `[N, 3, h, w]` RGB in 0..1 in, logits out."""

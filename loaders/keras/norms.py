@@ -1,0 +1,53 @@
+"""What the first batch normalisation gets against what it got in training, as it remembers that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class _SeenError(Exception):
+    """Ends a pass: what was looked for is known, and the rest of the network need not run."""
+
+
+def first_spread(layers: Iterable[Any], run: Callable[[], Any]) -> float | None:
+    """Return how wide the first batch normalisation's input is against its training's, or None.
+
+    The median over its channels of the deviation in a pass over that of the training. `layers` are
+    the network's, and `run` sends photos through it in Python. None for a network that keeps no
+    statistics.
+    """
+    ratios: list[NDArray[np.float64]] = []
+    norms = [layer for layer in layers if type(layer).__name__ == "BatchNormalization"]
+    before = [vars(layer).get("call") for layer in norms]
+
+    def watched(layer: Any, call: Any) -> Any:
+        def seen(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            if len(inputs.shape) == 4 and hasattr(inputs, "numpy"):
+                own = np.asarray(inputs, np.float64).var((0, 1, 2))
+                then = np.asarray(layer.moving_variance, np.float64)
+                if own.shape == then.shape:
+                    ratios.append(np.sqrt((own + 1e-9) / (then + 1e-9)))
+                    raise _SeenError
+            return call(inputs, *args, **kwargs)
+
+        return seen
+
+    try:
+        for layer in norms:
+            vars(layer)["call"] = watched(layer, layer.call)
+        if norms:
+            run()
+    except Exception:  # Keras wraps what a layer raises, and a network may not run in Python
+        if not ratios:
+            return None
+    finally:
+        for layer, call in zip(norms, before, strict=True):
+            if call is None:
+                vars(layer).pop("call", None)
+            else:
+                vars(layer)["call"] = call
+    return float(np.median(ratios[0])) if ratios else None

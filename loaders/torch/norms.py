@@ -1,0 +1,49 @@
+"""What the first batch normalisation gets against what it got in training, as it remembers that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class _SeenError(Exception):
+    """Ends a pass: what was looked for is known, and the rest of the network need not run."""
+
+
+def first_spread(network: Any, views: Any) -> float | None:
+    """Return how wide the first batch normalisation's input is against its training's, or None.
+
+    The median over its channels of the deviation in `views` over that of the training. None for a
+    network that keeps no statistics, or whose layers take no hooks (TorchScript).
+    """
+    import torch
+
+    ratios: list[NDArray[np.float64]] = []
+
+    def hook(module: Any, args: tuple[Any, ...]) -> None:
+        if not args or getattr(args[0], "ndim", 0) != 4:
+            return
+        own = args[0].double().var((0, 2, 3), unbiased=False)
+        then = module.running_var.double()
+        if own.shape == then.shape:
+            ratios.append(((own + 1e-9) / (then + 1e-9)).sqrt().numpy())
+            raise _SeenError
+
+    handles = [
+        part.register_forward_pre_hook(hook)
+        for part in network.modules()
+        if not isinstance(part, torch.jit.ScriptModule)
+        and getattr(part, "running_var", None) is not None
+    ]
+    try:
+        if handles:
+            with torch.inference_mode():
+                network(views)
+    except _SeenError:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
+    return float(np.median(ratios[0])) if ratios else None
