@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loaders.preprocessing import Options, Preprocessing
-from xai_core.errors import NeedsArchitecture, NeedsSource, VitrineError
+from xai_core.errors import NeedsAnswer, NeedsArchitecture, NeedsSource, VitrineError
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
 from xai_core.model import Finding, Geometry, Layer, Target
@@ -170,12 +170,16 @@ class Answer:
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
 
+Wanted = Literal["source", "architecture", "answers"]
+"""What would open a refused model."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Refused:
     """A model that was not opened for want of something that can still be sent."""
 
     model: Model
-    wants: Literal["source", "architecture"]
+    wants: Wanted
 
 
 P = ParamSpec("P")
@@ -524,10 +528,12 @@ def _sentence(error: Exception | None, otherwise: str) -> str:
     return str(error) if error is not None and str(error) else otherwise
 
 
-def _wants(error: Exception | None, model: Model) -> Literal["source", "architecture"] | None:
+def _wants(error: Exception | None, model: Model) -> Wanted | None:
     """Say what would open a refused model; what was sent in vain may be mended and sent again."""
     if model.built_in:
         return None
+    if isinstance(error, NeedsAnswer):
+        return "answers"
     if isinstance(error, NeedsArchitecture):
         return "architecture"
     if isinstance(error, NeedsSource) or model.options.source:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from loaders import companions
 from loaders.source import SNIPPET
-from ui import text, views
+from ui import reading, text, views
 from ui.desk import Desk, Model
 from xai_core.errors import LoadError, ParamError, VitrineError
 
@@ -33,6 +33,9 @@ def show(desk: Desk) -> None:
             if refused.model.handle.framework == "torch":
                 with st.expander("Or export it where its class is defined"):
                     st.code(SNIPPET, language="python")
+        elif refused.wants == "answers":
+            st.markdown(f"**Open {name} with what it does not say of itself**")
+            reading.lacking(desk, refused.model.options)
         else:
             st.markdown(f"**Open {name} with the JSON of its network**")
             _architecture(desk)

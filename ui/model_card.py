@@ -10,7 +10,7 @@ import streamlit as st
 
 from loaders import catalogue, companions
 from loaders.preprocessing import PRESETS, Options
-from ui import missing, pretrained, text, upload, views
+from ui import missing, pretrained, reading, text, upload, views
 from ui.desk import Desk, Model
 from workers.incoming import Upload
 from xai_core.errors import ParamError, VitrineError
@@ -121,10 +121,11 @@ def show(desk: Desk) -> None:
         _change(desk)
         _preprocessing(desk)
         _classes(desk)
+        reading.popover(desk, _close)
     pretrained.under_way(desk)
     upload.under_way(lambda found: _arrived(desk, found))
     if model is not None:
-        views.findings(_findings(desk, model))
+        views.findings(_findings(desk, model), {} if model.built_in else reading.PLACES)
 
 
 def _findings(desk: Desk, model: Model) -> list[Finding]:

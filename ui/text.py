@@ -8,6 +8,29 @@ import re
 NO_BREAK = "\u00a0"
 
 _QUOTED = re.compile("\u201c([^\u201d]*)\u201d")
+_BRACKETED = re.compile(r" \(--[a-z-]+(?: [A-Zx]+)?(?:(?:,| or| and)+ --[a-z-]+)*\)")
+_FLAG = re.compile(r"--([a-z][a-z-]*)")
+TITLES = {
+    "activation": "'Between the head's layers'",
+    "architecture": "the network's JSON",
+    "build": "'How it is built'",
+    "channels": "'Channels'",
+    "classes": "The class names",
+    "fit": "'Fit'",
+    "head": "'The outputs are'",
+    "interpolation": "'Interpolation'",
+    "layout": "'Inner maps lie'",
+    "mean": "'Mean'",
+    "output": "'The scores are in'",
+    "preprocessing": "'Values'",
+    "resize": "'Shorter side before a crop'",
+    "size": "'Size'",
+    "source": "the source",
+    "std": "'Deviation'",
+    "weights": "'Weights'",
+}
+"""What the page calls the thing that a flag of the command line sets."""
+
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:$<>&^=@/\"'])")
 
 
@@ -19,6 +42,12 @@ def escape(text: str) -> str:
 def markdown(text: str) -> str:
     """Return text that Markdown shows as it is, for labels that Streamlit reads as Markdown."""
     return _MARKS.sub(r"\\\1", _one_line(text))
+
+
+def on_page(sentence: str) -> str:
+    """Return a sentence in the page's words: a flag in brackets goes, another is its control."""
+    bare = _BRACKETED.sub("", sentence)
+    return _FLAG.sub(lambda flag: TITLES.get(flag[1], flag[1].replace("-", " ")), bare)
 
 
 def emphasised(sentence: str) -> str:

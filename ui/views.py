@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,9 @@ def line(sentence: str, kind: str = "v-quiet v-small") -> None:
 
 def error(sentence: str) -> None:
     """Show what went wrong: one sentence, nothing lost."""
-    st.html(f'<div class="v-error v-small" role="alert">{text.escape(sentence)}</div>')
+    st.html(
+        f'<div class="v-error v-small" role="alert">{text.escape(text.on_page(sentence))}</div>'
+    )
 
 
 def chips(names: Iterable[tuple[str, bool]]) -> None:
@@ -68,21 +70,31 @@ def chips(names: Iterable[tuple[str, bool]]) -> None:
     st.html(f'<div class="v-chips">{"".join(spans)}</div>')
 
 
-def findings(found: Sequence[Finding]) -> None:
-    """Show what the reader should know of the model, warnings first and in amber."""
+def findings(found: Sequence[Finding], places: Mapping[str, str]) -> None:
+    """Show what the reader should know of the model, warnings first and in amber.
+
+    `places` names where its control is, by what a finding is about.
+    """
     ordered = sorted(found, key=lambda finding: finding.level != "warning")
     lines = (
         f'<div class="v-line{" amber" if finding.level == "warning" else ""}">'
-        f"<span>{text.escape(finding.message)}</span></div>"
+        f"<span>{text.escape(text.on_page(finding.message))}{_place(finding, places)}</span></div>"
         for finding in ordered
     )
     if found:
         st.html("".join(lines))
 
 
+def _place(finding: Finding, places: Mapping[str, str]) -> str:
+    if finding.level != "warning" or finding.about not in places:
+        return ""
+    where = text.escape(places[finding.about])
+    return f' <span class="v-quiet">Change it under <b>{where}</b>.</span>'
+
+
 def doubts(sentences: Sequence[str], check: str) -> None:
     """Show what could be wrong with the picture, and how to check it."""
-    items = [text.emphasised(sentence) for sentence in sentences]
+    items = [text.emphasised(text.on_page(sentence)) for sentence in sentences]
     if len(items) == 1:
         body = f"<div>{items[0]}</div>"
     else:

@@ -26,6 +26,10 @@ class NeedsArchitecture(LoadError):
     """The file holds weights alone: the JSON of their network would open it."""
 
 
+class NeedsAnswer(LoadError):
+    """The file leaves open what a person can say: its size, its channels, which output to read."""
+
+
 class UnsupportedModel(VitrineError):
     """The model was read, but a method or this product cannot serve it."""
 
@@ -44,6 +48,7 @@ BY_NAME: dict[str, type[VitrineError]] = {
         ParamError,
         LoadError,
         NeedsSource,
+        NeedsAnswer,
         NeedsArchitecture,
         UnsupportedModel,
         ImageError,

@@ -14,7 +14,7 @@ from workers import tasks
 from workers.fetch import Cache
 from workers.jobs import Job, Queue
 from workers.process import Stopped
-from xai_core.errors import JobError, LoadError, NeedsArchitecture, NeedsSource
+from xai_core.errors import JobError, LoadError, NeedsAnswer, NeedsArchitecture, NeedsSource
 from xai_core.model import Head, Layer
 from xai_core.perturb import stream
 
@@ -83,6 +83,9 @@ class Handle:
         if b"no network" in lacks and not options.architecture:
             self.state = "failed"
             raise NeedsArchitecture("This file holds weights without their network.")
+        if b"no size" in lacks and not options.size:
+            self.state = "failed"
+            raise NeedsAnswer("Nothing says the size of its photos. Say it with --size.")
         self.model = LinearModel(options, name)
         self.card = tasks.card(self.model, "0" * 64) | {
             "sandbox": {"files": True, "network": True, "processes": True}

@@ -129,3 +129,31 @@ def test_files_that_do_not_belong_together_cost_a_sentence(app, monkeypatch):
     assert "&#x27;a.pth&#x27; and &#x27;b.pth&#x27; are both models" in words(app)
     assert desk(app).model is before
     assert files(desk(app)) == []
+
+
+def test_what_a_file_leaves_open_can_be_said(app):
+    refused(app, b"no size")
+    before = desk(app).model
+    assert "Nothing says the size of its photos. Say it with 'Size'." in words(app).replace(
+        "&#x27;", "'"
+    )
+    size = next(each for each in app.text_input if each.label == "Size" and each.value == "")
+    size.set_value("64").run()
+    button = next(b for b in app.button if b.label == "Open with these answers")
+    button.click().run()
+    settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
+    assert desk(app).refused is None
+    assert desk(app).model.options.size == (64, 64)
+    # and what was guessed can be said of the open one
+    head = next(each for each in app.selectbox if each.label == "The outputs are")
+    head.set_value("sigmoid").run()
+    button = next(b for b in app.button if b.label == "Open with these answers")
+    button.click().run()
+    settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
+    assert desk(app).model.options.head == "sigmoid"
+    assert desk(app).model.options.size == (64, 64)
+
+
+def test_a_built_in_model_has_nothing_to_say(app):
+    opened(app)
+    assert "The outputs are" not in [each.label for each in app.selectbox]

@@ -68,3 +68,17 @@ def test_a_number_stays_with_its_unit():
 
 def test_doubled_labels_get_their_number():
     assert text.distinct(["crane", "cat", "crane"]) == ["crane (0)", "cat", "crane (2)"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("Told by its answers. Choose another (--head).", "Told by its answers. Choose another."),
+        ("Say them (--channels or --size): 3072 is open.", "Say them: 3072 is open."),
+        ("--size must be 32x32, got 28x28", "'Size' must be 32x32, got 28x28"),
+        ("Nothing (here) to change - at all.", "Nothing (here) to change - at all."),
+        ("--unknown-flag is said", "unknown flag is said"),
+    ],
+)
+def test_flags_become_the_pages_words(sentence: str, shown: str) -> None:
+    assert text.on_page(sentence) == shown
