@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ class Bundle:
 
     model: Path
     options: Mapping[str, Any]
+
+
+def safe_name(name: str) -> str:
+    """Return a file name out of whatever a browser sent: no folders, no odd characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".-")[-100:].lstrip(".-")
+    return plain or "file"
 
 
 def sort(files: Sequence[tuple[str, Path]]) -> Bundle:

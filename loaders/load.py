@@ -53,9 +53,9 @@ def _keras(path: Path, options: Options, name: str) -> AnyModel:
 
 
 def _onnx(path: Path, options: Options, name: str) -> AnyModel:
-    from loaders.onnx import model
+    from loaders.onnx import file
 
-    return model.load(path, options, name=name)
+    return file.load(path, options, name=name)
 
 
 _ADAPTERS = {"torch": _torch, "keras": _keras, "onnx": _onnx}

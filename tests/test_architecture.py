@@ -15,7 +15,7 @@ LIBRARIES = {"pytorch_grad_cam", "lime"}
 ADAPTERS = {
     *(f"loaders/torch/{part}.py" for part in ("model", "layers", "script")),
     *(f"loaders/keras/{part}.py" for part in ("model", "read")),
-    "loaders/onnx/model.py",
+    "loaders/onnx/session.py",
 }
 SOURCES = sorted(
     path

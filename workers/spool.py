@@ -15,6 +15,10 @@ import stat
 import tempfile
 from pathlib import Path
 
+from loaders.companions import safe_name
+
+__all__ = ["make_folder", "make_wall", "remove", "safe_name", "sweep"]
+
 PREFIX = "vitrine-wall-"
 _NAME = re.compile(re.escape(PREFIX) + r"(\d+)-(\d+)-[0-9a-f]+")
 
@@ -51,13 +55,6 @@ def make_folder(parent: Path, hint: str = "") -> Path:
 def remove(folder: Path) -> None:
     """Remove a folder and all in it; one that is gone already is fine."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def safe_name(name: str) -> str:
-    """Return a file name out of whatever a browser sent: no folders, no odd characters."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".-")[-100:].lstrip(".-")
-    return plain or "file"
 
 
 def _ours(folder: Path) -> bool:

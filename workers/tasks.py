@@ -20,7 +20,7 @@ from xai_core.errors import UnsupportedModel
 from xai_core.explainer import Progress, explainers, make, silent
 from xai_core.explainers.grad_cam import default_layer
 from xai_core.explanation import Explanation
-from xai_core.model import Finding, Geometry, HasLayers, Target
+from xai_core.model import Finding, Geometry, HasLayers, ShowsLayers, Target
 
 if TYPE_CHECKING:
     from loaders.preprocessing import Options
@@ -46,7 +46,8 @@ def load(path: Path, options: Options, *, name: str) -> tuple[Any, Card]:
 
 def card(model: Any, model_hash: str) -> Card:
     """Describe a model as plain data, and measure how long one image takes through it."""
-    layers = model.layers() if isinstance(model, HasLayers) else ()
+    layers = model.layers() if isinstance(model, ShowsLayers) else ()
+    has_default = bool(layers) and isinstance(model, HasLayers)
     return {
         "kind": model.kind,
         "framework": model.framework,
@@ -57,7 +58,7 @@ def card(model: Any, model_hash: str) -> Card:
         "classes": len(model.labels),
         "labels": list(model.labels),
         "layers": [dataclasses.asdict(layer) for layer in layers],
-        "default_layer": default_layer(model) if layers else None,
+        "default_layer": default_layer(model) if has_default else None,
         "findings": [dataclasses.asdict(finding) for finding in model.findings],
         "preprocessing": model.preprocessing.to_json(),
         "head": dataclasses.asdict(model.head),

@@ -30,6 +30,10 @@ class NeedsAnswer(LoadError):
     """The file leaves open what a person can say: its size, its channels, which output to read."""
 
 
+class NeedsFiles(LoadError):
+    """The file's weights lie in other files, which did not come with it."""
+
+
 class UnsupportedModel(VitrineError):
     """The model was read, but a method or this product cannot serve it."""
 
@@ -50,6 +54,7 @@ BY_NAME: dict[str, type[VitrineError]] = {
         NeedsSource,
         NeedsAnswer,
         NeedsArchitecture,
+        NeedsFiles,
         UnsupportedModel,
         ImageError,
         JobError,

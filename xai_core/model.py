@@ -124,7 +124,7 @@ class Differentiates(Predicts, Protocol):
 
 
 @runtime_checkable
-class HasLayers(Predicts, Protocol):
+class ShowsLayers(Predicts, Protocol):
     """Shows its inner maps."""
 
     def layers(self) -> tuple[Layer, ...]:
@@ -132,6 +132,11 @@ class HasLayers(Predicts, Protocol):
 
     def activations(self, images: Array, layer: str) -> Array:
         """Return float32 `[N, map h, map w, channels]`. Raises ParamError for an unknown layer."""
+
+
+@runtime_checkable
+class HasLayers(ShowsLayers, Protocol):
+    """Shows its inner maps, and what they do to a score."""
 
     def activation_gradients(
         self, images: Array, layer: str, target: Target

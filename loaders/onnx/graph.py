@@ -1,4 +1,4 @@
-"""Looks into an ONNX file with no library: which operators it names, and what lies outside it.
+"""Looks into an ONNX file with no library: its operators, its weights, what lies outside it.
 
 The file is walked as protobuf's wire format; tensors are stepped over and never copied, so a file
 of any size costs a few milliseconds. Field numbers are those of onnx.proto3.
@@ -8,65 +8,182 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Mapping
+from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
+from loaders.class_names import MAX_LENGTH, MAX_NAMES
 from loaders.keras.audit import printable
+from loaders.onnx import wire
+from loaders.onnx.operators import is_known
 from xai_core.errors import LoadError
 
-DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-"""Sets of operators that the ONNX standard defines; all others bring code of their own."""
+MAX_NODES, MAX_DEPTH, MAX_EDGES = 200_000, 16, 2_000_000
+MAX_NAME = 4_096
+"""The longest name of a value, in bytes: they are kept whole."""
 
-_MICROSOFT = """
-    Attention BiasGelu BiasSoftmax DequantizeLinear DynamicQuantizeMatMul FastGelu FusedConv
-    FusedGemm FusedMatMul Gelu LayerNormalization MatMulIntegerToFloat MultiHeadAttention
-    NhwcMaxPool QAttention QGemm QLinearAdd QLinearAveragePool QLinearConcat QLinearConv
-    QLinearGlobalAveragePool QLinearLeakyRelu QLinearMul QLinearReduceMean QLinearSigmoid
-    QLinearSoftmax QuantizeLinear QuickGelu SkipLayerNormalization
-"""
-_BLOCKED = """
-    AveragePool Conv GlobalAveragePool GlobalMaxPool MaxPool ReorderInput ReorderOutput Upsample
-"""
-COMPUTES = {"com.microsoft": _MICROSOFT.split(), "com.microsoft.nchwc": _BLOCKED.split()}
-"""onnxruntime's own operators that its optimiser and its quantiser write: they only compute.
-Others of its sets load files or run code (EPContext, Python's own), and are refused."""
+MAX_METADATA, MAX_KEY, MAX_VALUE = 1_000, 100, 4_000_000
+"""Entries of the file's metadata that are kept, and the bytes of their keys and values."""
 
-MAX_NODES, MAX_DEPTH = 200_000, 16
+SMALL = 4_096
+"""Numbers up to which a tensor's values are read, when somebody asks for them."""
+
 _FLOATS = (1, 10, 11, 16)  # float, float16, double, bfloat16
-_EXTERNAL = 1
+_TEXTS = 8
+_DATA = (4, 5, 6, 7, 9, 10, 11)
+_DTYPES: Mapping[int, str] = {
+    1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "?",
+    10: "<f2", 11: "<f8", 12: "<u4", 13: "<u8",
+}  # fmt: skip
+_BITS: Mapping[int, int] = {
+    **{kind: 8 * np.dtype(name).itemsize for kind, name in _DTYPES.items()},
+    14: 64, 15: 128, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2,
+}  # fmt: skip
+"""Bits of one number, by TensorProto.DataType."""
+
 _DAMAGED = "This ONNX file is damaged or cut short: it cannot be read to its end. Export it again."
+
+
+@dataclasses.dataclass(frozen=True)
+class Outside:
+    """Where a tensor's bytes lie in another file; `length` is None up to its end."""
+
+    location: str
+    offset: int
+    length: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """A constant: its sides, its kind, and its bytes here or outside."""
+
+    name: str
+    sides: tuple[int, ...]
+    kind: int
+    raw: memoryview | None = None
+    typed: tuple[tuple[int, memoryview | int], ...] = ()
+    outside: Outside | None = None
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.sides)
+
+    @property
+    def size(self) -> int:
+        """How many bytes its numbers take."""
+        return (self.count * _BITS.get(self.kind, 8) + 7) // 8
+
+    @property
+    def values(self) -> NDArray[np.generic] | None:
+        """Its numbers where they are few and plain, or None."""
+        if self.outside is not None or self.count > SMALL or self.kind not in _DTYPES:
+            return None
+        dtype = np.dtype(_DTYPES[self.kind])
+        if self.raw is not None:
+            found = np.frombuffer(self.raw, dtype)
+        elif all(field in (4, 10) for field, _ in self.typed):  # floats, as they lie
+            parts = (bytes(part) for _, part in self.typed if isinstance(part, memoryview))
+            found = np.frombuffer(b"".join(parts), dtype)
+        else:
+            numbers: list[int] = []
+            for _, part in self.typed:
+                numbers += [part] if isinstance(part, int) else wire.packed(part)
+            signed = [value - (1 << 64) if value >> 63 else value for value in numbers]
+            if self.kind == 10:  # halves are kept as their bits
+                found = np.array(signed, "<u2").view("<f2")
+            else:
+                found = np.array(signed).astype(dtype)
+        return found.reshape(self.sides) if found.size == self.count else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """An operation: its operator, what goes in and out by name, and its small attributes."""
+
+    operator: str
+    domain: str = ""
+    name: str = ""
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    numbers: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    tensor: Tensor | None = None
+    scopes: str = ""
+    classes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass
 class Graph:
-    """What a file says of itself; `parameters` counts the numbers in its weights."""
+    """What a file says of itself; `parameters` counts the numbers in its weights.
+
+    `nodes` and `tensors` are those of the outermost graph; `everywhere` holds every operation
+    that can be reached, in functions and branches as well.
+    """
 
     name: str = ""
     producer: str = ""
-    nodes: int = 0
+    count: int = 0
+    edges: int = 0
     parameters: int = 0
     functions: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     used: set[tuple[str, str]] = dataclasses.field(default_factory=set)
+    nodes: list[Node] = dataclasses.field(default_factory=list)
+    tensors: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    outside: list[tuple[Tensor, bool]] = dataclasses.field(default_factory=list)
+    inputs: list[str] = dataclasses.field(default_factory=list)
+    outputs: list[str] = dataclasses.field(default_factory=list)
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def makers(self) -> dict[str, Node]:
+        """The operation that gives each value."""
+        return {name: node for node in self.nodes for name in node.outputs if name}
+
+    @cached_property
+    def users(self) -> dict[str, list[Node]]:
+        """The operations that take each value."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in node.inputs:
+                found.setdefault(name, []).append(node)
+        return found
+
+    def constant(self, name: str) -> NDArray[np.generic] | None:
+        """Return the numbers of a small constant, or None for what is none."""
+        tensor = self.tensors.get(name)
+        if tensor is None:
+            node = self.makers.get(name)
+            for _ in range(4):  # exporters wrap constants
+                if node is None or node.operator not in ("Identity", "Cast") or not node.inputs:
+                    break
+                name = node.inputs[0]
+                tensor, node = self.tensors.get(name), self.makers.get(name)
+            if tensor is None and node is not None and node.operator == "Constant":
+                tensor = node.tensor
+        return None if tensor is None else tensor.values
 
 
 def inspect(data: memoryview) -> Graph:
     """Read what the file says of itself. Raises LoadError for one that is damaged or refused."""
     graph = Graph()
     try:
-        for field, value in _fields(data):
+        for field, value in wire.fields(data):
             if field == 2:
-                graph.producer = _text(value)
+                graph.producer = wire.text(value)
             elif field == 7:
                 _graph(graph, value, 0)
+            elif field == 14:
+                _metadata(graph, value)
             elif field == 25:
                 _function(graph, value)
     except (ValueError, IndexError, TypeError) as error:
         raise LoadError(_DAMAGED) from error
-    if not graph.nodes:
+    if not graph.count:
         raise LoadError(f"This ONNX file holds no network. {_DAMAGED}")
     for domain, name in sorted(graph.used):
-        known = domain in DOMAINS or name in COMPUTES.get(domain, ())
-        if not known and (domain, name) not in graph.functions:
+        if not is_known(domain, name) and (domain, name) not in graph.functions:
             raise LoadError(
                 f"The operator {printable(name)} is of {printable(domain)}, a set of its own, and "
                 f"not of the ONNX standard: its code is not run. Export the model with standard "
@@ -78,108 +195,195 @@ def inspect(data: memoryview) -> Graph:
 def _graph(graph: Graph, data: memoryview, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise LoadError(f"The ONNX file's graphs are nested over {MAX_DEPTH} deep: it is refused.")
-    for field, value in _fields(data):
+    for field, value in wire.fields(data):
         if field == 1:
-            _node(graph, value, depth)
+            node = _node(graph, value, depth)
+            if not depth:
+                graph.nodes.append(node)
         elif field == 2 and not depth:
-            graph.name = _text(value)
+            graph.name = wire.text(value)
         elif field == 5:
-            _tensor(graph, value)
+            tensor = _tensor(graph, value, outermost=not depth)
+            if not depth:
+                graph.tensors[tensor.name] = tensor
+        elif field in (11, 12) and not depth:
+            for inner, part in wire.fields(value):
+                if inner == 1:
+                    (graph.inputs if field == 11 else graph.outputs).append(_name(part))
         elif field == 15:  # a sparse tensor: its values, its indices
-            for _, part in _fields(value):
+            for _, part in wire.fields(value):
                 if isinstance(part, memoryview):
                     _tensor(graph, part)
 
 
 def _function(graph: Graph, data: memoryview) -> None:
     name = domain = ""
-    for field, value in _fields(data):
+    for field, value in wire.fields(data):
         if field == 1:
-            name = _text(value)
+            name = wire.text(value)
         elif field == 7:
             _node(graph, value, 1)
         elif field == 10:
-            domain = _text(value)
+            domain = wire.text(value)
     graph.functions.add((domain, name))
 
 
-def _node(graph: Graph, data: memoryview, depth: int) -> None:
-    graph.nodes += 1
-    if graph.nodes > MAX_NODES:
+def _node(graph: Graph, data: memoryview, depth: int) -> Node:
+    graph.count += 1
+    if graph.count > MAX_NODES:
         raise LoadError(f"The ONNX file has over {MAX_NODES:,} operators: it is refused.")
-    name = domain = ""
-    for field, value in _fields(data):
-        if field == 4:
-            name = _text(value)
+    operator = domain = name = scopes = ""
+    classes: list[str] = []
+    inputs: list[str] = []
+    outputs: list[str] = []
+    numbers: dict[str, tuple[int, ...]] = {}
+    tensor = None
+    for field, value in wire.fields(data):
+        if field in (1, 2):
+            graph.edges += 1
+            if graph.edges > MAX_EDGES:
+                raise LoadError(f"The ONNX file has over {MAX_EDGES:,} edges: it is refused.")
+            (inputs if field == 1 else outputs).append(_name(value))
+        elif field == 3:
+            name = wire.text(value)
+        elif field == 4:
+            operator = wire.text(value)
         elif field == 7:
-            domain = _text(value)
+            domain = wire.text(value)
         elif field == 5:
-            for inner, part in _fields(value):
-                if inner in (5, 10):
-                    _tensor(graph, part)
-                elif inner in (6, 11):
-                    _graph(graph, part, depth + 1)
-    graph.used.add((domain, name))
+            tensor = _attribute(graph, value, numbers, classes, depth) or tensor
+        elif field == 9:
+            scopes = _scopes(value) or scopes
+    graph.used.add((domain, operator))
+    return Node(
+        operator,
+        domain,
+        name,
+        tuple(inputs),
+        tuple(outputs),
+        numbers,
+        tensor,
+        scopes,
+        tuple(classes),
+    )
 
 
-def _tensor(graph: Graph, data: memoryview) -> None:
-    sides: list[int] = []
-    kind = 0
-    for field, value in _fields(data):
+def _attribute(
+    graph: Graph,
+    data: memoryview,
+    numbers: dict[str, tuple[int, ...]],
+    classes: list[str],
+    depth: int,
+) -> Tensor | None:
+    name, tensor = "", None
+    found: list[int] = []
+    for field, value in wire.fields(data):
         if field == 1:
-            sides += [value] if isinstance(value, int) else _packed(value)
+            name = wire.text(value)
+        elif field in (3, 8) and len(found) < 16:
+            found += [value] if isinstance(value, int) else wire.packed(value[:160])
+        elif field == 9 and name == "classlabels_strings" and len(classes) < MAX_NAMES:
+            classes.append(wire.text(value, MAX_LENGTH + 1))
+        elif field in (5, 10):
+            tensor = _tensor(graph, value)
+        elif field in (6, 11):
+            _graph(graph, value, depth + 1)
+    if found:
+        numbers[name] = tuple(wire.number(value) for value in found)
+    return tensor
+
+
+def _scopes(data: memoryview) -> str:
+    """Return where an operation stands in the network's modules, as PyTorch's exporter says."""
+    key, value = "", None
+    for field, part in wire.fields(data):
+        if field == 1:
+            key = wire.text(part)
         elif field == 2:
-            kind = value
-        elif field == 13 or (field == 14 and value == _EXTERNAL):
-            raise LoadError(
-                "This ONNX file keeps its weights in other files, which are not followed. Export "
-                "it as one file: onnx.save(onnx.load('model.onnx'), 'whole.onnx')."
-            )
+            value = part
+    return wire.text(value, 2_000) if key == "pkg.torch.onnx.name_scopes" and value else ""
+
+
+def _metadata(graph: Graph, data: memoryview) -> None:
+    key, value = "", None
+    for field, part in wire.fields(data):
+        if field == 1 and len(part) <= MAX_KEY:
+            key = wire.text(part)
+        elif field == 2:
+            value = part
+    if not key or value is None or len(value) > MAX_VALUE or len(graph.metadata) >= MAX_METADATA:
+        return
+    graph.metadata[key] = wire.text(value, MAX_VALUE)
+
+
+def _tensor(graph: Graph, data: memoryview, *, outermost: bool = False) -> Tensor:
+    name = ""
+    sides: list[int] = []
+    kind = held = 0
+    raw: memoryview | None = None
+    typed: list[tuple[int, memoryview | int]] = []
+    entries: dict[str, str] = {}
+    external = False
+    for field, value in wire.fields(data):
+        if field == 1:
+            sides += [value] if isinstance(value, int) else wire.packed(value)
+        elif field == 2:
+            kind = wire.number(value)
+        elif field == 8:
+            name = _name(value)
+        elif field in _DATA:
+            held += len(value) if isinstance(value, memoryview) else 8
+            if field == 9:
+                raw = value
+            elif len(typed) <= SMALL:
+                typed.append((field, value))
+        elif field == 13:
+            _entry(entries, value)
+        elif field == 14:
+            external = value == 1
+    outside = _outside(entries) if external or entries else None
+    tensor = Tensor(name, tuple(sides), kind, raw, tuple(typed), outside)
+    if len(sides) > 64 or (outside is None and kind != _TEXTS and tensor.count > 4 * held):
+        raise LoadError(
+            f"The ONNX file declares a constant of {tensor.count:.3g} numbers "
+            f"({printable(name, 60)}) and does not hold them. {_DAMAGED}"
+        )
     if kind in _FLOATS:
-        graph.parameters += math.prod(sides)
+        graph.parameters += tensor.count
+    if outside is not None:
+        graph.outside.append((tensor, outermost))
+    return tensor
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
-    """Yield every field of a message: a number, or a view of its bytes."""
-    place, end = 0, len(data)
-    while place < end:
-        key, place = _varint(data, place)
-        wire = key & 7
-        if wire == 0:
-            value, place = _varint(data, place)
-            yield key >> 3, value
-            continue
-        size = {1: 8, 5: 4}.get(wire)
-        if wire == 2:
-            size, place = _varint(data, place)
-        if size is None or place + size > end:
-            raise ValueError("no field of this format, or one that is longer than the file")
-        yield key >> 3, data[place : place + size]
-        place += size
+def _entry(entries: dict[str, str], data: memoryview) -> None:
+    key = value = ""
+    for field, part in wire.fields(data):
+        if field == 1:
+            key = wire.text(part, 40)
+        elif field == 2:
+            # whatever is longer than a file's name may be is no name, and stays too long
+            value = wire.text(part, 300)
+    if key in ("location", "offset", "length"):
+        entries[key] = value
 
 
-def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[place]
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number of over 64 bits")
+def _outside(entries: Mapping[str, str]) -> Outside:
+    numbers = {}
+    for key in ("offset", "length"):
+        text = entries.get(key, "")
+        if text and not (text.isascii() and text.isdigit() and len(text) < 16):
+            raise LoadError(
+                f"The ONNX file keeps weights outside and gives their {key} as "
+                f"'{printable(text, 30)}', which is no number of bytes. {_DAMAGED}"
+            )
+        numbers[key] = int(text) if text else None
+    return Outside(entries.get("location", ""), numbers["offset"] or 0, numbers["length"])
 
 
-def _packed(data: memoryview) -> list[int]:
-    numbers, place = [], 0
-    while place < len(data):
-        number, place = _varint(data, place)
-        numbers.append(number)
-    return numbers
-
-
-def _text(data: object) -> str:
-    if not isinstance(data, memoryview):
-        raise TypeError("a number where a text belongs")
-    return bytes(data[:200]).decode("utf-8", "replace")
+def _name(data: object) -> str:
+    if isinstance(data, memoryview) and len(data) > MAX_NAME:
+        raise LoadError(
+            f"The ONNX file has a name of {len(data):,} bytes, and one may have {MAX_NAME:,}: it "
+            "is refused."
+        )
+    return wire.text(data, MAX_NAME)

@@ -131,7 +131,7 @@ def test_it_serves_what_needs_answers_only(tmp_path: Path) -> None:
     assert not isinstance(model, Differentiates)
     assert not isinstance(model, HasLayers)
     assert explainers()["occlusion"].why_not(model) is None
-    assert "nothing from inside" in str(explainers()["grad-cam"].why_not(model))
+    assert "maps but no gradients" in str(explainers()["grad-cam"].why_not(model))
     view = DRAW.random((32, 32, 3), np.float32)
     patches = {f"{what}_{side}": 8 for what in ("patch", "stride") for side in ("height", "width")}
     assert np.ptp(make("occlusion", patches).explain(model, view, Target(1)).attribution) > 0
@@ -200,23 +200,11 @@ def test_the_files_own_functions_are_no_operators_of_their_own(tmp_path: Path) -
     assert "com.evil" in refusal(tmp_path / "file", model)
 
 
-def test_weights_outside_the_file_are_refused(tmp_path: Path) -> None:
-    for place in ("graph", "attribute"):
-        model = network()
-        tensor = model.graph.initializer[0]
-        if place == "attribute":
-            model.graph.node.append(helper.make_node("Constant", [], ["k"], value=tensor))
-            tensor = model.graph.node[-1].attribute[0].t
-        tensor.data_location = TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value="../secret")
-        assert "weights in other files, which are not followed" in refusal(tmp_path / "f", model)
-
-
 @pytest.mark.parametrize(
     ("model", "said"),
     [
         (network(shape=("n", 7, 32, 32)), "takes 7 channels"),
-        (maps(), "no image classifier"),
+        (maps(), "a network that gives maps"),
     ],
 )
 def test_what_is_no_classifier_is_named(tmp_path: Path, model: Any, said: str) -> None:

@@ -1,0 +1,90 @@
+"""onnxruntime's part: a session, and a network that takes photos and gives arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from loaders.keras.audit import printable
+from loaders.onnx.entry import Entry
+from xai_core.errors import LoadError
+
+Array = NDArray[np.float32]
+BATCH = 8
+
+
+def session(data: bytes, folder: Path, *, plain: bool = False) -> Any:
+    """Return a session. `plain` leaves the graph as it is, which is quicker to make."""
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    settings.inter_op_num_threads = 1
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(folder)
+    )
+    settings.log_severity_level = 4
+    if plain:
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return onnxruntime.InferenceSession(data, settings, ["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors share no base but this
+        raise LoadError(
+            f"onnxruntime cannot run this file ({reason(error)}). It is damaged, or newer than "
+            f"onnxruntime {onnxruntime.__version__} knows: export it again with a lower opset."
+        ) from error
+
+
+def reason(error: Exception) -> str:
+    """Return what onnxruntime says, without its codes and its places."""
+    # "[ONNXRuntimeError] : 10 : INVALID_GRAPH : Load model from PLACE failed:What is wrong"
+    text = " ".join(str(error).split()).split(" : ", 3)[-1]
+    return printable(text.split("failed:", 1)[-1], 120)
+
+
+class Network:
+    """A session with one photo tensor in; `step` photos go through it at once."""
+
+    def __init__(self, session: Any, entry: Entry, size: tuple[int, int]) -> None:
+        self.session, self.entry, self.size = session, entry, size
+        fixed = 1 if entry.batch is None else entry.batch
+        self.fixed, self.step = bool(fixed), fixed or BATCH
+        self._flags = {
+            each.name: np.zeros([side if isinstance(side, int) else 1 for side in each.shape], bool)
+            for each in session.get_inputs()
+            if each.name != entry.name
+        }
+
+    def alone(self) -> None:
+        """Let one photo at a time through, whatever the graph says of its batch."""
+        self.fixed, self.step = True, 1
+
+    def run(self, images: Array, names: Sequence[str]) -> list[list[Any]]:
+        """Return what the graph gives for each step: a list a name, of arrays `[step, ...]`.
+
+        The last step is filled up where the batch is fixed; `trimmed` takes that off.
+        """
+        found: list[list[Any]] = [[] for _ in names]
+        for start in range(0, len(images), self.step):
+            part = images[start : start + self.step]
+            if self.fixed and len(part) < self.step:
+                part = np.concatenate([part, np.repeat(part[-1:], self.step - len(part), 0)])
+            feed = {self.entry.name: self.entry.arranged(part), **self._flags}
+            for row, value in zip(found, self.session.run(list(names), feed), strict=True):
+                row.append(value)
+        return found
+
+    def rows(self, images: Array, name: str) -> Array:
+        """Return float32 `[N, numbers]`: one row a photo of the output `name`."""
+        (parts,) = self.run(images, [name])
+        left, made = len(images), []
+        for part in parts:
+            count = self.step if self.fixed else min(self.step, left)
+            made.append(np.asarray(part, np.float32).reshape(count, -1)[:left])
+            left -= count
+        return np.concatenate(made)

@@ -1,0 +1,126 @@
+"""Which of several outputs holds the scores, and what has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.loaders.onnx.graphs import FLOAT, first, model, node, opened, said, tail, theirs, views
+from xai_core.errors import ParamError, UnsupportedModel
+
+INT = 7
+SOFT = node("Softmax", ["y"], ["s"], axis=1)
+FEATURES = node("Identity", ["features"], ["hidden"])
+SECOND = [node("Gemm", ["features", "other"], ["aux"], transB=1)]
+OTHER = {"other": np.ones((4, 5), np.float32)}
+
+CASES: dict[str, tuple[list[Any], dict[str, int], str, str]] = {
+    "features first": ([FEATURES], {"hidden": FLOAT, "y": FLOAT}, "y", "info"),
+    "scores and softmax": ([SOFT], {"s": FLOAT, "y": FLOAT}, "y", "info"),
+    "an auxiliary head": (SECOND, {"y": FLOAT, "aux": FLOAT}, "y", "info"),
+    "a number and chances": (
+        [SOFT, node("ArgMax", ["s"], ["label"], axis=1, keepdims=0)],
+        {"label": INT, "s": FLOAT},
+        "y",
+        "info",
+    ),
+    "a number alone": ([node("ArgMax", ["y"], ["label"], axis=1)], {"label": INT}, "y", "info"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_scores_are_found_and_said(tmp_path: Path, case: str) -> None:
+    nodes, outputs, scores, level = CASES[case]
+    loaded = opened(tmp_path / "m", model([*tail(), *nodes], weights=OTHER, outputs=outputs))
+    (tmp_path / "p").write_bytes(model(tail()).SerializeToString())
+    given = theirs(tmp_path / "p", first(views()), scores)
+    np.testing.assert_allclose(loaded.logits(views()), given, atol=1e-4)
+    assert f"{level}: The network has {len(outputs)} output" in said(loaded, "output")
+    assert "--output" in said(loaded, "output")
+
+
+def test_several_heads_are_a_guess_that_a_person_may_change(tmp_path: Path) -> None:
+    nodes = [*tail(scores="a"), node("Gemm", ["features", "other"], ["b"], transB=1)]
+    made = model(nodes, weights=OTHER, outputs=["a", "b"])
+    loaded = opened(tmp_path / "m", made)
+    assert "warning" in said(loaded, "output")
+    assert "the first of several" in said(loaded, "output")
+    given = theirs(tmp_path / "m", first(views()), "b")
+    for asked in ("b", "1"):
+        other = opened(tmp_path / "m", made, output=asked)
+        np.testing.assert_allclose(other.logits(views()), given, atol=1e-5)
+        assert said(other, "output") == ""
+    with pytest.raises(ParamError, match=r"--output must be one that may hold .*\(a, b\)"):
+        opened(tmp_path / "m", made, output="c")
+
+
+def test_the_number_of_names_chooses(tmp_path: Path) -> None:
+    other = {"other": np.ones((3, 5), np.float32)}
+    nodes = [*tail(scores="a"), node("Gemm", ["features", "other"], ["b"], transB=1)]
+    made = model(nodes, weights=other, outputs=["a", "b"])
+    assert opened(tmp_path / "m", made, classes=("x", "y", "z")).labels == ("x", "y", "z")
+    named = model(nodes, weights=other, outputs=["a", "b"], metadata={"names": "['x', 'y', 'z']"})
+    assert opened(tmp_path / "m", named).labels == ("x", "y", "z")
+
+
+@pytest.mark.parametrize("end", ["squeezed", "first", "map"])
+def test_scores_of_other_shapes(tmp_path: Path, end: str) -> None:
+    ends = {
+        "squeezed": node("Squeeze", ["y"], ["z"]),
+        "first": node("Gather", ["y", "zero"], ["z"], axis=0),
+        "map": node("Unsqueeze", ["y", "deep"], ["z"]),
+    }
+    weights = {"zero": np.int64(0), "deep": np.array([2, 3])}
+    batch = 1 if end == "squeezed" else "n"
+    made = model(
+        [*tail(), ends[end]], weights=weights, outputs=["z"], shape=(batch, 3, 32, 32)
+    )  # fmt: skip
+    loaded = opened(tmp_path / "m", made)
+    (tmp_path / "p").write_bytes(model(tail()).SerializeToString())
+    given = theirs(tmp_path / "p", first(views()))
+    np.testing.assert_allclose(loaded.logits(views()), given, atol=1e-4)
+
+
+def test_a_table_of_chances_is_read_before_it_is_made(tmp_path: Path) -> None:
+    zipped = node(
+        "ZipMap", ["s"], ["table"], domain="ai.onnx.ml", classlabels_strings=["a", "b", "c", "d"]
+    )
+    made = model([*tail(), SOFT, zipped], outputs={"table": FLOAT})
+    made.graph.output[0].type.Clear()
+    made.graph.output[0].type.sequence_type.elem_type.map_type.key_type = 8
+    value = made.graph.output[0].type.sequence_type.elem_type.map_type.value_type
+    value.tensor_type.elem_type = FLOAT
+    loaded = opened(tmp_path / "m", made)
+    assert loaded.labels == ("a", "b", "c", "d")
+    assert "ZipMap" in said(loaded, "output")
+
+
+@pytest.mark.parametrize(
+    ("shape", "metadata", "sentence"),
+    [
+        ((1, 5, -1), {}, "as an object detector"),
+        ((1, -1, 5), {}, "as an object detector"),
+        ((1, 5, 15, 15), {}, "a network that gives maps"),
+        ((1, 5, -1), {"task": "detect", "author": "Ultralytics"}, "an object detector of Ultra"),
+        ((1, 5, -1), {"task": "segment"}, "segments objects"),
+    ],
+)
+def test_what_is_no_classifier_is_named(
+    tmp_path: Path, shape: Any, metadata: Any, sentence: str
+) -> None:
+    side = 15 if shape[-1] == 15 else 127
+    kernel = np.ones((5 + (shape[-1] == 5), 3, 3, 3), np.float32)
+    if shape[-1] == 5:
+        shape = (1, -1, 6)
+    nodes = [*tail()[:1], node("Reshape", ["maps", "shape"], ["y"])]
+    made = model(
+        nodes,
+        weights={"shape": np.array(shape), "kernel": kernel},
+        shape=(1, 3, 2 * side + 1, 2 * side + 1),
+        metadata=metadata,
+    )
+    with pytest.raises(UnsupportedModel, match=sentence):
+        opened(tmp_path / "m", made)
