@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from loaders.keras.audit import printable
 from loaders.onnx.graph import Graph
-from loaders.preprocessing import Options
-from xai_core.errors import ParamError, UnsupportedModel
+from loaders.preprocessing import MIN_SIZE, Options
+from xai_core.errors import NeedsAnswer, ParamError, UnsupportedModel
 from xai_core.model import Finding
 
 Array = NDArray[np.float32]
@@ -154,10 +154,12 @@ class _Made:
         else:
             found = _square(count, grey)
             if found is None:
-                raise UnsupportedModel(
-                    f"This network takes a row of {count:,} numbers, which no square photo has. "
-                    "If they are a photo's, give its size (--size) and its channels (--channels); "
-                    "if they are rows of a table, there is no photo to explain."
+                said = f"This network takes a row of {count:,} numbers, which no square photo has"
+                if count < 3 * MIN_SIZE**2:
+                    raise UnsupportedModel(f"{said}: rows of a table, with no photo to explain.")
+                raise NeedsAnswer(
+                    f"{said}. If they are a photo's, give its size (--size) and its channels "
+                    "(--channels); if they are rows of a table, there is no photo to explain."
                 )
             size, channels = found
         last, said = self._order(channels)

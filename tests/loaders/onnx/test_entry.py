@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.loaders.onnx.graphs import first, model, node, opened, said, tail, theirs, views
-from xai_core.errors import LoadError, ParamError, UnsupportedModel
+from xai_core.errors import LoadError, NeedsAnswer, ParamError, UnsupportedModel
 from xai_core.explainer import explainers
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -59,7 +59,7 @@ def test_rows_of_coloured_photos(
 
 
 def test_rows_that_are_no_square_want_their_size(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedModel, match=r"--size.*rows of a table"):
+    with pytest.raises(NeedsAnswer, match=r"--size.*rows of a table"):
         opened(tmp_path / "m", dense(8640))
     loaded = opened(tmp_path / "m", dense(8640), size=(48, 60))
     assert (loaded.input_size, loaded.channels) == ((48, 60), 3)
