@@ -102,7 +102,7 @@ def _form(
     with st.form(key, border=False):
         columns = st.columns(2)
         flags = {
-            control.name: _draw(control, asked, columns[index % 2])
+            control.name: _draw(control, asked, columns[index % 2], f"{key}-{control.name}")
             for index, control in enumerate(controls)
         }
         if not st.form_submit_button("Open with these answers", type="primary"):
@@ -116,7 +116,7 @@ def _form(
     return True
 
 
-def _draw(control: Control, asked: Options, column: Any) -> str | None:
+def _draw(control: Control, asked: Options, column: Any, key: str) -> str | None:
     value = getattr(asked, control.name)
     with column:
         if control.choices:
@@ -126,10 +126,11 @@ def _draw(control: Control, asked: Options, column: Any) -> str | None:
                 control.choices,
                 index=place,
                 placeholder=ASSUMED,
+                key=key,
                 help=control.help or None,
             )
         shown = "x".join(map(str, value)) if isinstance(value, tuple) else str(value or "")
         given = st.text_input(
-            control.title, shown, placeholder=control.typed, help=control.help or None
+            control.title, shown, placeholder=control.typed, key=key, help=control.help or None
         )
         return (given or "").strip() or None

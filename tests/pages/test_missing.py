@@ -137,8 +137,7 @@ def test_what_a_file_leaves_open_can_be_said(app):
     assert "Nothing says the size of its photos. Say it with 'Size'." in words(app).replace(
         "&#x27;", "'"
     )
-    size = next(each for each in app.text_input if each.label == "Size" and each.value == "")
-    size.set_value("64").run()
+    app.text_input(key="refused-answers-size").set_value("64")
     button = next(b for b in app.button if b.label == "Open with these answers")
     button.click().run()
     settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
@@ -146,7 +145,7 @@ def test_what_a_file_leaves_open_can_be_said(app):
     assert desk(app).model.options.size == (64, 64)
     # and what was guessed can be said of the open one
     head = next(each for each in app.selectbox if each.label == "The outputs are")
-    head.set_value("sigmoid").run()
+    head.set_value("sigmoid")
     button = next(b for b in app.button if b.label == "Open with these answers")
     button.click().run()
     settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
