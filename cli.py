@@ -22,7 +22,7 @@ from typing import Any, NoReturn, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from loaders import catalogue
+from loaders import catalogue, texts
 from loaders.options import Activation, Maps, Outputs
 from loaders.preprocessing import PRESETS, Options
 from loaders.source import EXPORT
@@ -62,11 +62,14 @@ READING_FLAGS = {
 """What a finding says was assumed, and how to say otherwise."""
 
 SENT_FLAGS = {
-    "classes": ("FILE", "class names, one a line or JSON"),
+    "classes": ("FILE", "class names: lines, a table, JSON, YAML or Python"),
     "source": ("FILE", "the Python of its class, run in the sandbox alone"),
     "architecture": ("FILE", "the JSON of a Keras network, for a file of weights alone"),
 }
 """Files that come with a model, by the option that they stand for."""
+
+MAX_SENT = 16_000_000
+"""The longest of them in bytes; what is in it has its own limit."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -276,8 +279,13 @@ def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, di
 
 def _read_text(name: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        if path.stat().st_size > MAX_SENT:
+            raise LoadError(
+                f"--{name} cannot be read from {str(path)!r}: it is longer than "
+                f"{MAX_SENT // 10**6} MB, which no such text needs"
+            )
+        return texts.decode_text(path.read_bytes())
+    except (OSError, texts.NotText) as error:
         raise LoadError(f"--{name} cannot be read from {str(path)!r}: {error}") from error
 
 

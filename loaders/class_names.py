@@ -2,42 +2,92 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 
+from loaders import class_data, class_lines
+from loaders.class_data import NAMED, Ambiguous
+from loaders.literals import Twice, Unreadable, read
 from xai_core.errors import ParamError
 
-MAX_NAMES, MAX_LENGTH, MAX_TEXT = 100_000, 200, 16_000_000
+MAX_NAMES, MAX_LENGTH, MAX_TEXT = 100_000, 200, 4_000_000
 FORMS = (
     'one name a line, a JSON list, a JSON object as {"0": "cat"} or {"cat": 0}, '
     "or CSV lines as 0,cat"
 )
+_MAX_LINE = 4 * MAX_LENGTH
+_ASSIGNED = re.compile(
+    r"[ \t]{0,40}(?:(?:export|const|let|var|default)[ \t]{1,9}){0,3}"
+    r"(?P<name>[\w.]{1,80})[ \t]{0,9}(?::[^\n=]{1,80})?=[ \t]{0,9}(?=[\[({a-zA-Z])"
+)
+_CALLED = re.compile(r"(?:np\.|numpy\.)?(?:array|OrderedDict|dict|list|tuple)\(")
 
 
 def read_classes(text: str) -> tuple[str, ...]:
     """Return the names in the order of the network's outputs.
 
-    Takes one name a line; a JSON list; a JSON object `{"0": "cat"}`, `{"cat": 0}` or Keras's
-    `{"0": ["n02123045", "cat"]}`; CSV lines `0,cat` with or without a heading. Numbers count from
-    0 and leave none out; names that stand twice get their number behind them. Raises ParamError
-    for anything else and for an empty name.
+    Takes one name a line, with or without a number before or behind it; lists and dicts of JSON,
+    Python and YAML, from numbers to names or the other way; tables with a heading or without; and
+    the label maps of detectors. Numbers count from 0, or from 1, and leave none out; names that
+    stand twice get their number behind them. Raises ParamError for anything else, for an empty
+    name, and where two orders would be as good.
     """
     if len(text) > MAX_TEXT:
         raise ParamError(f"--classes must be a file of at most {MAX_TEXT // 1_000_000} MB of text")
     text = text.removeprefix("\ufeff").strip()
     if not text:
         raise ParamError(f"--classes must be a file with {FORMS}; it is empty")
-    if text[0] in "[{":
-        names = _from_json(text)
-    else:
-        lines = text.splitlines()
-        names = _from_csv(lines) or [line.strip() for line in lines]
+    try:
+        names = _names(text)
+    except Ambiguous as reason:
+        raise ParamError(f"--classes must {reason}") from None
+    for index, name in enumerate(names):
+        _check_length(name, index)  # before it is split
     found = tuple(" ".join(name.split()) for name in names)
     check_classes(found)
     return distinct(found)
+
+
+def _names(text: str) -> Sequence[str]:
+    lines = text.splitlines()
+    code = [at for at, line in enumerate(lines[:50]) if not line.startswith(("#", "//"))]
+    start = "\n".join(lines[code[0] :]).lstrip() if code and code[0] else text
+    if _CALLED.match(start) or (start[0] in "[{(" and not class_lines.is_numbered(lines[0])):
+        return _from_data(start, FORMS)
+    assigned = _ASSIGNED.match(start)
+    if assigned and (start[assigned.end()] in "[{(" or _CALLED.match(start, assigned.end())):
+        return _from_data(start[assigned.end() :].rstrip("; \n"), FORMS, assigned["name"])
+    longest = max(map(len, lines))
+    block = class_lines.yaml_block(lines) or class_lines.item_blocks(lines)
+    if block is not None:
+        return block
+    if longest > _MAX_LINE and len(lines) > 1:
+        raise ParamError(
+            f"--classes must hold names of at most {MAX_LENGTH} printable characters, got a line "
+            f"of {longest:,}"
+        )
+    if len(lines) > 2 * MAX_NAMES:
+        raise ParamError(f"--classes must have from 1 to {MAX_NAMES} names, got {len(lines)} lines")
+    return class_lines.names_in(lines)
+
+
+def _from_data(text: str, forms: str, name: str = "") -> list[str]:
+    try:
+        data = read(text)
+    except Twice as reason:
+        raise ParamError(f"--classes must name each class once; {reason}") from None
+    except Unreadable as reason:
+        raise ParamError(
+            f"--classes must be a file with {forms}; it starts as JSON and cannot be read as JSON "
+            f"or as Python: {reason}"
+        ) from None
+    names = class_data.names_in({name: data} if name.lower() in NAMED else data)
+    if names is None:
+        raise ParamError(f"--classes must be a file with {forms}; this JSON is something else")
+    if isinstance(data, list) and names and names == data:
+        return class_lines.numbered(names) or names
+    return names
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -60,78 +110,13 @@ def check_classes(names: Sequence[object]) -> None:
             raise ParamError(f"--classes must hold names, got {name!r:.60} for class {index}")
         if not name.strip():
             raise ParamError(f"--classes must name every class; the name of class {index} is empty")
-        if len(name) > MAX_LENGTH or not name.isprintable():
-            raise ParamError(
-                f"--classes must hold names of at most {MAX_LENGTH} printable characters, "
-                f"got {name[:40]!r} for class {index}"
-            )
+        _check_length(name, index)
 
 
-def _from_json(text: str) -> list[str]:
-    try:
-        data = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
+def _check_length(name: str, index: int) -> None:
+    fits = len(name) <= _MAX_LINE and len(" ".join(name.split())) <= MAX_LENGTH
+    if not fits or not all(letter.isprintable() or letter.isspace() for letter in name):
         raise ParamError(
-            f"--classes must be a file with {FORMS}; it starts as JSON and cannot be read as JSON"
-        ) from None
-    if isinstance(data, list) and all(isinstance(name, str) for name in data):
-        return data
-    if isinstance(data, dict) and data:
-        pairs = [_pair(key, value) for key, value in data.items()]
-        if all(pair is not None for pair in pairs):
-            return _in_order([pair for pair in pairs if pair is not None])
-    raise ParamError(f"--classes must be a file with {FORMS}; this JSON is something else")
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Keep what JSON would quietly overwrite: the same key twice."""
-    data: dict[str, object] = {}
-    for key, value in pairs:
-        if key in data:
-            raise ParamError(f"--classes must name each class once; {key[:60]!r} is there twice")
-        data[key] = value
-    return data
-
-
-def _pair(key: str, value: object) -> tuple[int, str] | None:
-    """Return (index, name) of one entry of a JSON object, or None."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value, key
-    if isinstance(value, list) and value and isinstance(value[-1], str):
-        value = value[-1]  # Keras's imagenet_class_index.json: [synset, name]
-    if isinstance(value, str) and re.fullmatch(r"\d{1,9}", key, re.ASCII):
-        return int(key), value
-    return None
-
-
-def _from_csv(lines: list[str]) -> list[str]:
-    """Return the names of CSV lines `index,name`, or nothing where the lines are not that."""
-    number = re.compile(r"\s*\d{1,9}\s*,", re.ASCII)
-    body = [line for line in lines if line.strip()]
-    if not number.match(body[0]) and re.match(r"[^\d,]+,", body[0]):
-        body = body[1:]  # a heading
-    if not body or not all(number.match(line) for line in body):
-        return []
-    try:
-        rows = list(csv.reader(body, skipinitialspace=True, strict=True))
-    except csv.Error:
-        raise ParamError(f"--classes must be a file with {FORMS}; a quote is not closed") from None
-    return _in_order([(int(row[0]), ", ".join(part.strip() for part in row[1:])) for row in rows])
-
-
-def _in_order(pairs: list[tuple[int, str]]) -> list[str]:
-    names: dict[int, str] = {}
-    for index, name in pairs:
-        if index in names:
-            raise ParamError(
-                f"--classes must name each class once; class {index} is "
-                f"{names[index][:60]!r} and {name[:60]!r}"
-            )
-        names[index] = name
-    missing = next((index for index in range(len(names)) if index not in names), None)
-    if missing is not None:
-        raise ParamError(
-            f"--classes must count its {len(names)} classes from 0 to {len(names) - 1}; "
-            f"{missing} is missing"
+            f"--classes must hold names of at most {MAX_LENGTH} printable characters, "
+            f"got {name[:40]!r} for class {index}"
         )
-    return [names[index] for index in range(len(names))]

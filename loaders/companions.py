@@ -7,6 +7,7 @@ is run.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -14,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from loaders import text_files, texts
 from loaders.class_names import read_classes
 from loaders.options import MAX_ARCHITECTURE, MAX_SOURCE
-from loaders.other_files import CODE
 from xai_core.errors import LoadError, ParamError
 
 _HEAD = 4096
@@ -85,9 +86,12 @@ def read(text: str, name: str) -> tuple[str, Any]:
 
     Raises LoadError for what is none of them.
     """
-    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+    start = text.lstrip("\ufeff \t\r\n")[:1]
+    if start != "{" and (kind := text_files.named(text)):
+        raise LoadError(f"{_quoted(name)} is none of these: {kind.sentence}")
+    if start in ("{", "["):
         return _read_json(text, name)
-    if CODE.search(text):
+    if text_files.is_code(text):
         _check_length(text, MAX_SOURCE, name)
         return "source", text.removeprefix("\ufeff")
     try:
@@ -103,6 +107,8 @@ def _read_json(text: str, name: str) -> tuple[str, Any]:
     try:
         data = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
+        with contextlib.suppress(ParamError):
+            return "classes", read_classes(text)  # as Python prints a list or a dict
         raise LoadError(
             f"{_quoted(name)} begins as JSON and cannot be read as JSON. Write it again with "
             "model.to_json()."
@@ -124,21 +130,14 @@ def _text(path: Path, name: str) -> str | None:
     with path.open("rb") as file:
         head = file.read(_HEAD)
         # A model's file begins with bytes that no text has.
-        if not _is_text(head):
+        if not texts.is_text(head, whole=len(head) < _HEAD):
             return None
         _check_length(range(path.stat().st_size), MAX_ARCHITECTURE, name)
         rest = head + file.read(MAX_ARCHITECTURE)
-    return rest.decode() if _is_text(rest) else None
-
-
-def _is_text(data: bytes) -> bool:
-    if any(byte < 32 and byte not in b"\t\n\v\f\r" for byte in data):
-        return False
     try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        return len(data) == _HEAD and error.start > _HEAD - 4  # cut in the middle of a letter
-    return True
+        return texts.decode_text(rest)
+    except texts.NotText:
+        return None
 
 
 def _check_length(text: str | range, limit: int, name: str) -> None:

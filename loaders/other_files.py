@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pickletools
-import re
-import string
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from loaders import other_models
+from loaders.file_kind import FileKind
 
-@dataclasses.dataclass(frozen=True)
-class FileKind:
-    """A kind of file: its name for people, the framework that reads it, or why it is refused."""
-
-    title: str
-    framework: str | None = None
-    refusal: str = ""
-
+__all__ = ["FileKind", "by_start", "in_zip"]
 
 _BRING = "Bring the file that torch.save or model.save wrote."
 _UNPACK = "Unpack it and bring the model itself."
-SAVED_MODEL = FileKind(
-    "TensorFlow SavedModel",
-    refusal="Load it where it was made and save it with model.save('model.keras').",
-)
 PICKLE = FileKind(
     "Python pickle",
     refusal="A pickle can run any code. Save the weights with torch.save(model.state_dict(), ...).",
@@ -34,15 +22,16 @@ SCIKIT_LEARN = FileKind(
     refusal="Such a model works on rows of numbers, and a pickle can run any code. Bring a "
     "classifier of photos, of PyTorch or Keras.",
 )
-FROZEN = FileKind(
-    "TensorFlow graph of the time before TensorFlow 2",
-    refusal="Rebuild the network in Keras and save it with model.save('model.keras').",
+TORCH_PICKLE = FileKind(
+    "PyTorch model that pickle wrote, not torch.save",
+    refusal="A pickle can run any code. Save the weights with "
+    "torch.save(model.state_dict(), 'model.pth').",
 )
-TFLITE = FileKind(
-    "TensorFlow Lite model",
-    refusal="Bring the Keras model that it was converted from: model.save('model.keras').",
+TREES = FileKind(
+    "pickle of decision trees",
+    refusal="Such a model works on rows of numbers, and a pickle can run any code. Bring a "
+    "classifier of photos, of PyTorch or Keras.",
 )
-GGUF = FileKind("language model (GGUF)", refusal="Bring a classifier of photos.")
 EMPTY = FileKind("empty file", refusal="The upload or the export was cut short: try again.")
 IMAGE = FileKind("photo", refusal="Drop it on the photo's side, and a model here.")
 VIDEO = FileKind("video", refusal="Bring a photo out of it on the photo's side, and a model here.")
@@ -53,20 +42,12 @@ ARRAYS = FileKind(
     "file of NumPy arrays",
     refusal="It holds numbers and no network. Bring the file that torch.save or model.save wrote.",
 )
-LFS = FileKind(
-    "pointer of Git LFS",
-    refusal="It stands in the model's place. Fetch the model itself with git lfs pull.",
-)
-WEB_PAGE = FileKind(
-    "web page",
-    refusal="The download saved a page, often a sign-in or a warning, in the model's place. "
-    "Download the model itself.",
-)
-TEXT = FileKind("text file", refusal=_BRING)
-SOURCE = FileKind(
-    "Python file", refusal="Send it together with the file of the model whose class it defines."
-)
 ZIP = FileKind("ZIP archive with no model in it", refusal="Unpack it and bring the model.")
+ZIP_OF_PICKLE = FileKind(
+    "ZIP archive with a pickle in it that torch.save did not write",
+    refusal="A pickle can run any code. Save the weights with "
+    "torch.save(model.state_dict(), 'model.pth').",
+)
 ZIP_OF_PHOTOS = FileKind(
     "ZIP archive of photos", refusal="Bring one photo on the photo's side, and a model here."
 )
@@ -80,42 +61,41 @@ UNKNOWN = FileKind(
 _STARTS = (
     (IMAGE, (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")),
     (PDF, (b"%PDF",)),
-    (GGUF, (b"GGUF",)),
     (ARRAYS, (b"\x93NUMPY",)),
-    (LFS, (b"version https://git-lfs",)),
     (PACKED, (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")),
 )
 _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _MODELS = (".pt", ".pth", ".pt2", ".ckpt", ".safetensors", ".keras", ".h5", ".hdf5", ".onnx")
+_STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"}
 _PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
-CODE = re.compile(r"^(import \w|from [\w.]+ import |class \w+.*:|(async )?def \w+\(|@\w)", re.M)
-"""What a line of Python begins with, and other text hardly does."""
+_HELD = (
+    (SCIKIT_LEARN, (b"sklearn",)),
+    (TREES, (b"xgboost", b"lightgbm", b"catboost")),
+    (other_models.PADDLE, (b"StructuredToParameterName@@",)),
+    (TORCH_PICKLE, (b"torch._utils", b"torch.nn.modules", b"torch.storage", b"torchvision.")),
+)
 
-_PRINTABLE = frozenset(string.printable.encode())
 
+def by_start(head: bytes, end: bytes = b"") -> FileKind | None:
+    """Return what a file's first bytes, and its last eight, show it to be; None if nothing.
 
-def by_start(head: bytes) -> FileKind | None:
-    """Return what a file's first 512 bytes show it to be, other than a model; None if nothing."""
+    A model that is read, or a text, is told elsewhere.
+    """
     if not head:
         return EMPTY
     for kind, starts in _STARTS:
         if head.startswith(starts):
             return kind
-    if head[4:8] == b"TFL3":
-        return TFLITE
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return IMAGE
     if head[4:8] == b"ftyp":
-        return IMAGE if head[8:12] in (b"heic", b"heix", b"mif1", b"avif") else VIDEO
+        brands = {head[8:12], *(head[at : at + 4] for at in range(16, min(64, head[3]), 4))}
+        return IMAGE if brands & _STILLS else VIDEO
     if head[257:262] == b"ustar":
         return PACKED
-    if head.startswith(b"\x08\x01\x12"):  # an ONNX file would be of the first draft
-        return SAVED_MODEL
-    if head.startswith(b"\n") and (b"Placeholder" in head or b"\x12\x05Const" in head):
-        return FROZEN
-    if head.startswith(_PICKLES) or _is_old_pickle(head):
-        return SCIKIT_LEARN if b"sklearn" in head else PICKLE
-    return None
+    if head.startswith(_PICKLES) or _is_old_pickle(head[:512]):
+        return next((kind for kind, words in _HELD if any(map(head.count, words))), PICKLE)
+    return other_models.by_start(head, end)
 
 
 def _is_old_pickle(head: bytes) -> bool:
@@ -130,20 +110,12 @@ def _is_old_pickle(head: bytes) -> bool:
     return steps > 1 and end == len(head) - 1
 
 
-def as_text(head: bytes) -> FileKind | None:
-    """Return a kind of text file, or None for what is none."""
-    if not all(byte in _PRINTABLE or byte > 127 for byte in head):
-        return None
-    start = head.lstrip()[:15].lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        return WEB_PAGE
-    return SOURCE if CODE.search(head.decode("utf-8", "replace")) else TEXT
-
-
 def in_zip(names: Sequence[str]) -> FileKind:
     """Return what a ZIP is that is no model itself, by its members' names."""
     if "[Content_Types].xml" in names:
         return OFFICE
+    if kind := other_models.in_zip(names):
+        return kind
     endings = [PurePosixPath(name).suffix.lower() for name in names if not name.endswith("/")]
     if any(ending in _MODELS for ending in endings):
         return ZIP_AROUND
@@ -151,4 +123,6 @@ def in_zip(names: Sequence[str]) -> FileKind:
         return ARRAYS
     if endings and sum(ending in _PHOTOS for ending in endings) > len(endings) / 2:
         return ZIP_OF_PHOTOS
+    if any(ending in (".pkl", ".pickle", ".joblib") for ending in endings):
+        return ZIP_OF_PICKLE
     return ZIP

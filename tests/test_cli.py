@@ -291,3 +291,24 @@ def test_a_network_out_of_its_source(
     assert "error: Line 15 of the source fails: PermissionError" in err
     assert not (tmp_path / "mark").exists()
     assert run(capsys, *given, "--build", "Net()")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "".join(f"{at}\t{name}\n" for at, name in reversed([*enumerate("abcdef")])).encode(),
+        "\n".join("abcdef").encode("utf-16"),
+        repr(dict(enumerate("abcdef"))).encode(),
+        "\n".join("abcde\u00fc").encode("cp1252"),
+    ],
+    ids=["numbered", "utf-16", "python", "cp1252"],
+)
+def test_class_names_of_any_layout(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: bytes
+) -> None:
+    path = tmp_path / "names.txt"
+    path.write_bytes(data)
+    status, card, err = run(capsys, "inspect", "shapes", "--classes", str(path))
+    assert status == 0, err
+    assert card["labels"][:5] == list("abcde")
+    assert card["labels"][5] in ("f", "\u00fc")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from loaders import companions
 from loaders.source import SNIPPET
+from loaders.texts import NotText, decode_text
 from ui import reading, text, views
 from ui.desk import Desk, Model
 from xai_core.errors import LoadError, ParamError, VitrineError
@@ -55,7 +56,10 @@ def source(desk: Desk, model: Model, scope: str, opened: Callable[..., None]) ->
 
     def take() -> None:
         if state[added] is not None:
-            state[pasted] = state[added].getvalue().decode("utf-8", "replace")
+            try:
+                state[pasted] = decode_text(state[added].getvalue())
+            except NotText as error:
+                desk.model_error = f"The source cannot be read: {error}."
 
     st.text_area(
         "Paste the source",
@@ -95,10 +99,12 @@ def _architecture(desk: Desk) -> None:
         if given is None:
             return
         try:
-            kind, value = companions.read(given.getvalue().decode("utf-8", "replace"), given.name)
+            kind, value = companions.read(decode_text(given.getvalue()), given.name)
             if kind != "architecture":
                 raise LoadError("This is not the JSON of a Keras network: model.to_json().")
             desk.supply(architecture=value)
+        except NotText as error:
+            desk.model_error = f"The JSON cannot be read: {error}."
         except VitrineError as error:
             desk.model_error = str(error)
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from loaders import catalogue, companions
 from loaders.preprocessing import PRESETS, Options
+from loaders.texts import NotText, decode_text
 from ui import missing, pretrained, reading, text, upload, views
 from ui.desk import Desk, Model
 from workers.incoming import Upload
@@ -412,19 +413,23 @@ def _classes(desk: Desk) -> None:
                 "One a line", "\n".join(desk.model.labels) if count <= 200 else "", height=180
             )
             file = st.file_uploader(
-                "Or a file", help="One name a line, a JSON list or object, or CSV lines as 0,cat."
+                "Or a file",
+                help="One name a line, with its number or without; a table; JSON, YAML or Python.",
             )
             if st.form_submit_button("Apply", type="primary"):
-                listed = file.getvalue().decode("utf-8", "replace") if file else given
-                _name(desk, listed)
+                _name(desk, file.getvalue() if file else given)
         if count == 1000 and st.button("Use ImageNet's names"):
             desk.reopen(classes=catalogue.imagenet_labels())
             _close("change-classes")
 
 
-def _name(desk: Desk, listed: str) -> None:
+def _name(desk: Desk, listed: str | bytes) -> None:
     try:
-        classes = Options.from_text({"classes": listed}).classes
+        given = decode_text(listed) if isinstance(listed, bytes) else listed
+        classes = Options.from_text({"classes": given}).classes
+    except NotText as error:
+        views.error(f"The class names cannot be read: {error}.")
+        return
     except ParamError as error:
         views.error(str(error))
         return

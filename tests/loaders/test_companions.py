@@ -85,3 +85,47 @@ def test_a_letter_across_the_first_block_is_text(
     names = ["x" * shift + "\u20ac", *(f"{number} " + "\u20ac" * 90 for number in range(40))]
     assert len("\n".join(names).encode()) > 2 * 4096
     assert sort([model, *written(tmp_path, "\n".join(names))]).options["classes"] == tuple(names)
+
+
+CODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"]
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_texts_of_other_programs(tmp_path: Path, model: tuple[str, Path], coding: str) -> None:
+    path = tmp_path / "names"
+    path.write_bytes("1\tb\u00e4r\n0\tm\u00f6we\n".encode(coding))
+    assert sort([model, ("names", path)]).options == {"classes": ("m\u00f6we", "b\u00e4r")}
+
+
+@pytest.mark.parametrize("text", ["{1: 'dog', 0: 'cat'}", "['cat', 'dog']", "names: [cat, dog]\n"])
+def test_names_as_python_and_yaml_have_them(
+    tmp_path: Path, model: tuple[str, Path], text: str
+) -> None:
+    assert sort([model, *written(tmp_path, text)]).options == {"classes": ("cat", "dog")}
+
+
+def test_a_long_licence_stands_before_a_source(tmp_path: Path, model: tuple[str, Path]) -> None:
+    text = '"""' + "All rights are kept.\n" * 1000 + '"""\nimport torch\n'
+    assert sort([model, *written(tmp_path, text)]).options == {"source": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('<?xml version="1.0"?>\n<net name="n" version="11">\n<layers>', "an OpenVINO model"),
+        ('name: "net"\nlayer {\n  name: "data"\n}\n', "a Caffe model"),
+        ("[net]\nbatch=1\nwidth=224\n", "a Darknet"),
+    ],
+)
+def test_another_frameworks_text_is_no_list_of_names(
+    tmp_path: Path, model: tuple[str, Path], text: str, words: str
+) -> None:
+    with pytest.raises(LoadError, match=words):
+        sort([model, *written(tmp_path, text)])
+
+
+def test_a_word_that_never_ends_is_read_in_one_pass(
+    tmp_path: Path, model: tuple[str, Path]
+) -> None:
+    with pytest.raises(LoadError, match="neither a model nor anything"):
+        sort([model, *written(tmp_path, "class " + "a" * 1_900_000)])

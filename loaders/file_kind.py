@@ -1,0 +1,20 @@
+"""What a file is told to be: its name for people, and who reads it, or why it is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class FileKind:
+    """A kind of file: its name for people, the framework that reads it, or why it is refused."""
+
+    title: str
+    framework: str | None = None
+    refusal: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What the file is, and the way out."""
+        article = "an" if self.title[0] in "aeiouAEIO" else "a"
+        return f"This is {article} {self.title}, which is not loaded. {self.refusal}"
