@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import TiffImageFile
 
+from loaders import fax, levels, tiffs
 from loaders.image_kinds import Format, photo_format
 from loaders.preprocessing import refuse_tiny
 from xai_core.errors import ImageError
@@ -70,7 +71,11 @@ def decode(data: bytes) -> Photo:
     kind = photo_format(data)
     notes: list[str] = []
     with _readable(kind):
-        image = Image.open(io.BytesIO(data), formats=(kind,))
+        _check_bitmap(data, kind)
+        if kind == "TIFF":
+            image: Image.Image = tiffs.opened(data, notes)
+        else:
+            image = Image.open(io.BytesIO(data), formats=(kind,))
         _check_size(*image.size)
         pixels = np.array(_decoded(image, data, kind, notes), np.uint8)
     return Photo(pixels, kind, tuple(notes))
@@ -103,6 +108,16 @@ def _readable(kind: Format) -> Iterator[None]:
         ) from None
 
 
+def _check_bitmap(data: bytes, kind: Format) -> None:
+    """Refuse a BMP of negative width, which Pillow reads as one of two thousand millions."""
+    if kind == "BMP" and data[14] != 12 and data[21:22] >= b"\x80":
+        width = int.from_bytes(data[18:22], "little", signed=True)
+        raise ImageError(
+            f"The BMP photo says that it is {width} px wide, which cannot be: it is damaged. Open "
+            "it and save it as a new PNG."
+        )
+
+
 def _check_size(width: int, height: int) -> None:
     refuse_tiny(height, width)
     if width * height > MAX_PIXELS:
@@ -128,12 +143,15 @@ def _decoded(image: Image.Image, data: bytes, kind: Format, notes: list[str]) ->
         image.draft(image.mode, (int(stored[0] * ratio), int(stored[1] * ratio)))
     if kind == "TIFF":
         # Pillow turns these itself as it loads them, and no others
-        orientation = _orientation(image, notes)
+        orientation, turned_by = _orientation(image, notes)
         image.load()
     else:
         image.load()  # a PNG may hold its EXIF data after its pixels
-        orientation = _orientation(image, notes)
+        orientation, turned_by = _orientation(image, notes)
+    if isinstance(image, TiffImageFile) and tiffs.fax(image) and orientation == 1:
+        notes.extend(fax.damage(image, data))
     picture = _eight_bits(image, data, kind, notes)
+    _say_dark(image, picture, data, kind, notes)
     if max(picture.size) > MAX_SIDE:
         picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     if picture.size != stored and max(stored) > MAX_SIDE:
@@ -143,25 +161,43 @@ def _decoded(image: Image.Image, data: bytes, kind: Format, notes: list[str]) ->
         )
     alpha = picture.getchannel("A") if picture.mode in ("LA", "RGBA") else None
     picture = _srgb(picture, profile, notes)
-    if alpha is not None and cast(tuple[int, int], alpha.getextrema())[0] < 255:
+    least, most = (255, 255) if alpha is None else cast(tuple[int, int], alpha.getextrema())
+    if most == 0:
+        notes.append("The photo is transparent everywhere; the colours under it are shown.")
+    elif alpha is not None and least < 255:
         white = Image.new("RGB", picture.size, (255, 255, 255))
         picture = Image.composite(picture, white, alpha)
         notes.append("The transparent parts of the photo are shown on white.")
     if orientation in _UPRIGHT:
         picture = picture if kind == "TIFF" else picture.transpose(_UPRIGHT[orientation])
-        notes.append("The photo was turned upright, as its EXIF data say.")
+        notes.append(f"The photo was turned upright, as its {turned_by} say.")
     if _has_more(image):
         notes.append(f"Only the first {'page' if kind == 'TIFF' else 'frame'} is used.")
     return picture
 
 
-def _orientation(image: Image.Image, notes: list[str]) -> int:
-    """Return the EXIF orientation, 1 where there is none that can be read."""
+def _orientation(image: Image.Image, notes: list[str]) -> tuple[int, str]:
+    """Return the orientation, 1 where there is none that can be read, and what says so.
+
+    Pillow takes it from XMP data where the EXIF data have none.
+    """
     try:
-        return int(image.getexif().get(0x0112, 1))
+        turn = int(image.getexif().get(0x0112, 1))
+        return turn, "EXIF data" if _is_in_exif(image) else "XMP data"
     except Exception:  # any, as above: the pixels are good, only the tags are not
         notes.append("The photo's EXIF data are damaged, so it is shown as it is stored.")
-        return 1
+        return 1, ""
+
+
+def _is_in_exif(image: Image.Image) -> bool:
+    if isinstance(image, TiffImageFile):
+        return 0x0112 in image.tag_v2
+    held = image.info.get("exif")
+    if not isinstance(held, bytes):
+        return "Raw profile type exif" in image.info
+    own = Image.Exif()
+    own.load(held)
+    return 0x0112 in own
 
 
 def _has_more(image: Image.Image) -> bool:
@@ -175,16 +211,16 @@ def _has_more(image: Image.Image) -> bool:
 def _eight_bits(image: Image.Image, data: bytes, kind: Format, notes: list[str]) -> Image.Image:
     """Return the picture in mode L, LA, RGB, RGBA, CMYK or LAB, transparency as a channel."""
     mode = image.mode
-    if mode in ("I", "F") or mode.startswith("I;16"):
-        return _scaled(image, notes)
+    if levels.is_deep(image):
+        return levels.to_bytes(image, notes)
     key = image.info.get("transparency")
     if kind == "PNG" and key is not None and mode in ("1", "L", "RGB"):
         # Pillow keeps the key in the file's depth (byte 24 of a PNG), the pixels in 8 bits
         top = 2 ** data[24] - 1
-        levels = [round(level * 255 / top) for level in (key if mode == "RGB" else (key,))]
+        steps = [round(level * 255 / top) for level in (key if mode == "RGB" else (key,))]
         if data[24] == 16:
-            levels = [level >> 8 for level in key]  # as its unpacker takes the high byte
-        return _keyed(image.convert("RGB"), tuple(levels * (3 // len(levels))))
+            steps = [level >> 8 for level in key]  # as its unpacker takes the high byte
+        return _keyed(image.convert("RGB"), tuple(steps * (3 // len(steps))))
     if mode in ("P", "PA") or key is not None:
         return image.convert("RGB" if key is None and mode == "P" else "RGBA")
     if mode in ("RGBa", "La"):
@@ -194,46 +230,26 @@ def _eight_bits(image: Image.Image, data: bytes, kind: Format, notes: list[str])
     return image.convert("L" if mode == "1" else "RGB")
 
 
+def _say_dark(
+    image: Image.Image, picture: Image.Image, data: bytes, kind: Format, notes: list[str]
+) -> None:
+    """Say where colours of 16 bits are nearly black: they may hold fewer."""
+    deep = (kind == "PNG" and data[24] == 16) or (kind == "TIFF" and tiffs.bits(image) == 16)
+    if not deep or picture.mode not in ("RGB", "RGBA"):
+        return
+    high = max(cast(tuple[int, int], picture.getchannel(band).getextrema())[1] for band in "RGB")
+    if high < 16:
+        notes.append(
+            f"The photo is dark: its brightest value is about {high * 257} of 65535. If it holds "
+            "fewer bits than 16, stretch its values and save it again."
+        )
+
+
 def _keyed(image: Image.Image, key: tuple[int, ...]) -> Image.Image:
     """Make the pixels of one colour transparent."""
     alpha = (np.asarray(image) != np.array(key)).any(-1)
     image.putalpha(Image.fromarray(np.where(alpha, 255, 0).astype(np.uint8)))
     return image
-
-
-def _scaled(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Bring grey of 16 or 32 bits, or of real numbers, to 0..255 by the range it seems to use."""
-    values = np.asarray(image)
-    low, high = float(values.min()), float(values.max())
-    if not math.isfinite(low) or not math.isfinite(high):
-        raise ImageError(
-            "The photo holds values that are not numbers (NaN or infinite), so its brightness is "
-            "unknown: replace them and save it again."
-        )
-    sixteen = image.mode.startswith("I;16")
-    if sixteen:
-        base, top = 0.0, 65535.0
-        if high < 4096 and image.format == "TIFF":
-            notes.append(
-                f"The photo is dark: its brightest value is {high:.0f} of 65535. If it holds fewer "
-                "bits than 16, stretch its values and save it again."
-            )
-    elif low >= 0 and high <= 65535:
-        tops = (255.0, 65535.0) if image.mode == "I" else (1.0, 255.0, 65535.0)
-        base, top = 0.0, next(top for top in tops if high <= top)
-        notes.append(f"The photo's values were scaled from 0..{top:.0f} to 0..255.")
-    else:
-        base, top = low, high if high > low else low + 1
-        notes.append(f"The photo's values were scaled from {low:.6g}..{high:.6g} to 0..255.")
-    levels = np.empty(values.shape, np.uint8)  # [H, W]
-    for start in range(0, len(values), 256):  # in bands: as real numbers a photo takes 256 MB
-        band = (values[start : start + 256].astype(np.float64) - base) * (255 / (top - base))
-        levels[start : start + 256] = np.rint(band)
-    grey = Image.fromarray(levels)
-    key = image.info.get("transparency")
-    if sixteen and isinstance(key, int):
-        grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
-    return grey
 
 
 def _srgb(image: Image.Image, profile: object, notes: list[str]) -> Image.Image:
