@@ -13,7 +13,7 @@ ORDER = ("xai_core", "loaders", "workers", "ui", "pages")
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "tf_keras", "xplique"}
 LIBRARIES = {"pytorch_grad_cam", "lime"}
 ADAPTERS = {
-    *(f"loaders/torch/{part}.py" for part in ("model", "layers", "script")),
+    *(f"loaders/torch/{part}.py" for part in ("model", "layers", "script", "watch", "wrapped")),
     *(f"loaders/keras/{part}.py" for part in ("model", "read")),
     "loaders/onnx/session.py",
 }

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pickletools
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from xai_core.errors import LoadError, UnsupportedModel
+
+MAX_TRACED = 10_000
+"""The longest record of a trace's inputs that is read, in bytes."""
 
 
 def _need_the_sandbox(what: str) -> None:
@@ -30,6 +36,29 @@ def read_script(path: Path) -> Any:
             "This TorchScript archive cannot be read: it is damaged, or was written by a PyTorch "
             "before 1.4 or newer than this one. Export it again, best with torch.export.save."
         ) from error
+
+
+def traced_shape(path: Path) -> tuple[int, ...]:
+    """Return the shape of the photos that a TorchScript was traced with; () where it is not kept.
+
+    The pickle beside the graph is read as a list of opcodes, and nothing is made of it.
+    """
+    numbers: list[int] = []
+    stored = False
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith("/traced_inputs.pkl"))
+        if archive.getinfo(name).file_size > MAX_TRACED:
+            return ()
+        for opcode, value, _ in pickletools.genops(archive.read(name)):
+            if opcode.name == "BINPERSID":
+                if stored:
+                    return ()  # it takes more than photos
+                stored = True
+            elif stored and opcode.name in ("BININT", "BININT1", "BININT2"):
+                numbers.append(int(value or 0))
+    # the tensor's offset in its storage, its four sides and its four strides
+    shape = tuple(numbers[1:5])
+    return shape if len(numbers) == 9 and all(0 < side < 1 << 14 for side in shape) else ()
 
 
 def read_exported(path: Path) -> tuple[Any, tuple[int, ...]]:
@@ -56,11 +85,9 @@ def read_exported(path: Path) -> tuple[Any, tuple[int, ...]]:
 
 def _input_shape(program: Any) -> tuple[int, ...]:
     names = program.graph_signature.user_inputs
-    if len(names) != 1 or len(program.graph_signature.user_outputs) != 1:
+    if len(names) != 1:
         raise UnsupportedModel(
-            f"This network takes {len(names)} inputs and gives "
-            f"{len(program.graph_signature.user_outputs)} outputs; a classifier of photos has one "
-            "of each."
+            f"This network takes {len(names)} inputs; a classifier of photos has one."
         )
     (node,) = (node for node in program.graph.nodes if node.name == names[0])
     return tuple(

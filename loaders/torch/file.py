@@ -24,7 +24,9 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel:
     kind = sniff(path)
     if kind is TORCHSCRIPT:
         module = archives.read_script(path)
-        return from_module(module, options, name=name, kind=kind.title)
+        seen = archives.traced_shape(path)[1:]  # the batch of a trace is free
+        shape = (0, *seen) if seen else ()
+        return from_module(module, options, name=name, kind=kind.title, shape=shape)
     if kind is EXPORTED:
         module, shape = archives.read_exported(path)
         return from_module(module, options, name=name, kind=kind.title, shape=shape)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loaders import architectures, other_networks
+from loaders.formats import EXPORTED, TORCHSCRIPT
 from loaders.labels import labels_for
 from loaders.preprocessing import Options, for_imagenet
 from loaders.resolve import resolve
-from loaders.torch import endings, probe
+from loaders.torch import endings, mode, probe
 from loaders.torch.contents import State
 from xai_core.errors import UnsupportedModel
 from xai_core.model import Finding
@@ -27,61 +28,103 @@ def from_module(
     shape: tuple[int, ...] = (),
     said: tuple[Finding, ...] = (),
 ) -> TorchModel:
-    """Serve a network that came with its file: find its size, its head and its pre-processing."""
+    """Serve a network that came with its file: find its size, its head and its pre-processing.
+
+    `shape` is that of the photos that it was exported with, 0 where a side was left free.
+    """
     from loaders.torch.model import TorchModel
 
-    state = {key: tensor.float() for key, tensor in module.state_dict().items()}
-    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
-    known = architectures.recognise(shapes)
-    channels = shape[1] if len(shape) == 4 and shape[1] else probe.channels_of(module)
-    if channels not in (1, 3):
-        raise UnsupportedModel(
-            f"The network takes {channels} channels; a classifier of photos takes 1 or 3."
-        )
-    sides = [(side, side) for side in probe.SIZES]
-    wanted = [options.size] if options.size else []
-    if len(shape) == 4 and shape[2] and shape[3]:
-        wanted.append((shape[2], shape[3]))
-    if row := architectures.table().get(known or ""):
-        wanted.append((row["size"], row["size"]))
-    try:
-        size = probe.runs_on(module, channels, [*wanted, *sides])
-    except UnsupportedModel as error:
-        if what := other_networks.by_tensors(state):
-            raise UnsupportedModel(other_networks.refusal(f"This is {what}")) from error
-        raise
-    module, head, about = endings.open_head(module, channels, size)
-    findings = [*said, about, *broken(state)]
+    module = module.float()
+    state = dict(module.state_dict())
+    known = architectures.recognise({key: tuple(tensor.shape) for key, tensor in state.items()})
+    found, wanted = _found(module, options, shape, known, state)
+    ending = endings.open_head(module, found, options.head)
+    exported = kind in (TORCHSCRIPT.title, EXPORTED.title)
+    reason = mode.reason(found.watch.steps, exported=exported)
+    findings = [*said, ending.finding, *found.findings, *broken(state)]
+    if reason:
+        findings.append(Finding("warning", reason, "mode"))
     recognised = None
     if known is not None:
         # The module carries its own transform_input, so ImageNet's normalisation is the outer one.
         recognised = for_imagenet(
-            "imagenet", size, resize=None, why=f"as torchvision trained {known}"
+            "imagenet", found.size, resize=None, why=f"as torchvision trained {known}"
         )
         where = f", found under '{inside}'," if inside else ""
         findings.append(
             Finding("info", f"Its network{where} has the tensors of torchvision's {known}.")
         )
-    elif not wanted:
-        findings.append(
-            Finding(
-                "warning",
-                f"Nothing in the file says the size of its photos: {size[0]} x {size[1]} pixels is "
-                "the first that it runs on.",
-            )
-        )
-    preprocessing, resolved = resolve(options, recognised, size=size, channels=channels)
-    classes = probe.classes_of(module, channels, size)
-    labels, named = labels_for(options, 2 if classes == 1 else classes, imagenet=known is not None)
+    elif found.size not in wanted:
+        findings.append(_size_said(found))
+    preprocessing, resolved = resolve(options, recognised, size=found.size, channels=found.channels)
+    units = 2 if found.classes == 1 else found.classes
+    labels, named = labels_for(options, units, imagenet=known is not None)
     return TorchModel(
-        module,
+        ending.module,
         name=name,
         kind=kind,
         architecture=known or type(module).__name__,
         preprocessing=preprocessing,
         labels=labels,
-        head=head,
+        head=ending.head,
         findings=(*findings, *resolved, *named),
+        reading=ending.reading,
+        seen=(found.inputs, ending.scores),
+        maps=options.layout,
+        mode_reason=reason,
+    )
+
+
+def _found(
+    module: Any, options: Options, shape: tuple[int, ...], known: str | None, state: State
+) -> tuple[probe.Found, list[tuple[int, int]]]:
+    """Return how the network runs, and the sizes that were asked for or are known of it."""
+    last = len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
+    sides = (shape[1], shape[2]) if last else tuple(shape[2:4])
+    taken = (shape[3] if last else shape[1]) if len(shape) == 4 else 0
+    asked = probe.Asked(options.output, len(options.classes or ()), shape[0] if shape else 0)
+    wanted = [options.size] if options.size else []
+    if len(sides) == 2 and all(sides):
+        wanted.append((sides[0], sides[1]))
+    if row := architectures.table().get(known or ""):
+        wanted.append((row["size"], row["size"]))
+    channels = taken or probe.channels_of(module)
+    if channels not in (0, 1, 3):
+        raise UnsupportedModel(
+            f"The network takes {channels} channels; a classifier of photos takes 1 or 3."
+        )
+    only_dense = not known and state and max(tensor.ndim for tensor in state.values()) <= 2
+    if only_dense:
+        likely = channels or {"grey": 1}.get(options.channels or "", 3 if options.channels else 0)
+        if found := probe.dense(module, asked, likely, wanted[0] if wanted else None):
+            return found, wanted
+    try:
+        return probe.find(module, channels or 3, wanted, asked, last=last), wanted
+    except UnsupportedModel as error:
+        if what := other_networks.by_tensors(state):
+            raise UnsupportedModel(other_networks.refusal(f"This is {what}")) from error
+        raise
+
+
+def _size_said(found: probe.Found) -> Finding:
+    height, width = found.size
+    sides = found.sides
+    if sides is not None and sides.low == sides.high:
+        said = f"{height} x {width} pixels is the only square size that its dense layer takes."
+        return Finding("info", said, "size")
+    if sides is not None:
+        return Finding(
+            "warning",
+            f"Its dense layer takes photos of {sides.low} to {sides.high} pixels a side, and "
+            f"nothing in the file says which: {height} x {width} is taken. If it was trained at "
+            "another, set the size (--size).",
+            "size",
+        )
+    return Finding(
+        "warning",
+        f"Nothing in the file says the size of its photos: {height} x {width} pixels is the first "
+        "that it runs on. If it was trained at another, set the size (--size).",
+        "size",
     )
 
 

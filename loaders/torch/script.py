@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
-from loaders.torch.layers import Layout, See, tokens
+from loaders.torch.layers import See
 
 # fmt: off
 MAPS = (
@@ -98,19 +98,6 @@ class Graph:
         with self._part.running(run):
             yield
 
-    def layouts(
-        self, outputs: Mapping[str, torch.Tensor], size: tuple[int, int]
-    ) -> dict[str, Layout]:
-        """Return how the map lies in each value that holds one.
-
-        Nothing but its sides tells: a map has those of its photo, `size`, made smaller.
-        """
-        found: dict[str, Layout] = {}
-        for name, output in outputs.items():
-            if layout := _spread(output, size) or tokens(output):
-                found[name] = layout
-        return found
-
     def _name_all(self, script: Any) -> None:
         parents = {name.rpartition(".")[0] for name, _ in script.named_modules()}
         nameless = itertools.count(1)
@@ -178,16 +165,6 @@ class _Part(nn.Module):
             yield
         finally:
             self._instead = None
-
-
-def _spread(output: torch.Tensor, size: tuple[int, int]) -> Layout | None:
-    if output.ndim != 4 or len(output) != 1:
-        return None
-    layouts: tuple[Layout, Layout] = ("nchw", "nhwc")
-    for layout, (height, width) in zip(layouts, (output.shape[2:], output.shape[1:3]), strict=True):
-        if min(height, width) > 1 and abs(height - width * size[0] / size[1]) < 1:
-            return layout
-    return None
 
 
 def _function(graph: Any, result: Any) -> Any:

@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from loaders import architectures, other_networks, source, vitrine_net
+from loaders.heads import finding as head_finding
 from loaders.labels import labels_for
 from loaders.preprocessing import Options, Preprocessing, preset
 from loaders.resolve import resolve
-from loaders.torch import build, endings
+from loaders.torch import build
 from loaders.torch.contents import State
 from loaders.torch.module import broken, from_module
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
@@ -90,7 +91,7 @@ def from_state(
     preprocessing, said = resolve(options, recognised, size=recognised.size, channels=3)
     one = _classes(module) == 1
     if one:
-        findings.append(endings.ONE_UNIT)
+        findings.append(head_finding("logits", 1, "graph"))
     labels, named = labels_for(options, 2 if one else _classes(module), imagenet=library != "")
     return TorchModel(
         module,

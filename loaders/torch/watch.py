@@ -1,0 +1,106 @@
+"""What a network does in one pass: its operations as PyTorch runs them, TorchScript's among them.
+
+It tells, without a look at the network's code, in what operation the scores end, what draws random
+numbers, which axes of an inner value are the map's, and where and why a pass failed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from loaders.torch.axes import PHOTOS, Axes, Shape, follow
+
+_STEP = "_vitrine_step"
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Step:
+    """One operation: its name without what marks its variants, what went in, what came out.
+
+    `inputs` are the shapes of the tensors that went in, weights among them, `sources` the steps
+    that made them (None for a weight), `arguments` what else it was given.
+    """
+
+    name: str
+    arguments: tuple[Any, ...]
+    inputs: tuple[Shape, ...]
+    sources: tuple[Step | None, ...]
+    shape: Shape
+    axes: Axes | None
+
+
+class Watch(TorchDispatchMode):
+    """Notes each operation of a pass under `torch.inference_mode`.
+
+    There, operations are seen as they are called: a linear layer is one, and not the views and
+    products that it is made of.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Step] = []
+        self.failed: Step | None = None
+
+    def begin(self, photos: torch.Tensor) -> torch.Tensor:
+        """Mark photos `[N, c, h, w]` as where the pass begins, and return them."""
+        setattr(photos, _STEP, Step("photos", (), (), (), tuple(photos.shape), PHOTOS))
+        return photos
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and note it."""
+        tensors = [each for each in _flat(args) if isinstance(each, torch.Tensor)]
+        plain = tuple(each for each in args if not _holds_tensors(each))
+        name = func._schema.name.rpartition("::")[2].strip("_")
+        step = Step(
+            name,
+            plain,
+            tuple(tuple(tensor.shape) for tensor in tensors),
+            tuple(step_of(tensor) for tensor in tensors),
+            (),
+            None,
+        )
+        try:
+            out = func(*args, **(kwargs or {}))
+        except Exception:
+            self.failed = step
+            raise
+        ours = [
+            (shape, source.axes if source else None)
+            for shape, source in zip(step.inputs, step.sources, strict=True)
+        ]
+        for part, tensor in enumerate(_flat(out)):
+            if isinstance(tensor, torch.Tensor) and not isinstance(tensor, torch.nn.Parameter):
+                shape = tuple(tensor.shape)
+                try:
+                    axes = follow(name, plain, ours, shape, part)
+                except (TypeError, ValueError, IndexError, ZeroDivisionError):
+                    axes = None  # an operation's arguments are not what they are elsewhere
+                made = dataclasses.replace(step, shape=shape, axes=axes)
+                self.steps.append(made)
+                if any(made.sources):
+                    setattr(tensor, _STEP, made)
+        return out
+
+
+def step_of(tensor: torch.Tensor) -> Step | None:
+    """Return the operation that made a tensor in a pass that was watched."""
+    return getattr(tensor, _STEP, None)
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _flat(each)
+    else:
+        yield value
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) or (
+        isinstance(value, (list, tuple)) and any(isinstance(each, torch.Tensor) for each in value)
+    )
