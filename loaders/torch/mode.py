@@ -15,7 +15,7 @@ _DRAWS = (
 
 
 def reason(steps: Iterable[Step], *, exported: bool) -> str:
-    """Return one sentence on what makes a network's answers change, or nothing.
+    """Return a clause on what makes a network's answers change, for `sanity`'s sentence, or "".
 
     `exported` says that the network is a graph, in which training mode stays.
     """
@@ -34,14 +34,8 @@ def reason(steps: Iterable[Step], *, exported: bool) -> str:
         return ""
     what = " and ".join(held)
     if exported:
-        return (
-            f"The network was exported in training mode: its graph holds {what}, so the answer to "
-            "one photo changes from run to run or with the photos beside it. Call model.eval() "
-            "before exporting it, and bring that file."
-        )
+        return f"it was exported in training mode, and its graph holds {what}"
     return (
-        f"The network's own code runs as in training: it holds {what} even after model.eval(), so "
-        "the answer to one photo changes from run to run or with the photos beside it. Use "
-        "nn.Dropout, or F.dropout(..., training=self.training), and the running statistics of "
-        "nn.BatchNorm."
+        f"its own code holds {what} as in training mode, even after model.eval() (nn.Dropout and "
+        "F.dropout(..., training=self.training) obey it)"
     )

@@ -42,8 +42,6 @@ def from_module(
     exported = kind in (TORCHSCRIPT.title, EXPORTED.title)
     reason = mode.reason(found.watch.steps, exported=exported)
     findings = [*said, ending.finding, *found.findings, *broken(state)]
-    if reason:
-        findings.append(Finding("warning", reason, "mode"))
     recognised = None
     if known is not None:
         # The module carries its own transform_input, so ImageNet's normalisation is the outer one.
