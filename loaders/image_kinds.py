@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from xai_core.errors import ImageError
@@ -22,8 +23,45 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it and upload the photo."),
     (b"Rar!", "a RAR archive", "unpack it and upload the photo."),
     (b"8BPS", "a Photoshop file", AS_PHOTO),
-    (b"%!PS", "a PostScript file", AS_PHOTO),
-    (b"\xc5\xd0\xd3\xc6", "a PostScript file", AS_PHOTO),
+    (b"%!PS", "a PostScript file (EPS)", AS_PHOTO),
+    (b"\xc5\xd0\xd3\xc6", "a PostScript file (EPS)", AS_PHOTO),
+    (b"DDS ", "a texture (DDS)", AS_PHOTO),
+    (b"BLP1", "a texture (BLP)", AS_PHOTO),
+    (b"BLP2", "a texture (BLP)", AS_PHOTO),
+    (b"FTC\0", "a texture (FTEX)", AS_PHOTO),
+    (b"FTU\0", "a texture (FTEX)", AS_PHOTO),
+    (b"\xabKTX ", "a texture (KTX)", AS_PHOTO),
+    (b"qoif", "a QOI picture", AS_PHOTO),
+    (b"FLIF", "a FLIF picture", AS_PHOTO),
+    (b"BPG\xfb", "a BPG picture", AS_PHOTO),
+    (b"\x01\xda", "a Silicon Graphics picture (SGI)", AS_PHOTO),
+    (b"\x59\xa6\x6a\x95", "a Sun raster picture", AS_PHOTO),
+    (b"/* XPM */", "an X11 picture (XPM)", AS_PHOTO),
+    (b"icns", "a Macintosh icon (ICNS)", AS_PHOTO),
+    (b"\x00\x00\x02\x00", "a mouse cursor (CUR) or a Targa picture", AS_PHOTO),
+    (b"gimp xcf", "a GIMP file (XCF)", AS_PHOTO),
+    (b"DanM", "a Microsoft Paint picture (MSP)", AS_PHOTO),
+    (b"LinS", "a Microsoft Paint picture (MSP)", AS_PHOTO),
+    (b"\x80\xe8\x00\x00", "a Pixar picture", AS_PHOTO),
+    (b"Image type:", "an IFUNC picture (IM)", AS_PHOTO),
+    (b"\xd7\xcd\xc6\x9a", "a Windows drawing (WMF)", AS_PHOTO),
+    (b"\x76\x2f\x31\x01", "an OpenEXR picture", AS_PHOTO),
+    (b"#?RADIANCE", "a Radiance picture (HDR)", AS_PHOTO),
+    (b"#?RGBE", "a Radiance picture (HDR)", AS_PHOTO),
+    (b"AT&TFORM", "a DjVu document", "save its page as PNG and upload that."),
+    (b"\xd0\xcf\x11\xe0", "a FlashPix picture or an old office document", AS_PHOTO),
+    (b"\xff\xd8\xff\xf7", "a JPEG-LS picture", AS_PHOTO),
+    (b"II\xbc\x01", "a JPEG XR picture", AS_PHOTO),
+    (b"\x8aMNG", "an animation (MNG)", "save one frame as PNG and upload that."),
+    (b"\x8bJNG", "a JNG picture", AS_PHOTO),
+    (b"IIRO", "a camera's raw photo (ORF)", AS_PHOTO),
+    (b"IIRS", "a camera's raw photo (ORF)", AS_PHOTO),
+    (b"IIU\0", "a camera's raw photo (RW2)", AS_PHOTO),
+    (b"FOVb", "a camera's raw photo (X3F)", AS_PHOTO),
+    (b"GRIB", "a table of the weather (GRIB)", AS_PHOTO),
+    (b"BUFR", "a table of the weather (BUFR)", AS_PHOTO),
+    (b"\x0e\x03\x13\x01", "an HDF4 file", AS_PHOTO),
+    (b"II\x1a\x00\x00\x00HEAPCCDR", "a camera's raw photo (CRW)", AS_PHOTO),
     (b"\xff\x0a", "a JPEG XL photo", AS_PHOTO),
     (b"\x00\x00\x00\x0cJXL ", "a JPEG XL photo", AS_PHOTO),
     (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 photo", AS_PHOTO),
@@ -40,6 +78,21 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x7fELF", "a program", "upload a photo."),
 )
 
+# where a signature stands further in
+_INSIDE: tuple[tuple[int, bytes, str, str], ...] = (
+    (128, b"DICM", "a medical picture (DICOM)", AS_PHOTO),
+    (344, b"n+1\0", "a medical volume (NIfTI)", "save one slice as PNG and upload that."),
+    (344, b"ni1\0", "a medical volume (NIfTI)", "save one slice as PNG and upload that."),
+    (40, b" EMF", "a Windows drawing (EMF)", AS_PHOTO),
+    (4, b"\x11\xaf", "an animation (FLI)", "save one frame as PNG and upload that."),
+    (4, b"\x12\xaf", "an animation (FLC)", "save one frame as PNG and upload that."),
+    (20, b"GIMP", "a GIMP brush (GBR)", AS_PHOTO),
+    (2048, b"PCD_", "a Photo CD picture (PCD)", AS_PHOTO),
+    (257, b"ustar", "a tar archive", "unpack it and upload the photo."),
+)
+_NETPBM = re.compile(rb"P([1-6]\s{1,9}[#\d]|7\s{1,9}(WIDTH|#|332)|[Ff]\s{1,9}\d)")
+_XBM = re.compile(rb"#define\s{1,9}\w{1,80}_width\s")
+
 # brands of the ISO container (ISO/IEC 14496-12) that hold stills
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}
@@ -52,7 +105,7 @@ def photo_format(data: bytes) -> Format:
         raise ImageError("The photo is an empty file (0 bytes): upload it again.")
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
+    if data.startswith(b"\xff\xd8\xff") and data[3:4] != b"\xf7":
         return "JPEG"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
@@ -78,6 +131,19 @@ def _other(data: bytes) -> tuple[str, str]:
             return what, way_out
     if data[4:8] == b"ftyp":
         return _iso(data)
+    for place, signature, what, way_out in _INSIDE:
+        if data[place : place + len(signature)] == signature:
+            return what, way_out
+    if _NETPBM.match(data):
+        return "a Netpbm picture (PBM, PGM, PPM, PAM or PFM)", AS_PHOTO
+    if _XBM.match(data):
+        return "an X11 picture (XBM)", AS_PHOTO
+    if len(data) > 3 and data[:1] == b"\n" and data[1:2] in b"\0\2\3\4\5" and data[2:3] in b"\0\1":
+        return "a PC Paintbrush picture (PCX)", AS_PHOTO
+    if data[:4] == b"\xb1\x68\xde\x3a":
+        return "a PC Paintbrush document (DCX)", AS_PHOTO
+    if data[-18:-2] == b"TRUEVISION-XFILE" or _is_targa(data):
+        return "a Targa picture (TGA)", AS_PHOTO
     if data[:4] == b"RIFF":
         return (
             ("a video (AVI)", "save one frame as PNG and upload that.")
@@ -93,6 +159,17 @@ def _other(data: bytes) -> tuple[str, str]:
         "a file that begins like no photo we know",
         "save the photo as JPEG or PNG and upload that.",
     )
+
+
+def _is_targa(data: bytes) -> bool:
+    """Tell a Targa by its header, which has no signature: a size, a depth and kinds that fit."""
+    if len(data) < 18:
+        return False
+    table, kind, depth = data[1], data[2], data[16]
+    wide, high = (int.from_bytes(data[at : at + 2], "little") for at in (12, 14))
+    fits = kind in ((1, 9) if table == 1 else (2, 3, 10, 11)) and table < 2
+    whole = kind > 8 or len(data) >= 18 + wide * high * depth // 8
+    return fits and depth in (8, 15, 16, 24, 32) and wide > 0 < high and whole
 
 
 def _iso(data: bytes) -> tuple[str, str]:
