@@ -189,8 +189,8 @@ def _pickle_refusal(error: str, *, sourced: bool = False) -> LoadError:
     way_out = "Save its weights instead: torch.save(model.state_dict(), 'model.pth')."
     if found := re.search(r"GLOBAL ([\w.]+)", error):
         name = found.group(1)[:120]
-        if what := other_networks.by_class(name):
-            return LoadError(other_networks.refusal(f"This file holds {what} ({name})"))
+        if said := other_networks.by_class(name):
+            return LoadError(said)
         owner, _, last = name.rpartition(".")
         if owner.split(".")[0] in _DANGEROUS or not last.lstrip("_")[:1].isupper():
             return LoadError(

@@ -10,7 +10,7 @@ from torchvision import models
 
 from loaders.load import load
 from loaders.options import Options
-from loaders.other_networks import by_tensors
+from loaders.other_networks import by_class, by_tensors
 from xai_core.errors import VitrineError
 
 TASKS = {
@@ -101,3 +101,78 @@ def test_one_unit_between_0_and_1_by_chance_is_no_sigmoid(tmp_path: Path) -> Non
     said = " ".join(finding.message for finding in model.findings)
     assert "gives one number" in said
     assert "ends in a sigmoid" not in said
+
+
+def capsules() -> dict[str, torch.Tensor]:
+    """Return a capsule network's tensors: its routing weights have five sides."""
+    return shapes(
+        conv__weight=(256, 1, 9, 9), conv__bias=(256,), primary__weight=(256, 256, 9, 9),
+        primary__bias=(256,), digits__W=(1, 1152, 10, 16, 8), decoder__0__weight=(512, 160),
+    )  # fmt: skip
+
+
+def test_a_capsule_networks_routing_is_no_video() -> None:
+    assert by_tensors(capsules()) == ""
+    routed = capsules()
+    routed["digits.weight"] = routed.pop("digits.W")
+    assert by_tensors(routed) == ""
+
+
+@pytest.mark.parametrize("layer", [
+    nn.Conv3d(3, 8, 3), nn.ConvTranspose3d(3, 8, 2), nn.Conv3d(4, 6, (3, 5, 7)),
+    nn.Sequential(nn.Conv3d(3, 8, 3, bias=False), nn.BatchNorm3d(8)),
+])  # fmt: skip
+def test_3d_convolutions_are_videos_or_volumes(layer: nn.Module) -> None:
+    assert by_tensors(layer.state_dict()).startswith("a network of videos or volumes")
+
+
+DETECTORS = [
+    "model.24.anchors",  # YOLOv5
+    "model.22.cv2.0.0.conv.weight",  # YOLOv8
+    "module_list.0.conv_0.weight",  # YOLOv3 on Darknet's layers
+    "head.obj_preds.0.weight",  # YOLOX
+    "bbox_head.rtm_cls.0.weight",  # MMDetection
+    "proposal_generator.rpn_head.conv.weight",  # Detectron2
+    "loc.0.weight",  # SSD
+]
+
+
+@pytest.mark.parametrize("key", DETECTORS)
+def test_detectors_are_called_detectors(key: str) -> None:
+    state = shapes(model__0__conv__weight=(8, 3, 3, 3)) | {key: torch.ones(3, 3)}
+    assert by_tensors(state).startswith("an object detector")
+
+
+def test_yolos_classifier_is_no_detector() -> None:
+    state = shapes(
+        model__0__conv__weight=(8, 3, 3, 3), model__2__cv1__conv__weight=(8, 8, 1, 1),
+        model__2__cv2__conv__weight=(8, 8, 1, 1), model__2__m__0__cv1__conv__weight=(8, 8, 3, 3),
+        model__9__conv__conv__weight=(8, 8, 1, 1), model__9__linear__weight=(3, 8),
+    )  # fmt: skip
+    assert by_tensors(state) == ""
+
+
+CLASSES = {
+    "torch.optim.swa_utils.AveragedModel": ("", ""),
+    "torch.optim.adam.Adam": ("an optimiser and no network", "Bring one of those."),
+    "ultralytics.nn.tasks.ClassificationModel": ("a classifier of Ultralytics'", "format='onnx'"),
+    "ultralytics.nn.tasks.DetectionModel": ("an object detector of", "Bring one of those."),
+    "ultralytics.nn.tasks.SegmentationModel": ("a segmentation model of", "Bring one of those."),
+    "ultralytics.nn.modules.conv.Conv": ("a model of Ultralytics'", "If it is a classifier"),
+    "models.yolo.Model": ("an object detector", "Bring one of those."),
+    "models.yolo.ClassificationModel": ("a classifier of YOLOv5's kind", "ONNX"),
+    "transformers.models.vit.modeling_vit.ViTForImageClassification": ("a whole model of", "ONNX"),
+    "fastai.learner.Learner": ("a learner of fastai's", "ONNX"),
+    "mine.models.Net": ("", ""),
+}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_pickled_class_is_named(name: str) -> None:
+    what, way_out = CLASSES[name]
+    said = by_class(name)
+    assert bool(said) == bool(what)
+    if said:
+        assert said.startswith(f"This file holds {what}")
+        assert way_out in said
+        assert ("object detector" in said) == ("object detector" in what)
