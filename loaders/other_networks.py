@@ -105,14 +105,17 @@ def _has_volumes(state: Mapping[str, Any]) -> bool:
     """Tell 3-D convolutions from other tensors of five sides, as a capsule network's routing."""
     lengths = {tensor.shape[0] for tensor in state.values() if tensor.ndim == 1}
     for key, tensor in state.items():
-        if tensor.ndim != 5 or key.rpartition(".")[2] not in ("weight", "weight_orig", "weight_v"):
+        last = key.rpartition(".")[2]
+        if tensor.ndim != 5 or last not in ("weight", "weight_orig", "weight_v"):
             continue
-        bias = state.get(f"{key.rpartition('.')[0]}.bias")
+        bias = state.get(f"{key.removesuffix(last)}bias")
         # its bias has as many numbers as it has maps (a transposed one's second side), or else
         # the normalisation behind it
-        biased = bias is not None and bias.ndim == 1
-        maps = set(tensor.shape[:2]) if biased else {tensor.shape[0]}
-        if maps & ({bias.shape[0]} if biased else lengths) and max(tensor.shape[2:]) <= 32:
+        if bias is not None and bias.ndim == 1:
+            maps, known = set(tensor.shape[:2]), {bias.shape[0]}
+        else:
+            maps, known = {tensor.shape[0]}, lengths
+        if maps & known and max(tensor.shape[2:]) <= 32:
             return True
     return False
 
