@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loaders import catalogue, texts
+from loaders.onnx.graph import holds_graph
 from loaders.options import Activation, Maps, Outputs
 from loaders.preprocessing import PRESETS, Options
 from loaders.source import EXPORT
@@ -262,7 +263,7 @@ def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, di
         elif entry is not None:
             path = entry.path
         else:
-            path = session.add_file(name, path)
+            path = _kept(session, path)
         handle = session.open(path, options, name=name, trusted_path=entry is not None)
         try:
             _wait(handle.loading, "loading")
@@ -275,6 +276,16 @@ def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, di
         if card is None:
             raise LoadError(f"{name} was not loaded")
         yield session, handle, card
+
+
+def _kept(session: Session, path: Path) -> Path:
+    """Copy a model to the session, with the files beside it that its weights lie in."""
+    kept = session.add_file(path.name, path)
+    if holds_graph(path):
+        for name in _wait(session.companions(kept), "looking for its weights"):
+            if os.path.lexists(path.parent / name):
+                session.add_beside(kept, name, path.parent / name)
+    return kept
 
 
 def _read_text(name: str, path: Path) -> str:

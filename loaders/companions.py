@@ -1,8 +1,8 @@
 """Files that come together: a model, and what says more of it. Told apart by content, not name.
 
 A model file may bring the source of its class (Python), the architecture of a Keras network whose
-weights it holds (JSON), and the names of its classes. Only what is text is read, and none of it
-is run.
+weights it holds (JSON), and the names of its classes; an ONNX file also the files that its weights
+lie in, which stay files. Only what is text is read, and none of it is run.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loaders import text_files, texts
+from loaders import formats, text_files, texts
 from loaders.class_names import read_classes
+from loaders.onnx.graph import holds_graph
 from loaders.options import MAX_ARCHITECTURE, MAX_SOURCE
+from loaders.other_files import UNKNOWN
 from xai_core.errors import LoadError, ParamError
 
 _HEAD = 4096
@@ -30,10 +32,14 @@ _TITLES = {
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
-    """What came together: which file is the model, and what the others say as options."""
+    """What came together: the model, what the others say as options, and files of weights.
+
+    `beside` holds the names and places of what an ONNX file's weights lie in.
+    """
 
     model: Path
     options: Mapping[str, Any]
+    beside: Sequence[tuple[str, Path]] = ()
 
 
 def safe_name(name: str) -> str:
@@ -62,6 +68,9 @@ def sort(files: Sequence[tuple[str, Path]]) -> Bundle:
                 f"More than one of these files is a {_TITLES[kind]}. Send one with the model."
             )
         options[kind] = value
+    beside: list[tuple[str, Path]] = []
+    if len(models) > 1:
+        models, beside = _with_weights(models)
     if len(models) > 1:
         raise LoadError(
             f"{_quoted(models[0][0])} and {_quoted(models[1][0])} are both models, and one opens "
@@ -72,7 +81,29 @@ def sort(files: Sequence[tuple[str, Path]]) -> Bundle:
             f"None of these {len(files)} files is a model. Send the file that torch.save, "
             "model.save or save_weights wrote with them."
         )
-    return Bundle(models[0][1], options)
+    return Bundle(models[0][1], options, beside)
+
+
+def _with_weights(
+    files: Sequence[tuple[str, Path]],
+) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
+    """Tell models from files of numbers, which only an ONNX file brings."""
+    models: list[tuple[str, Path]] = []
+    numbers: list[tuple[str, Path]] = []
+    for row in files:
+        (numbers if _is_unknown(row[1]) else models).append(row)
+    if len(models) == 1 and holds_graph(models[0][1]):
+        return models, numbers
+    return list(files), []
+
+
+def _is_unknown(path: Path) -> bool:
+    """Say whether a file begins as no model does; one of numbers may do so by chance."""
+    with path.open("rb") as file:
+        if file.read(4) == b"PK\x03\x04":
+            return False
+    kind = formats.sniff(path)
+    return kind is UNKNOWN or (kind.framework == "onnx" and not holds_graph(path))
 
 
 def alone(name: str, path: Path) -> tuple[str, Any] | None:

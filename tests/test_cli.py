@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +14,8 @@ from PIL import Image
 import cli
 from loaders import catalogue
 from tests.hostile.sources import NETWORK
+from tests.loaders.onnx.graphs import model as onnx_model
+from tests.loaders.onnx.graphs import tail
 from xai_core.explainer import explainers
 
 
@@ -312,3 +315,27 @@ def test_class_names_of_any_layout(
     assert status == 0, err
     assert card["labels"][:5] == list("abcde")
     assert card["labels"][5] in ("f", "\u00fc")
+
+
+def test_weights_beside_an_onnx_file_come_along(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
+) -> None:
+    onnx.save_model(
+        onnx_model(tail()),
+        tmp_path / "net.onnx",
+        save_as_external_data=True,
+        location="net.onnx.data",
+        size_threshold=0,
+    )
+    status, answer, _ = run(capsys, "predict", str(tmp_path / "net.onnx"), str(photo))
+    assert status == 0
+    assert len(answer["predictions"]) == 4
+    (tmp_path / "net.onnx.data").rename(tmp_path / "elsewhere")
+    status, _, err = run(capsys, "inspect", str(tmp_path / "net.onnx"))
+    assert (status, "'net.onnx.data' did not come with it" in err) == (3, True)
+    (tmp_path / "net.onnx.data").symlink_to(tmp_path / "elsewhere")
+    status, _, err = run(capsys, "inspect", str(tmp_path / "net.onnx"))
+    assert (status, "net.onnx.data is a link" in err) == (3, True)
+    (tmp_path / "one").write_bytes(b"\x08")
+    status, _, err = run(capsys, "inspect", str(tmp_path / "one"))
+    assert status == 3

@@ -19,7 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loaders.preprocessing import Options, Preprocessing
-from xai_core.errors import NeedsAnswer, NeedsArchitecture, NeedsSource, VitrineError
+from xai_core.errors import (
+    NeedsAnswer,
+    NeedsArchitecture,
+    NeedsFiles,
+    NeedsSource,
+    VitrineError,
+)
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
 from xai_core.model import Finding, Geometry, Layer, Target
@@ -170,7 +176,7 @@ class Answer:
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
 
-Wanted = Literal["source", "architecture", "answers"]
+Wanted = Literal["source", "architecture", "answers", "files"]
 """What would open a refused model."""
 
 
@@ -534,6 +540,8 @@ def _wants(error: Exception | None, model: Model) -> Wanted | None:
         return None
     if isinstance(error, NeedsAnswer):
         return "answers"
+    if isinstance(error, NeedsFiles):
+        return "files"
     if isinstance(error, NeedsArchitecture):
         return "architecture"
     if isinstance(error, NeedsSource) or model.options.source:

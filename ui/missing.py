@@ -1,4 +1,4 @@
-"""What a refused file lacks, asked for where it was refused: its class's source, or its JSON."""
+"""What a refused file lacks, asked for where it was refused: a source, JSON, answers, weights."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def show(desk: Desk) -> None:
         elif refused.wants == "answers":
             st.markdown(f"**Open {name} with what it does not say of itself**")
             reading.lacking(desk, refused.model.options)
+        elif refused.wants == "files":
+            st.markdown(f"**Open {name} with its weights**")
+            views.line(
+                "Choose 'Change model' and drop the missing file there; it joins the model, which "
+                "need not be sent again."
+            )
         else:
             st.markdown(f"**Open {name} with the JSON of its network**")
             _architecture(desk)

@@ -266,14 +266,15 @@ def _arrived(desk: Desk, found: Sequence[Upload]) -> None:
         # The file is kept and opened: the answers can be mended on the card.
         options, said = Options(), str(error)
     try:
-        sent, options = _sorted(found, options)
+        sent, options = _sorted(desk, found, options)
     except VitrineError as error:
         for each in found:
-            desk.session.remove_file(each.path)
+            if each.path.exists():
+                desk.session.remove_file(each.path)
         desk.model_error = str(error)
     else:
         for each in found:
-            if each is not sent:
+            if each is not sent and each.path.exists():
                 desk.session.remove_file(each.path)
         desk.open_model(sent.path, options, name=sent.name, word=sent.name)
         desk.model_error = said or desk.model_error
@@ -283,7 +284,11 @@ def _arrived(desk: Desk, found: Sequence[Upload]) -> None:
 def _supplied(desk: Desk, found: Sequence[Upload]) -> bool:
     """Give a refused model what it lacked, where just that was sent after it."""
     refused = desk.refused
-    if refused is None or len(found) != 1:
+    if refused is None:
+        return False
+    if refused.wants == "files":
+        return _joined(desk, refused.model, found)
+    if len(found) != 1:
         return False
     try:
         said = companions.alone(found[0].name, found[0].path)
@@ -296,12 +301,32 @@ def _supplied(desk: Desk, found: Sequence[Upload]) -> bool:
     return True
 
 
-def _sorted(found: Sequence[Upload], options: Options) -> tuple[Upload, Options]:
+def _joined(desk: Desk, model: Model, found: Sequence[Upload]) -> bool:
+    """Put files of weights beside the refused model, where what was sent is nothing else."""
+    sent = [(each.name, each.path) for each in found]
+    try:
+        bundle = companions.sort([(model.name, model.path), *sent])
+        if bundle.model != model.path or not bundle.beside:
+            return False
+        for name, path in bundle.beside:
+            desk.session.add_beside(model.path, name, path)
+    except VitrineError:
+        return False
+    for each in found:
+        if each.path.exists():
+            desk.session.remove_file(each.path)
+    desk.supply(**bundle.options)
+    return True
+
+
+def _sorted(desk: Desk, found: Sequence[Upload], options: Options) -> tuple[Upload, Options]:
     """Return the model among what was sent, and the options that the rest stands for."""
     if len(found) == 1:
         return found[0], options
     bundle = companions.sort([(each.name, each.path) for each in found])
     sent = next(each for each in found if each.path == bundle.model)
+    for name, path in bundle.beside:
+        desk.session.add_beside(sent.path, name, path)
     return sent, dataclasses.replace(options, **bundle.options)
 
 

@@ -253,8 +253,37 @@ class Session:
         path.chmod(0o600)
         return path
 
+    def add_beside(self, path: Path, name: str, data: str | os.PathLike[str]) -> Path:
+        """Keep a file beside a model of this session's, under a safe name of its own.
+
+        A file of this session's is moved there, any other copied; no link is followed. Raises
+        LoadError for a link, and for a name that is the model's own.
+        """
+        place = self._own(path).parent / spool.safe_name(name)
+        source = Path(data)
+        if place == path.resolve():
+            raise LoadError(f"{place.name} is the model's own name. Rename the other file.")
+        if source.resolve().is_relative_to(self.folder):
+            folder = self._own(source).parent
+            source.resolve().replace(place)
+            spool.remove(folder)
+        else:
+            spool.copy_plain(source, place)
+        place.chmod(0o600)
+        return place
+
+    def companions(self, path: Path) -> Job:
+        """Ask which files an ONNX file of this session's keeps its weights in: their names."""
+        place = self._own(path)
+
+        def work(job: Job) -> tuple[str, ...]:
+            answer, _ = self._wall.once(job, "companions", {"path": str(place)}, {}, [place.parent])
+            return results.companions(answer)
+
+        return self._wall.queue.submit(Job(work, time_limit=QUICK_LIMIT))
+
     def remove_file(self, path: Path) -> None:
-        """Remove a file of this session's."""
+        """Remove a file of this session's, with what lies beside it."""
         spool.remove(self._own(path).parent)
 
     def decode(self, data: bytes) -> Job:

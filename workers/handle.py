@@ -168,7 +168,7 @@ class ModelHandle:
 
     def _load_worker(self, job: Job, role: str) -> Worker:
         if not self.hash:
-            self.hash = _digest(self.path, job)
+            self.hash = _digest([self.path, *self._beside], job)
         if not self._kind:
             self._kind = self._wall.kind or self._find_kind(job)
         kind = "both" if role == "both" else self._kind
@@ -244,22 +244,33 @@ class ModelHandle:
         return self._wall.queue.submit(job)
 
     @property
+    def _beside(self) -> list[Path]:
+        """The files that its weights lie in, where it came with any."""
+        folder = self._readable
+        return (
+            sorted(each for each in folder.iterdir() if each != self.path)
+            if (folder != self.path and folder.is_dir())
+            else []
+        )
+
+    @property
     def _readable(self) -> Path:
         # An upload has a folder of its own; beside a trusted file lie others.
         uploaded = self.path.is_relative_to(self._session.folder)
         return self.path.parent if uploaded else self.path
 
 
-def _digest(path: Path, job: Job) -> str:
+def _digest(paths: Sequence[Path], job: Job) -> str:
     made = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while part := file.read(1 << 18):
-                made.update(part)
-                if job.should_stop():
-                    raise Stopped(killed=False)
-    except OSError as error:
-        raise LoadError(f"{path.name} cannot be read: {error.strerror}.") from None
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                while part := file.read(1 << 18):
+                    made.update(part)
+                    if job.should_stop():
+                        raise Stopped(killed=False)
+        except OSError as error:
+            raise LoadError(f"{path.name} cannot be read: {error.strerror}.") from None
     return made.hexdigest()
 
 

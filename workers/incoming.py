@@ -56,7 +56,7 @@ class Limits:
 
     file: int = 2_200 * MB
     session: int = 4_400 * MB
-    files: int = 16
+    files: int = 512
     reserve: int = 1 * GB
     patience: float = 150.0
 

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from loaders.onnx.external import MAX_FILES, plain
 from workers.process import plain_text
 from xai_core.errors import JobError, UnsupportedModel, VitrineError
 from xai_core.explanation import Explanation
@@ -68,6 +69,18 @@ def framework(answer: Body) -> str:
     if name not in ("torch", "keras", "onnx"):
         raise ValueError("no known framework")
     return str(name)
+
+
+@_checked
+def companions(answer: Body) -> tuple[str, ...]:
+    """Return the names of files that belong to a model: names of its own folder, no paths."""
+    names = answer["names"]
+    if not isinstance(names, list) or len(names) > MAX_FILES:
+        raise ValueError("no list of files")
+    for name in names:
+        if not isinstance(name, str) or plain(name) != name:
+            raise ValueError("a file's name that is none")
+    return tuple(names)
 
 
 @_checked

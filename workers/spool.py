@@ -7,6 +7,7 @@ start if the process that made it died without doing so.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -16,8 +17,9 @@ import tempfile
 from pathlib import Path
 
 from loaders.companions import safe_name
+from xai_core.errors import LoadError
 
-__all__ = ["make_folder", "make_wall", "remove", "safe_name", "sweep"]
+__all__ = ["copy_plain", "make_folder", "make_wall", "remove", "safe_name", "sweep"]
 
 PREFIX = "vitrine-wall-"
 _NAME = re.compile(re.escape(PREFIX) + r"(\d+)-(\d+)-[0-9a-f]+")
@@ -55,6 +57,22 @@ def make_folder(parent: Path, hint: str = "") -> Path:
 def remove(folder: Path) -> None:
     """Remove a folder and all in it; one that is gone already is fine."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def copy_plain(source: Path, place: Path) -> None:
+    """Copy a file that is no link and no device. Raises LoadError for others."""
+    try:
+        fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(fd, "rb") as file, place.open("wb") as copy:  # noqa: PTH123 - a descriptor
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise LoadError(f"{source.name} is no plain file. Put the file itself there.")
+            shutil.copyfileobj(file, copy, 1 << 20)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LoadError(
+                f"{source.name} is a link, which is not followed. Put the file itself there."
+            ) from None
+        raise LoadError(f"{source.name} cannot be read: {error.strerror}.") from None
 
 
 def _ours(folder: Path) -> bool:

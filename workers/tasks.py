@@ -36,6 +36,13 @@ def framework(path: Path) -> str:
     return str(framework_of(path))
 
 
+def companions(path: Path) -> tuple[str, ...]:
+    """Return the names of the files that an ONNX file keeps its weights in. Raises LoadError."""
+    from loaders.onnx.external import names_in
+
+    return names_in(path)
+
+
 def load(path: Path, options: Options, *, name: str) -> tuple[Any, Card]:
     """Return a model and its card: all that a page shows of it, as plain data."""
     from loaders.load import load as load_file
@@ -193,6 +200,10 @@ def _framework(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -
     return {"framework": framework(Path(given["path"]))}, {}
 
 
+def _companions(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -> Answer:
+    return {"names": list(companions(Path(given["path"])))}, {}
+
+
 def _load(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -> Answer:
     from loaders.preprocessing import Options
 
@@ -233,6 +244,7 @@ def _decode(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -> A
 
 OPERATIONS: dict[str, Operation] = {
     "framework": _framework,
+    "companions": _companions,
     "load": _load,
     "predict": _predict,
     "explain": _explain,

@@ -7,13 +7,14 @@ safe names; whatever the graph says of places and lengths is measured before onn
 from __future__ import annotations
 
 import dataclasses
+import mmap
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loaders.companions import safe_name
 from loaders.keras.audit import printable
-from loaders.onnx.graph import Graph, Outside, Tensor
+from loaders.onnx.graph import Graph, Outside, Tensor, inspect
 from xai_core.errors import LoadError, NeedsFiles
 from xai_core.model import Finding
 
@@ -43,7 +44,7 @@ def wanted(graph: Graph) -> tuple[str, ...]:
     for tensor, _ in graph.outside:
         place = tensor.outside
         assert place is not None  # noqa: S101 - for the type checker
-        name = _plain(place.location)
+        name = plain(place.location)
         if name is None:
             raise LoadError(
                 f"The ONNX file keeps weights in '{printable(place.location, 60)}', which is no "
@@ -64,6 +65,13 @@ def wanted(graph: Graph) -> tuple[str, ...]:
                 f"much alike: {_AS_ONE}."
             )
     return tuple(names)
+
+
+def names_in(path: Path) -> tuple[str, ...]:
+    """Return the names of the files that hold an ONNX file's weights. Raises LoadError."""
+    with path.open("rb") as file:
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return wanted(inspect(data))
 
 
 def find(graph: Graph, path: Path) -> Found:
@@ -98,7 +106,7 @@ def find(graph: Graph, path: Path) -> Found:
     for tensor, outermost in graph.outside:
         place = tensor.outside
         assert place is not None  # noqa: S101 - for the type checker
-        stored, size = sizes[_plain(place.location) or ""]
+        stored, size = sizes[plain(place.location) or ""]
         if not outermost and stored != place.location:
             raise LoadError(
                 f"The ONNX file keeps weights of an inner graph in '{place.location}', a name that "
@@ -119,7 +127,8 @@ def sentence(names: Sequence[str], missing: Sequence[str]) -> str:
     )
 
 
-def _plain(location: str) -> str | None:
+def plain(location: str) -> str | None:
+    """Return a file's name where `location` is one of the model's own folder, else None."""
     name = location.removeprefix("./")
     usual = 0 < len(name.encode()) <= 255 and name.isprintable() and name.strip(". ")
     return name if usual and not {"/", "\\"} & set(name) else None

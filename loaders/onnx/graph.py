@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import mmap
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,6 +192,24 @@ def inspect(data: memoryview) -> Graph:
                 "operators only."
             )
     return graph
+
+
+def holds_graph(path: Path) -> bool:
+    """Say whether a file is made as a model is, from its outermost fields alone."""
+    with path.open("rb") as file:
+        try:
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except ValueError:  # an empty one
+            return False
+    found = False
+    try:
+        for count, (field, value) in enumerate(wire.fields(data)):
+            found = found or (field == 7 and isinstance(value, memoryview))
+            if field == 0 or count > 20_000:
+                return False
+    except (ValueError, IndexError):
+        return False
+    return found
 
 
 def _graph(graph: Graph, data: memoryview, depth: int) -> None:

@@ -8,13 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
+from loaders.companions import safe_name
 from loaders.preprocessing import preset
 from loaders.resolve import resolve
 from workers import tasks
 from workers.fetch import Cache
 from workers.jobs import Job, Queue
 from workers.process import Stopped
-from xai_core.errors import JobError, LoadError, NeedsAnswer, NeedsArchitecture, NeedsSource
+from xai_core.errors import (
+    JobError,
+    LoadError,
+    NeedsAnswer,
+    NeedsArchitecture,
+    NeedsFiles,
+    NeedsSource,
+)
 from xai_core.model import Head, Layer
 from xai_core.perturb import stream
 
@@ -86,6 +94,9 @@ class Handle:
         if b"no size" in lacks and not options.size:
             self.state = "failed"
             raise NeedsAnswer("Nothing says the size of its photos. Say it with --size.")
+        if b"no weights" in lacks and not (Path(path).parent / "net.onnx.data").is_file():
+            self.state = "failed"
+            raise NeedsFiles("Its weights lie in 'net.onnx.data', which did not come with it.")
         self.model = LinearModel(options, name)
         self.card = tasks.card(self.model, "0" * 64) | {
             "sandbox": {"files": True, "network": True, "processes": True}
@@ -134,6 +145,13 @@ class Session:
         folder = self.folder / secrets.token_hex(8)
         folder.mkdir()
         return folder / name
+
+    def add_beside(self, path, name, data):
+        folder = Path(data).parent
+        place = path.parent / safe_name(name)
+        Path(data).replace(place)
+        shutil.rmtree(folder)
+        return place
 
     def remove_file(self, path):
         assert path.resolve().is_relative_to(self.folder.resolve())

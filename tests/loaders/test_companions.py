@@ -129,3 +129,26 @@ def test_a_word_that_never_ends_is_read_in_one_pass(
 ) -> None:
     with pytest.raises(LoadError, match="neither a model nor anything"):
         sort([model, *written(tmp_path, "class " + "a" * 1_900_000)])
+
+
+def onnx_file(folder: Path, name: str = "m.onnx") -> tuple[str, Path]:
+    path = folder / name
+    path.write_bytes(b"\x08\x08\x12\x01t\x3a\x04\x12\x02ab")  # a version, a producer, a graph
+    return name, path
+
+
+def test_an_onnx_file_brings_files_of_numbers(tmp_path: Path, model: tuple[str, Path]) -> None:
+    network = onnx_file(tmp_path)
+    rows = [(f"w{number}", tmp_path / f"w{number}") for number in range(3)]
+    for number, (_, path) in enumerate(rows):
+        path.write_bytes(bytes([8, 9, number]) * 50)  # one begins as an ONNX file does
+    names = written(tmp_path, "cat\ndog")
+    bundle = sort([rows[0], *names, network, *rows[1:]])
+    assert (bundle.model, list(bundle.beside)) == (network[1], rows)
+    assert bundle.options == {"classes": ("cat", "dog")}
+    with pytest.raises(LoadError, match="are both models"):
+        sort([network, onnx_file(tmp_path, "n.onnx"), rows[0]])
+    with pytest.raises(LoadError, match="are both models"):
+        sort([network, model])
+    with pytest.raises(LoadError, match="are both models"):
+        sort([model, rows[0]])  # only ONNX keeps its weights elsewhere

@@ -156,3 +156,48 @@ def test_what_a_file_leaves_open_can_be_said(app):
 def test_a_built_in_model_has_nothing_to_say(app):
     opened(app)
     assert "The outputs are" not in [each.label for each in app.selectbox]
+
+
+ONNX = b"\x08\x08\x12\x0ano weights\x3a\x04\x12\x02ab"
+
+
+def test_weights_that_are_missing_join_the_model_when_they_come(app, monkeypatch):
+    opened(app)
+    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    before, session = desk(app).model, desk(app).session
+    desk(app).upload_model("net.onnx", ONNX, before.options)
+    settle(app, lambda app: desk(app).opening is None and desk(app).refused)
+    assert "drop the missing file there" in words(app)
+    model_card._arrived(desk(app), [Sent(session, "net.onnx.data", b"\0" * 40)])
+    settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
+    assert desk(app).refused is None
+    assert desk(app).model_error == ""
+    kept = desk(app).model.path
+    assert {path.name for path in files(desk(app))} == {kept.name, "net.onnx.data"}
+    assert {path.parent for path in files(desk(app))} == {kept.parent}
+    # and go with it
+    desk(app).upload_model("other.pth", b"tiny", desk(app).model.options)
+    settle(app, lambda app: desk(app).model.name == "other.pth" and desk(app).prediction)
+    assert len(files(desk(app))) == 1
+
+
+def test_a_model_and_its_weights_come_together(app, monkeypatch):
+    opened(app)
+    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    before, session = desk(app).model, desk(app).session
+    sent = [Sent(session, "net.onnx.data", b"\0" * 40), Sent(session, "net.onnx", ONNX)]
+    model_card._arrived(desk(app), sent)
+    settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
+    assert desk(app).model.name == "net.onnx"
+    assert len(files(desk(app))) == 2
+
+
+def test_another_model_after_one_that_lacks_weights_is_just_opened(app, monkeypatch):
+    opened(app)
+    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    session = desk(app).session
+    desk(app).upload_model("net.onnx", ONNX, desk(app).model.options)
+    settle(app, lambda app: desk(app).opening is None and desk(app).refused)
+    model_card._arrived(desk(app), [Sent(session, "other.pth", b"PK\x03\x04tiny")])
+    settle(app, lambda app: desk(app).model.name == "other.pth" and desk(app).prediction)
+    assert len(files(desk(app))) == 1

@@ -3,6 +3,7 @@
 const PART = 16 * 2 ** 20;
 const PATIENCE = 8; // tries without a byte of progress
 const MOST = 4; // a model, its source, its architecture, its class names
+const MOST_WEIGHTS = 500; // an ONNX file, and those that its tensors lie in
 const SILENCE = 30_000; // milliseconds without progress that count as a cut
 const SILENT = "The server refused the file, and said no more.";
 const uploads = (globalThis.vitrineUploads ??= new Map());
@@ -90,7 +91,9 @@ class Upload {
 
   begin(files) {
     if (!files.length) return;
-    if (files.length > MOST) {
+    // An ONNX file may keep each of its tensors in a file.
+    const onnx = files.some((file) => /\.onnx$/i.test(file.name));
+    if (files.length > (onnx ? MOST_WEIGHTS : MOST)) {
       return this.become("idle", "",
         "A model comes with up to three more files: its class's source, its network's JSON, its class names.");
     }

@@ -1,0 +1,60 @@
+"""An ONNX file whose weights lie in a second file, in a browser: dropped together, or after it."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_offering import ready
+from tests.browser.test_source import send
+from tests.loaders.onnx.graphs import model, tail
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> list[Path]:
+    onnx.save_model(
+        model(tail(), metadata={"names": "['ant', 'bee', 'cow', 'dog']"}),
+        tmp_path / "model.onnx",
+        save_as_external_data=True,
+        location="model.onnx.data",
+        size_threshold=0,
+    )
+    return [tmp_path / "model.onnx", tmp_path / "model.onnx.data"]
+
+
+def opened(page):
+    page.locator(".v-name", has_text="model.onnx").wait_for()
+    ready(page)
+    page.locator(".bars").get_by_text("ant", exact=True).wait_for()
+    expect(page.locator(".v-error")).to_have_count(0)
+
+
+def test_both_are_dropped_together(visit, pair):
+    page = ready(visit())
+    page.get_by_role("button", name="Change model").click()
+    place = page.locator(".upload .drop")
+    place.wait_for()
+    contents = [[path.name, list(path.read_bytes())] for path in pair]
+    dropped = page.evaluate_handle(
+        """(files) => {
+            const all = new DataTransfer();
+            for (const [name, bytes] of files)
+                all.items.add(new File([new Uint8Array(bytes)], name));
+            return all;
+        }""",
+        contents,
+    )
+    place.dispatch_event("drop", {"dataTransfer": dropped})
+    opened(page)
+
+
+def test_the_second_is_sent_after_the_first(visit, pair):
+    page = ready(visit())
+    send(page, pair[0])
+    page.get_by_text("'model.onnx.data' did not come with it").wait_for()
+    page.get_by_text("drop the missing file there").wait_for()
+    send(page, pair[1])
+    opened(page)
