@@ -23,6 +23,7 @@ from loaders.other_files import UNKNOWN
 from xai_core.errors import LoadError, ParamError
 
 _HEAD = 4096
+_TEXTS = (".py", ".json", ".txt", ".csv", ".tsv", ".names", ".yaml", ".yml", ".md", "")
 _TITLES = {
     "source": "source of a class",
     "architecture": "network's JSON",
@@ -57,8 +58,11 @@ def sort(files: Sequence[tuple[str, Path]]) -> Bundle:
     """
     models: list[tuple[str, Path]] = []
     options: dict[str, Any] = {}
+    onnx = len(files) > 2 and any(holds_graph(path) for _, path in files)
     for name, path in files:
-        said = alone(name, path)
+        # A tensor may be made of letters by chance, and its file is named for it.
+        numbers = onnx and Path(name).suffix.lower() not in _TEXTS
+        said = None if numbers else alone(name, path)
         if said is None:
             models.append((name, path))
             continue
@@ -103,7 +107,8 @@ def _is_unknown(path: Path) -> bool:
         if file.read(4) == b"PK\x03\x04":
             return False
     kind = formats.sniff(path)
-    return kind is UNKNOWN or (kind.framework == "onnx" and not holds_graph(path))
+    plain = kind is UNKNOWN or kind is text_files.TEXT
+    return plain or (kind.framework == "onnx" and not holds_graph(path))
 
 
 def alone(name: str, path: Path) -> tuple[str, Any] | None:

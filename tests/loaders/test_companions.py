@@ -142,8 +142,11 @@ def test_an_onnx_file_brings_files_of_numbers(tmp_path: Path, model: tuple[str, 
     rows = [(f"w{number}", tmp_path / f"w{number}") for number in range(3)]
     for number, (_, path) in enumerate(rows):
         path.write_bytes(bytes([8, 9, number]) * 50)  # one begins as an ONNX file does
-    names = written(tmp_path, "cat\ndog")
-    bundle = sort([rows[0], *names, network, *rows[1:]])
+    ((_, path),) = written(tmp_path, "cat\ndog")
+    letters = "norm.weight", tmp_path / "letters"
+    letters[1].write_bytes(b"\x00<" * 300)  # ones in half precision
+    rows.append(letters)
+    bundle = sort([rows[0], ("names.txt", path), network, *rows[1:]])
     assert (bundle.model, list(bundle.beside)) == (network[1], rows)
     assert bundle.options == {"classes": ("cat", "dog")}
     with pytest.raises(LoadError, match="are both models"):
