@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+# by their sound: "an ex em el file"
+_WITH_AN = (*"aeioAEIO", "XML", "MXNet", "RKNN", "ncnn")
+
 
 @dataclasses.dataclass(frozen=True)
 class FileKind:
@@ -16,5 +19,5 @@ class FileKind:
     @property
     def sentence(self) -> str:
         """What the file is, and the way out."""
-        article = "an" if self.title[0] in "aeiouAEIO" else "a"
+        article = "an" if self.title.startswith(_WITH_AN) else "a"
         return f"This is {article} {self.title}, which is not loaded. {self.refusal}"

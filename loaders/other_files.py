@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+import zlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -67,6 +68,7 @@ _STARTS = (
 _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _MODELS = (".pt", ".pth", ".pt2", ".ckpt", ".safetensors", ".keras", ".h5", ".hdf5", ".onnx")
 _STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"}
+_DEFLATED = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 _HELD = (
     (SCIKIT_LEARN, (b"sklearn",)),
@@ -95,7 +97,18 @@ def by_start(head: bytes, end: bytes = b"") -> FileKind | None:
         return PACKED
     if head.startswith(_PICKLES) or _is_old_pickle(head[:512]):
         return next((kind for kind, words in _HELD if any(map(head.count, words))), PICKLE)
+    if head.startswith(_DEFLATED):  # as joblib.dump(compress=...) writes
+        inner = _unpacked(head)
+        return by_start(inner) if inner.startswith(_PICKLES) else PACKED
     return other_models.by_start(head, end)
+
+
+def _unpacked(head: bytes) -> bytes:
+    """Return a few bytes of what is packed by zlib."""
+    try:
+        return zlib.decompressobj().decompress(head, 4096)
+    except zlib.error:
+        return b""
 
 
 def _is_old_pickle(head: bytes) -> bool:
