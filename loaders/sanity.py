@@ -85,10 +85,15 @@ def unsteady(model: Any, views: Array, together: Array) -> Finding | None:
         what, reason = "The network was exported in training mode", known
     else:
         return None
+    way_out = (
+        "Save it with its layers called without training=True"
+        if getattr(model, "framework", "") in ("keras", "tf_keras")
+        else "Call model.eval() before you export it"
+    )
     return Finding(
         "warning",
-        f"{what}: {reason}. Its answers and its maps are not those of the trained model. Call "
-        "model.eval() before you export it, and bring the new file.",
+        f"{what}: {reason}. Its answers and its maps are not those of the trained model. "
+        f"{way_out}, and bring the new file.",
         "mode",
     )
 

@@ -14,7 +14,7 @@ FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "tf_keras", "xpliqu
 LIBRARIES = {"pytorch_grad_cam", "lime"}
 ADAPTERS = {
     *(f"loaders/torch/{part}.py" for part in ("model", "layers", "script", "watch", "wrapped")),
-    *(f"loaders/keras/{part}.py" for part in ("model", "read")),
+    *(f"loaders/keras/{part}.py" for part in ("model", "network", "read")),
     "loaders/onnx/session.py",
 }
 SOURCES = sorted(

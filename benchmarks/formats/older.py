@@ -43,10 +43,10 @@ def cases() -> Iterator[Case]:
             key = Key("kinds", row["kind"], row["holds"], answers["writer"])
             channels = len(row["gradient"][0])
             # A network of torchvision's own was asked with ImageNet's scaling.
-            scaled = "torchvision" in row["holds"]
-            options = Options(
-                size=(SIDE, SIDE), preprocessing="imagenet" if scaled else "unit", fit="stretch"
-            )
+            how = "imagenet" if "torchvision" in row["holds"] else "unit"
+            if "own scaling" in row["holds"]:
+                how = "auto"  # it is found, or the scores are others
+            options = Options(size=(SIDE, SIDE), preprocessing=how, fit="stretch")
             write = functools.partial(_write, archive, name, row)
             known = functools.partial(thinned, channels=channels)
             yield Case(key, name, write, photo(channels), options, known)

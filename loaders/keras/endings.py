@@ -16,31 +16,38 @@ _PASSED = ("Flatten", "Reshape", "Dropout", "Identity", "Squeeze", "Cast", "Spat
 
 
 class Ending(NamedTuple):
-    """The activation at a network's end: its kind, its own name, and how to take it off.
+    """The activation at a network's end: its kind, whose it is, and how to take it off.
 
     `kind` is None for an activation that is none of the usual ones. `take_off` returns what puts
     it back.
     """
 
     kind: HeadKind | None
-    name: str
+    where: str
     take_off: Callable[[], Callable[[], None]]
 
 
-def ending(model: Any) -> Ending | None:
+def ending(model: Any, path: tuple[str | int, ...] = ()) -> Ending | None:
     """Find the last activation in the network's graph, nested last submodels included.
 
-    None where there is no graph (a subclassed model) or it ends in something else.
+    `path` leads to one of several outputs. None where there is no graph (a subclassed model) or
+    it ends in something else.
     """
     outputs = getattr(model, "outputs", None)
-    if not outputs or len(outputs) != 1:
+    if not outputs:
         return None
     tensor = outputs[0]
+    if len(outputs) > 1:
+        tensor = _along(getattr(model, "_outputs_struct", None), path)
+        if tensor is None:  # tf_keras keeps it under another name
+            tensor = _along(getattr(model, "_nested_outputs", None), path)
+        if tensor is None:
+            return None
     while (history := getattr(tensor, "_keras_history", None)) is not None:
         layer = history[0]
         kind = type(layer).__name__
         if getattr(layer, "outputs", None):
-            return ending(layer)
+            return ending(layer, _place(layer, history[2]))
         activation = getattr(layer, "activation", None)
         passing = kind in _PASSED or (kind == "Activation" and _named(activation) == "linear")
         if not passing:
@@ -48,6 +55,31 @@ def ending(model: Any) -> Ending | None:
         tensor = layer._inbound_nodes[history[1]].input_tensors
         tensor = tensor[0] if isinstance(tensor, (list, tuple)) else tensor
     return None
+
+
+def of_layer(layer: Any) -> Ending | None:
+    """Return the activation of the layer whose own output is the network's, where it has one."""
+    if layer is None:
+        return None
+    kind = type(layer).__name__
+    activation = getattr(layer, "activation", None)
+    if callable(activation) and kind not in ("Dense", "Activation", "Conv2D"):
+        return None
+    return _read(layer, kind, activation)
+
+
+def _along(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (TypeError, KeyError, IndexError):
+            return None
+    return value if hasattr(value, "_keras_history") else None
+
+
+def _place(layer: Any, index: int) -> tuple[str | int, ...]:
+    """Return the way to a submodel's output of that number; only lists are looked into."""
+    return () if len(layer.outputs) == 1 else (index,)
 
 
 def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
@@ -58,7 +90,7 @@ def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
             layer.activation = _linear
             return lambda: setattr(layer, "activation", activation)
 
-        return Ending(by_name(name), name, linear)
+        return Ending(by_name(name), f"{name} of {layer.name!r}", linear)
     name = kind.lower()
     if kind == "TFOpLambda":
         name = str(layer.get_config()["function"]).rsplit(".", 1)[-1]
@@ -79,7 +111,7 @@ def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
 
         return put_back
 
-    return Ending(known, name, skip)
+    return Ending(known, repr(layer.name), skip)
 
 
 def _named(activation: Any) -> str:

@@ -42,23 +42,18 @@ def is_model(layer: Any) -> bool:
 
 
 @contextlib.contextmanager
-def intercepted(layers: Mapping[str, Any], see: Callable[[str, Any], Any]) -> Iterator[None]:
-    """Show `see` the path and output of each layer as it runs; what it returns goes on.
+def replaced(
+    layers: Mapping[str, Any],
+    make: Callable[[str, Any, Callable[..., Any]], Callable[..., Any]],
+) -> Iterator[None]:
+    """Let what `make` returns, of a path, a layer and its own `call`, stand in for that `call`.
 
-    The layer's own `call` stands in for it only inside the `with`, and is put back whatever
-    happens.
+    Only inside the `with`: each is put back whatever happens.
     """
     before = {path: vars(layer).get("call", _MISSING) for path, layer in layers.items()}
-
-    def wrap(path: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def seen(*args: Any, **kwargs: Any) -> Any:
-            return see(path, call(*args, **kwargs))
-
-        return seen
-
     try:
         for path, layer in layers.items():
-            vars(layer)["call"] = wrap(path, layer.call)
+            vars(layer)["call"] = make(path, layer, layer.call)
         yield
     finally:
         for path, layer in layers.items():
@@ -66,6 +61,20 @@ def intercepted(layers: Mapping[str, Any], see: Callable[[str, Any], Any]) -> It
                 vars(layer).pop("call", None)
             else:
                 vars(layer)["call"] = before[path]
+
+
+@contextlib.contextmanager
+def intercepted(layers: Mapping[str, Any], see: Callable[[str, Any], Any]) -> Iterator[None]:
+    """Show `see` the path and output of each layer as it runs; what it returns goes on."""
+
+    def wrap(path: str, layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+        def seen(*args: Any, **kwargs: Any) -> Any:
+            return see(path, call(*args, **kwargs))
+
+        return seen
+
+    with replaced(layers, wrap):
+        yield
 
 
 def map_shape(shape: tuple[int, ...], batch: int) -> tuple[int, int, int] | None:

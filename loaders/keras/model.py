@@ -1,42 +1,38 @@
 """The adapter of Keras 3 and tf_keras: a model behind the capabilities of `xai_core.model`.
 
-The only file that imports them. `KerasModel` also takes a model object, subclassed ones too.
+`KerasModel` takes what a file held and any other model object, subclassed ones too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
-import importlib
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from loaders import heads
-from loaders.keras import endings, inputs, layers, norms, recognise
-from loaders.keras.read import reason
-from loaders.labels import labels_for
+from loaders.keras import endings, head, inputs, layers, modes, norms, outputs, recognise
+from loaders.keras.front import front
+from loaders.keras.network import Network, tensor
+from loaders.keras.record import Record, record
+from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, Preprocessing
 from loaders.resolve import resolve
 from xai_core import perturb
-from xai_core.errors import LoadError, ParamError, UnsupportedModel
-from xai_core.model import Finding, Head, HeadKind, Layer, Target
+from xai_core.errors import ParamError
+from xai_core.model import Finding, HeadKind, Layer, Target
 from xai_core.perturb import MaskSource
 
 Array = NDArray[np.float32]
 BATCH = 16
 """Images in one forward pass of the hot path; its memory is flat in the number of masks."""
 GRADIENT_BATCH = 8
-_TINY = 1e-30
-_AT_REST = re.compile("Dropout|Noise|ActivityRegularization|Identity")
-_STILL_THE_PHOTO = ("Rescaling", "Normalization", "Random", "TFOpLambda", "SlicingOpLambda")
 
 
 class KerasModel:
@@ -44,7 +40,9 @@ class KerasModel:
 
     `model` may be functional, Sequential or subclassed, of Keras 3 or of tf_keras. It is left as
     it is unless `owned`; the activation at its end is taken off a copy. `preprocessing`, where it
-    is given, stands for what would be recognised.
+    is given, stands for what would be recognised. `names` are class names that its file holds,
+    each with where they were found. `mode_reason` says, where the model does, why it answers as
+    it does in training.
 
     Raises UnsupportedModel for what is no image classifier, LoadError where it does not run or
     the class names do not fit it, and ParamError for an option that does not fit it.
@@ -59,45 +57,87 @@ class KerasModel:
         kind: str = "Keras model",
         preprocessing: Preprocessing | None = None,
         findings: Sequence[Finding] = (),
+        names: Sequence[Inside] = (),
         owned: bool = False,
     ) -> None:
         options = options or Options()
-        self.framework = "keras" if isinstance(model, keras.Model) else "tf_keras"
         self.name, self.kind = name or str(model.name), kind
         known = recognise.application(model)
         self.architecture = known.title if known else inputs.described(model)
         said = list(findings)
 
-        self.channels, size, sized = inputs.taken(model, options, known, preprocessing)
-        said += sized
-        recognised = preprocessing or recognise.preprocessing(model, known, size, self.channels)
+        taken = inputs.taken(model, options, known, preprocessing)
+        said += taken.findings
+        self.channels, self._network = taken.channels, Network(model, taken)
+        self.framework = self._network.library
+        self._network.built()
+        self.mode_reason = modes.in_training(model)
+        photo = (*taken.size, taken.channels)
+        own = None if preprocessing else front(layers.tree(model), self._network.sent, photo)
+        recognised = preprocessing or recognise.preprocessing(
+            model, known, taken.size, taken.channels, own
+        )
         self.preprocessing, resolved = resolve(
-            options, recognised, size=size, channels=self.channels
+            options, recognised, size=taken.size, channels=taken.channels
         )
         said += resolved
         if recognised is not None and "assumed" in recognised.why:
             said.append(
-                Finding("info", f"The pre-processing is {recognised.name!r}: {recognised.why}.")
+                Finding(
+                    "info",
+                    f"The pre-processing is {recognised.name!r}: {recognised.why}. If it was "
+                    "trained with another, choose that.",
+                    "preprocessing",
+                )
             )
         self.input_size = self.preprocessing.size
+        self._network.size, self._network.how = self.input_size, self.preprocessing
 
-        self._model = model
-        self._sites: dict[str, Any]  # what can be looked into, by path
-        self._calls: dict[str, int]  # how often each runs in a pass
-        outputs = self._record(_probe_views(self.input_size))
-        self._undo: HeadKind | None = None
-        """What the network's own outputs are, where its activation could not be taken off."""
-        self._spread = outputs.shape[1] == 1
-        """Whether one unit z is made two classes, (-z/2, z/2)."""
-        self.head, about = self._open_head(outputs, owned)
-        said += about
-        classes = 2 if outputs.shape[1] == 1 else outputs.shape[1]
-        self.labels, named = labels_for(options, classes, imagenet=known is not None)
+        said += self._open(options, owned)
+        classes = 2 if self._network.spread else self._network.output.units
+        inside = fitting(names, classes)
+        self.labels, named = labels_for(options, classes, imagenet=known is not None, **inside)
         said += named
         self.findings = tuple(said)
-        self.parameters = int(self._model.count_params())
+        self.parameters = int(self._network.model.count_params())
         self._compiled: dict[str, Callable[..., Any]] = {}
         self._native: Any = None
+
+    def _open(self, options: Options, owned: bool) -> list[Finding]:
+        """Run once: choose the output, take its activation off, and list the layers."""
+        network, views = self._network, _probe_views(self.input_size)
+        seen = self._noted(views)
+        names = getattr(network.model, "output_names", None) or ()
+        choices = [
+            dataclasses.replace(each, kind=kind, ran=ran)
+            for each in outputs.found(seen.answers, len(views), names)
+            for kind, ran in [self._ends(each, seen)]
+        ]
+        network.output, said = outputs.choose(choices, options)
+        scores = network.chosen(seen.answers)
+        network.spread = scores.shape[1] == 1
+        original, (_, maker) = network.model, seen.maker(network.output.of(seen.answers))
+        # the scores are the network's own until the activation is off
+        self.head, ends = head.opened(network, maker, views, scores, options, owned)
+        if network.model is not original:
+            seen = self._noted(views)  # the layers of the copy
+        self._layers, self._sites, self._calls = seen.layers, seen.sites, seen.calls
+        return [*said, *ends]
+
+    def _ends(self, output: outputs.Output, seen: Record) -> tuple[HeadKind | None, int]:
+        ran, maker = seen.maker(outputs.Choice(output.path).of(seen.answers))
+        ending = endings.ending(self._network.model, output.path) or endings.of_layer(maker)
+        return (ending.kind if ending else None), ran
+
+    def _noted(self, views: Array) -> Record:
+        network = self._network
+        given = network.prepare(tensor(views))
+        tree = layers.tree(network.model)
+        photo = (*self.input_size, self.channels)
+        noted: Record = network.tried(
+            lambda: record(tree, lambda: network.answer(given), len(views), photo)
+        )
+        return noted
 
     # what every method needs
 
@@ -117,7 +157,7 @@ class KerasModel:
         """Return d score / d view, float32 `[N, h, w, 3]`."""
         weights = self._weights(target)
         probability = target.of == "probability"
-        forward = self._compile("logits", self._forward)  # traced once for both
+        forward = self._compile("logits", self._network.forward)  # traced once for both
 
         def pull(views: Any, weights: Any) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -127,7 +167,7 @@ class KerasModel:
 
         run = self._compile(f"gradients of the {target.of}", pull, weights.shape)
         parts = [
-            run(_tensor(images[at : at + GRADIENT_BATCH]), weights).numpy()
+            run(tensor(images[at : at + GRADIENT_BATCH]), weights).numpy()
             for at in range(0, len(images), GRADIENT_BATCH)
         ]
         return np.concatenate(parts)
@@ -143,7 +183,7 @@ class KerasModel:
         parts = []
         for at in range(0, len(images), BATCH):
             with self._at(layer) as seen:
-                self._forward(_tensor(images[at : at + BATCH]))
+                self._network.forward(tensor(images[at : at + BATCH]))
             parts.append(_as_map(seen[-1]))
         return np.concatenate(parts)
 
@@ -161,7 +201,7 @@ class KerasModel:
                 tf.GradientTape(watch_accessed_variables=False) as tape,
                 self._at(layer, tape.watch) as seen,
             ):
-                logits = self._forward(_tensor(images[at : at + GRADIENT_BATCH]))
+                logits = self._network.forward(tensor(images[at : at + GRADIENT_BATCH]))
                 score = self._score(logits, weights, probability)
             maps.append(_as_map(seen[-1]))
             gradient = tape.gradient(score, seen[-1], unconnected_gradients="zero")
@@ -170,8 +210,8 @@ class KerasModel:
 
     def first_spread(self, images: Array) -> float | None:
         """Return how wide the first batch normalisation's input is against its training's."""
-        tree = layers.tree(self._model)
-        run = functools.partial(self._model, self._prepare(_tensor(images)), training=False)
+        tree = layers.tree(self._network.model)
+        run = functools.partial(self._network.scores, images)
         return norms.first_spread(tree.values(), run)
 
     # for wrapped libraries
@@ -183,11 +223,11 @@ class KerasModel:
         model: keras or tf_keras.
         """
         if self._native is None:
-            library = self._library()
+            library = self._network.module
             view = library.Input((*self.input_size, 3), name="view")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Keras 3 on structure of nested inputs
-                self._native = library.Model(view, self._forward(view), name="vitrine_view")
+                self._native = library.Model(view, self._network.forward(view), name="vitrine_view")
         return self._native
 
     def native_layer(self, layer: str) -> Any:
@@ -195,51 +235,6 @@ class KerasModel:
         return self._sites[self._path(layer)]
 
     # the network itself
-
-    def _library(self) -> Any:
-        return keras if self.framework == "keras" else importlib.import_module("tf_keras")
-
-    def _forward(self, views: Any) -> Any:
-        """Map views to logits, as tensors of TensorFlow or as symbols of the model's library."""
-        return self._finish(self._model(self._prepare(views), training=False))
-
-    def _prepare(self, views: Any) -> Any:
-        """Normalise as `Preprocessing.normalise` does, where it can be differentiated."""
-        how = self.preprocessing
-        symbolic = keras.ops if self.framework == "keras" else tf
-        if how.channels == "grey":
-            views = symbolic.matmul(views, _matrix(how))  # [N, h, w, 1]
-        elif how.channels == "bgr":
-            views = views[..., ::-1]
-        if any(how.mean):
-            views = views - np.array(how.mean, np.float32)
-        if any(std != 1 for std in how.std):
-            views = views / np.array(how.std, np.float32)
-        return views
-
-    def _finish(self, outputs: Any) -> Any:
-        """Turn the network's outputs into float32 logits `[N, classes]`."""
-        ops = keras.ops if self.framework == "keras" else tf
-        outputs = _single(outputs)
-        if len(outputs.shape) > 2:  # [N, 1, 1, classes]
-            outputs = ops.reshape(outputs, (-1, outputs.shape[-1]))
-        if outputs.dtype not in ("float32", tf.float32):
-            outputs = ops.cast(outputs, "float32")
-        log = keras.ops.log if self.framework == "keras" else tf.math.log
-        match self._undo:
-            case "softmax":
-                outputs = log(ops.maximum(outputs, _TINY))
-            case "sigmoid":
-                below = ops.maximum(1.0 - outputs, _TINY)
-                outputs = log(ops.maximum(outputs, _TINY)) - log(below)
-        if self._spread:  # one unit z: two classes
-            half = outputs * 0.5
-            outputs = (
-                ops.concatenate([-half, half], -1)
-                if self.framework == "keras"
-                else tf.concat([-half, half], -1)
-            )
-        return outputs
 
     def _score(self, logits: Any, weights: Any, probability: bool) -> Any:
         """Return float `[N]`: the target's weights over logits or probabilities."""
@@ -255,7 +250,7 @@ class KerasModel:
         return tf.constant(weights)
 
     def _run(self, images: Array) -> Array:
-        logits = self._compile("logits", self._forward)(_tensor(images))
+        logits = self._compile("logits", self._network.forward)(tensor(images))
         return np.asarray(logits.numpy(), np.float32)
 
     def _compile(self, key: str, run: Callable[..., Any], *more: Any) -> Callable[..., Any]:
@@ -307,165 +302,11 @@ class KerasModel:
             f"The layer must be one whose output is a map (such as {some}); {which} {layer!r}"
         )
 
-    def _record(self, views: Array) -> Array:
-        """Run once, note every layer that gives a map, and return the outputs `[N, units]`."""
-        self._sites, self._calls = {}, {}
-        found: dict[str, tuple[int, ...]] = {}
-        order: dict[str, int] = {}
-        kept: list[Any] = []  # so that no two outputs of the pass share an id
-
-        def see(path: str, output: Any) -> Any:
-            self._calls[path] = self._calls.get(path, 0) + 1
-            if hasattr(output, "numpy") and hasattr(output, "shape"):
-                found.pop(path, None)
-                found[path] = tuple(output.shape)
-                order[path] = id(output)
-                kept.append(output)
-            return output
-
-        try:
-            prepared = self._prepare(_tensor(views))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                if not self._model.built:  # a subclassed model makes its layers when it is called
-                    self._model(prepared[:1], training=False)
-                tree = layers.tree(self._model)
-                with layers.intercepted(tree, see):
-                    outputs = self._model(prepared, training=False)
-        except Exception as error:  # whatever a network's own layers may raise
-            raise LoadError(
-                f"The network does not run on a photo of {views.shape[1]} x {views.shape[2]} "
-                f"pixels with {self.channels} channel{'s' * (self.channels > 1)} "
-                f"({reason(error)})."
-            ) from error
-        scores = _scores(outputs, len(views))
-        rows: list[Layer] = []
-        listed: set[int] = set()
-        for path, shape in found.items():
-            measured = layers.map_shape(shape, len(views))
-            if measured is None:
-                continue
-            layer = tree[path]
-            self._sites[path] = layer
-            kind, (height, width, channels) = type(layer).__name__, measured
-            if order[path] in listed or layers.is_model(layer) or _AT_REST.search(kind):
-                continue  # the same map under a second name
-            photo = (height, width) == self.input_size and channels == self.channels
-            if photo and kind.startswith(_STILL_THE_PHOTO):
-                continue
-            listed.add(order[path])
-            rows.append(Layer(path, kind, (height, width), channels))
-        self._layers = tuple(rows)
-        return scores
-
-    # the end of the network
-
-    def _open_head(self, outputs: Array, owned: bool) -> tuple[Head, list[Finding]]:
-        """Take the last activation off. `outputs` are the network's own on the probe views."""
-        findings: list[Finding] = []
-        units = outputs.shape[1]
-        ending = endings.ending(self._model)
-        kind = ending.kind if ending else None
-        if units == 1 and kind == "softmax":
-            raise UnsupportedModel(
-                "The network ends in a softmax over one unit, which is 1 for every photo: it says "
-                "nothing that could be explained. Train it with a sigmoid instead."
-            )
-        if kind is None or (kind != "logits" and not self._take_off(outputs, kind, owned)):
-            kind = heads.told(outputs)
-            self._undo = kind if kind in ("softmax", "sigmoid") else None
-            name = f"an activation {ending.name!r}" if ending else "no activation that can be seen"
-            findings.append(
-                Finding(
-                    "info" if kind != "logits" else "warning",
-                    f"The network ends in {name}; judged by its answers to a few random photos "
-                    f"it gives {_ANSWERS[kind]}.",
-                )
-            )
-        if units == 1 and kind == "logits":
-            findings.append(
-                Finding(
-                    "warning",
-                    "The network ends in one linear unit: it is taken as the logit of the second "
-                    "of two classes. If it was trained to predict a quantity, the two classes "
-                    "mean nothing.",
-                )
-            )
-        return Head(kind, exclusive=kind != "sigmoid" or units == 1), findings
-
-    def _take_off(self, outputs: Array, kind: HeadKind, owned: bool) -> bool:
-        """Take the activation off, and say whether nothing but the activation went with it."""
-        original = self._model
-        if not owned:
-            try:
-                self._model = _copy(self._library(), original)
-            except Exception:  # whatever somebody's own layers raise when they are copied
-                return False
-        views = _probe_views(self.input_size)
-        ending = endings.ending(self._model)
-        if ending is None:
-            return False
-        undo = ending.take_off()
-        scores = _scores(self._model(self._prepare(_tensor(views)), training=False), len(views))
-        if np.allclose(
-            _odds(scores, kind), np.exp(outputs) if kind == "log-softmax" else outputs, atol=1e-2
-        ):
-            if not owned:
-                self._record(views)  # the layers of the copy
-            return True
-        undo()  # the layer serves elsewhere in the network as well
-        self._model = original
-        return False
-
-
-def _odds(scores: Array, kind: HeadKind) -> Array:
-    return Head(kind, exclusive=kind != "sigmoid").probabilities(scores)
-
-
-_ANSWERS = {
-    "softmax": "probabilities of classes that compete (softmax)",
-    "log-softmax": "log-probabilities of classes that compete (log-softmax)",
-    "sigmoid": "probabilities that stand alone (sigmoid)",
-    "logits": "scores and no probabilities, which are then taken by a softmax",
-}
-
-
-def _single(outputs: Any) -> Any:
-    """Unwrap the list of one output that models of old files give."""
-    if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
-        return outputs[0]
-    return outputs
-
-
-def _scores(outputs: Any, count: int) -> Array:
-    """Return the outputs as `[N, units]`. Raises UnsupportedModel where they are no such thing."""
-    outputs = _single(outputs)
-    if isinstance(outputs, (list, tuple, dict)):
-        raise UnsupportedModel(
-            f"This network gives {len(outputs)} outputs; an image classifier gives one row of "
-            "scores."
-        )
-    shape = tuple(outputs.shape)
-    if len(shape) < 2 or shape[0] != count or any(side != 1 for side in shape[1:-1]):
-        raise UnsupportedModel(
-            f"This network gives an array {inputs.sides((None, *shape[1:]))} for each photo, not "
-            "one row of class scores: it is no image classifier."
-        )
-    return np.asarray(tf.cast(outputs, tf.float32)).reshape(count, shape[-1])
-
 
 def _probe_views(size: tuple[int, int]) -> Array:
     views = np.random.default_rng(0).random((3, *size, 3), np.float32)
     views[0] = 0.5
     return views
-
-
-def _matrix(how: Preprocessing) -> Array:
-    return np.asarray(how.matrix, np.float32)
-
-
-def _tensor(images: Array) -> Any:
-    return tf.convert_to_tensor(np.ascontiguousarray(images, np.float32))
 
 
 def _as_map(output: Any) -> Array:
@@ -476,10 +317,3 @@ def _as_map(output: Any) -> Array:
     # a class token, where there is one, comes first
     tokens = values[:, values.shape[1] - side * side :]
     return np.ascontiguousarray(tokens.reshape(len(values), side, side, -1))
-
-
-def _copy(library: Any, model: Any) -> Any:
-    """Return a copy with the same weights: somebody else's model keeps its activation."""
-    made = library.models.clone_model(model)
-    made.set_weights(model.get_weights())
-    return made

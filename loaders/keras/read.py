@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+import io
 import json
 import math
-import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import keras
 import tensorflow as tf
 
-from loaders.keras import weights
+from loaders.keras import dependencies, repairs, weights
 from loaders.keras.archive import CONFIG, WEIGHTS, Archive
-from loaders.keras.audit import printable
+from loaders.keras.reasons import reason
 from xai_core.errors import LoadError, VitrineError
 
 _SPARE = 100_000
@@ -65,17 +65,21 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
         )
     if archive.written_by.startswith("Keras 3"):
         if archive.kind == "hdf5":
-            why = " from HDF5, which does not hold all that a network of Keras 3 may be made of."
-        else:
-            why = f": {reasons[0]}."
+            raise LoadError(
+                "Keras 3 wrote this file and cannot rebuild it from HDF5, which does not hold all "
+                "that a network of Keras 3 may be made of. Save it again where it was made, as "
+                "model.save('model.keras')."
+            ) from first
         raise LoadError(
-            f"Keras 3 wrote this file and cannot rebuild it{why} Save it again where it was made, "
-            "as model.save('model.keras')."
+            f"{archive.written_by} wrote this file and Keras {keras.__version__} cannot rebuild "
+            f"it: {reasons[0]}. Load it with a Keras that can, and save it again with the newest."
         ) from first
+    # what the file already is need not be advised
+    other = "model.keras" if archive.kind == "hdf5" else "model.h5"
     raise LoadError(
         f"Neither Keras 3 nor tf_keras can rebuild this file. Keras 3: {reasons[0]} | tf_keras: "
-        f"{reasons[1]} | Save it again with the Keras that made it, as model.save('model.keras')."
-    )
+        f"{reasons[1]} | Save it again with the Keras that made it, as model.save('{other}')."
+    ) from first
 
 
 @contextlib.contextmanager
@@ -102,7 +106,10 @@ def _read_keras(path: Path, archive: Archive) -> Any:
         return legacy.load_model_from_hdf5(str(path), compile=False, safe_mode=True)
     library = importlib.import_module("keras.src.saving.saving_lib")
     with path.open("rb") as file:
-        return library.load_model(file, compile=False, safe_mode=True)
+        source: BinaryIO = file
+        if changed := repairs.repaired(archive.config):
+            source = repairs.rewritten(file, changed)
+        return library.load_model(source, compile=False, safe_mode=True)
 
 
 def _join(model: Any, path: Path) -> Any:
@@ -140,6 +147,10 @@ def _open_tf_keras(path: Path, archive: Archive) -> Any:
         config = {**json.loads(archive_file.read(CONFIG)), "compile_config": None}
         with serialization.ObjectSharingScope():
             model = serialization.deserialize_keras_object(config, safe_mode=True)
+        if _is_of_2_13(archive_file):
+            with _weights(archive_file) as file:
+                dependencies.fill(model, file, archive.config)
+            return model
         store = library.H5IOStore(WEIGHTS, archive=archive_file, mode="r")
         try:
             library._load_state(
@@ -152,6 +163,19 @@ def _open_tf_keras(path: Path, archive: Archive) -> Any:
         finally:
             store.close()
     return model
+
+
+@contextlib.contextmanager
+def _weights(archive: zipfile.ZipFile) -> Iterator[Any]:
+    h5py = importlib.import_module("h5py")
+    with h5py.File(io.BytesIO(archive.read(WEIGHTS)), "r") as file:
+        yield file
+
+
+def _is_of_2_13(archive: zipfile.ZipFile) -> bool:
+    """Say whether the weights lie where TensorFlow 2.13 and 2.14 put them."""
+    with _weights(archive) as file:
+        return dependencies.MARK in file
 
 
 class _Budget(contextlib.ExitStack):
@@ -193,10 +217,3 @@ class _Budget(contextlib.ExitStack):
         keras.Variable.__init__ = counted
         self.enter_context(tf.variable_creator_scope(creator))
         return self
-
-
-def reason(error: Exception) -> str:
-    """Return the line of an error that says something, as text that can be shown."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
-    said = [line.strip() for line in lines if line.strip() and "Exception encountered" not in line]
-    return printable(said[0] if said else type(error).__name__, 160).rstrip(".")

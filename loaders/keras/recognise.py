@@ -1,4 +1,4 @@
-"""What a Keras model is, told by its own layers' names: its application, and what it eats.
+"""What a Keras model is, told by its layers' names, and how its photos are prepared.
 
 Takes the model object and imports no framework: Keras 3 and tf_keras name their parts alike.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from loaders import vitrine_net
+from loaders.keras.front import Front
 from loaders.preprocessing import Preprocessing, for_imagenet, preset
 
 
@@ -58,8 +59,6 @@ _NAMES: tuple[tuple[str, Application], ...] = (
 )
 # Keras numbers a second model of one name: resnet50_1
 _PATTERNS = tuple((re.compile(f"{name}(_\\d+)?", re.I), known) for name, known in _NAMES)
-_PASSED = ("InputLayer", "Random", "Resizing", "CenterCrop", "ZeroPadding", "Cropping", "Dropout")
-_ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract", "Add", "GetItem", "Cast")
 
 
 def application(model: Any) -> Application | None:
@@ -72,41 +71,30 @@ def application(model: Any) -> Application | None:
 
 
 def preprocessing(
-    model: Any, known: Application | None, size: tuple[int, int], channels: int
+    model: Any, known: Application | None, size: tuple[int, int], channels: int, own: Front | None
 ) -> Preprocessing | None:
-    """Return how the model's photos are prepared where its layers say so, or None."""
+    """Return how the model's photos are prepared where it says so, or None.
+
+    `own` is what the scaling inside the network is made for. A network with the thousand classes
+    that its application was published with is shown a crop, as it was tested; one with a head of
+    its own was trained on whole photos.
+    """
     if getattr(model, "name", "") == "vitrine_net":
         return preset(vitrine_net.PREPROCESSING, size, why="as the built-in models were trained")
-    if front := scaling(model):
-        name, why = front
-        if known is not None and channels == 3:
-            return for_imagenet(name, size, why=why)
-        return preset(name, size, channels=channels, why=why)
-    if known is None or channels != 3:
+    if own is None and (known is None or channels != 3):
         return None
-    left_out = " without the pre-processing layers that it can hold" if known.own else ""
-    why = f"assumed from the architecture, {known.title}{left_out}, and not said by the file"
-    return for_imagenet(known.recipe, size, why=why)
+    name, why = own if own else (known.recipe, "") if known else ("unit", "")
+    if own is None and known is not None:
+        left_out = " without the pre-processing layers that it can hold" if known.own else ""
+        why = f"assumed from the architecture, {known.title}{left_out}, and not said by the file"
+    if known is not None and channels == 3 and _published(model):
+        return for_imagenet(name, size, why=why)
+    return preset(name, size, channels=channels, why=why)
 
 
-def scaling(model: Any) -> tuple[str, str] | None:
-    """Return what the network's own first layers expect ('raw' or 'unit') and which they are."""
-    for operation in _first(model):
-        kind = type(operation).__name__
-        if kind == "Rescaling":
-            why = "the network begins with a Rescaling layer"
-            return ("raw" if _largest(operation.scale) < 0.1 else "unit"), why
-        if kind == "Normalization":
-            why = "the network begins with a Normalization layer"
-            mean = operation.input_mean if operation.input_mean is not None else operation.mean
-            return ("raw" if _largest(mean) > 2 else "unit"), why
-        if kind in _ARITHMETIC or kind in ("TFOpLambda", "SlicingOpLambda"):
-            constants = [abs(value) for value in _constants(operation)]
-            if any(value > 2 or 0 < value < 0.1 for value in constants):
-                return "raw", "the network scales its input itself"
-            continue
-        return None
-    return None
+def _published(model: Any) -> bool:
+    outputs: Any = getattr(model, "outputs", None)
+    return bool(outputs) and len(outputs) == 1 and tuple(outputs[0].shape)[-1] == 1000
 
 
 def _names(model: Any) -> Iterator[str]:
@@ -114,35 +102,3 @@ def _names(model: Any) -> Iterator[str]:
     for layer in getattr(model, "layers", ()):
         if hasattr(layer, "layers"):
             yield from _names(layer)
-
-
-def _first(model: Any) -> Iterator[Any]:
-    """Yield the model's operations in their order, nested ones included, as far as a photo goes."""
-    operations: list[Any] = getattr(model, "operations", None) or getattr(model, "layers", [])
-    for operation in operations:
-        if hasattr(operation, "layers"):
-            yield from _first(operation)
-        elif not type(operation).__name__.startswith(_PASSED):
-            yield operation
-
-
-def _largest(value: Any) -> float:
-    import numpy as np
-
-    return float(np.max(np.abs(np.asarray(value, np.float64))))
-
-
-def _constants(operation: Any) -> Iterator[float]:
-    """Yield the plain numbers that an operation was called with."""
-    import numpy as np
-
-    for node in operation._inbound_nodes:
-        arguments = getattr(node, "arguments", node)  # Keras 3 keeps them in an object of their own
-        for name in ("args", "kwargs", "call_args", "call_kwargs"):
-            given = getattr(arguments, name, ())
-            for value in given.values() if isinstance(given, dict) else given:
-                if isinstance(value, (int, float, np.ndarray, list)):
-                    try:
-                        yield from np.ravel(np.asarray(value, np.float64)).tolist()
-                    except (TypeError, ValueError):
-                        continue

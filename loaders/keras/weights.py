@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from loaders.keras.archive import datasets, measure
 from xai_core.errors import LoadError
 
-TABLE = Path(__file__).resolve().parents[1] / "assets" / "keras_applications.json"
+TABLE = Path(__file__).resolve().parents[2] / "assets" / "keras_applications.json"
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
 
 Shape = tuple[int, ...]

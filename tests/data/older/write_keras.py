@@ -17,7 +17,8 @@ if sys.argv[1:] == ["tf"]:
     keras = tf.keras
 else:
     import keras
-VERSION = tuple(int(part) for part in keras.__version__.split("-")[0].split(".")[:2])
+NUMBER = getattr(keras, "__version__", tf.__version__)  # tf.keras 2.13 does not say its own
+VERSION = tuple(int(part) for part in NUMBER.split("-")[0].split(".")[:2])
 LAYERS = keras.layers
 
 
@@ -67,8 +68,32 @@ def nested():
     return made
 
 
-def answers(made, channels):
-    """Return scores and gradient for the photo."""
+def augmented():
+    """Return augmentation, the network's own scaling, a body within it and a head."""
+    augmentation = keras.models.Sequential(
+        [
+            LAYERS.RandomFlip("horizontal"),
+            LAYERS.RandomRotation(0.1),
+            LAYERS.RandomZoom(0.1),
+            LAYERS.RandomTranslation(0.1, 0.1),
+            LAYERS.RandomContrast(0.1),
+            LAYERS.RandomBrightness(0.1),
+        ],
+        name="augmentation",
+    )
+    inner = LAYERS.Input((SIDE, SIDE, 3))
+    maps = LAYERS.BatchNormalization()(convolution(8, 2)(inner))
+    maps = LAYERS.DepthwiseConv2D(3, padding="same", use_bias=False)(maps)
+    body = keras.models.Model(inner, convolution(6)(LAYERS.ReLU(6.0)(maps)), name="body")
+    image = LAYERS.Input((SIDE, SIDE, 3))
+    scaled = LAYERS.Rescaling(1 / 127.5, offset=-1)(augmentation(image))
+    mean = LAYERS.GlobalAveragePooling2D()(body(scaled, training=False))
+    hidden = LAYERS.Dense(5, activation="relu")(LAYERS.Dropout(0.3)(mean))
+    return model(image, LAYERS.Dense(4, activation="softmax")(hidden))
+
+
+def answers(made, channels, scale=1):
+    """Return scores and gradient for the photo; `scale` is the number of its white."""
     image = photo(channels)[None].astype(np.float32) / 255
 
     def difference(chances, log):
@@ -80,7 +105,7 @@ def answers(made, channels):
         given = tf.constant(image)
         with tf.GradientTape() as tape:
             tape.watch(given)
-            chances = made(given, training=False)
+            chances = made(scale * given, training=False)
             score = difference(chances, tf.math.log)
         chances, gradient = chances.numpy(), tape.gradient(score, given).numpy()
     else:
@@ -92,6 +117,15 @@ def answers(made, channels):
         lead = np.log(chances / (1 - chances))
         return np.concatenate([-lead / 2, lead / 2], 1), gradient[0]
     return np.log(chances), gradient[0]
+
+
+def fill(made):
+    """Give a network its weights; the counters of random layers stay."""
+    held = made.get_weights()
+    plain = [index for index, value in enumerate(held) if value.dtype == np.float32]
+    for place, value in enumerate(weights([held[index].shape for index in plain])):
+        held[plain[place]] = value
+    made.set_weights(held)
 
 
 def main():
@@ -106,15 +140,18 @@ def main():
         ("functional", "functional", functional, 3),
         ("nested", "nested, grey, one unit", nested, 1),
     )
+    if VERSION >= (2, 13):
+        networks += (("augmented", "augmentation, own scaling", augmented, 3),)
     for name, holds, build, channels in networks:
         made = build()
-        made.set_weights(weights([value.shape for value in made.get_weights()]))
-        said = answers(made, channels)
+        fill(made)
+        said = answers(made, channels, 255 if "own scaling" in holds else 1)
         for ending in endings:
             path = str(Path(tempfile.mkdtemp()) / (name + ending))
             try:
                 made.save(path)
-            except ValueError:  # Keras 3.0, of a network within a network and HDF5
+            except (ValueError, TypeError):
+                # Keras 3 and HDF5: a network within a network, the seeds of random layers
                 continue
             kind = "Keras " + ending
             archive.add(name + ending, path, kind, holds, *said)

@@ -227,8 +227,9 @@ def test_what_is_no_classifier_is_named(tmp_path):
     mean = keras.layers.GlobalAveragePooling2D()
     two = keras.Model([image, more], keras.layers.Dense(2)(mean(image) + mean(more)))
     assert "2 inputs" in refused(two, tmp_path / "two.keras")
-    both = keras.Model(image, [keras.layers.Dense(2)(mean(image)), mean(image)])
-    assert "2 outputs" in refused(both, tmp_path / "both.keras")
+    maps = keras.layers.Conv2D(2, 3)(image)
+    both = keras.Model(image, [maps, maps])
+    assert "2 outputs ([N, 14, 14, 2]" in refused(both, tmp_path / "both.keras")
     maps = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
     said = refused(maps, tmp_path / "maps.keras")
     assert "[N, 14, 14, 2]" in said

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 import tf_keras
 
-from loaders.keras.model import KerasModel
+from loaders.keras.model import BATCH, KerasModel
 from loaders.preprocessing import PRESETS, Options, preset
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
 from xai_core.model import (
@@ -87,6 +87,12 @@ class OldOwn(tf_keras.Model):
         return scores if float(tf.reduce_sum(inputs)) > -1e9 else -scores
 
 
+def heads_of(model):
+    """How sure the one finding about the head is."""
+    (said,) = [finding.level for finding in model.findings if finding.about == "head"]
+    return said
+
+
 def wrapped(model, **options):
     return KerasModel(model, Options(preprocessing="unit", size=SIZE, **options))
 
@@ -125,7 +131,7 @@ def test_the_activation_is_taken_off_a_copy(library, kind):
     linear = np.asarray(mean) @ np.asarray(end.kernel) + np.asarray(end.bias)
     np.testing.assert_allclose(model.logits(views()), linear, atol=1e-5)
     np.testing.assert_array_equal(np.asarray(net(views())), before)  # not ours, not touched
-    assert "judged" not in messages(model)
+    assert heads_of(model) == "info"
 
 
 @both
@@ -134,17 +140,17 @@ def test_log_softmax_of_a_model_that_is_ours(library):
     net = network(library, end)
     expected = np.exp(net(views()))
     model = KerasModel(net, Options(preprocessing="unit"), owned=True)
-    assert (model.head.kind, "judged" in messages(model)) == ("log-softmax", False)
+    assert (model.head.kind, heads_of(model)) == ("log-softmax", "info")
     logits = model.logits(views())
     assert (logits > 0).any()
     np.testing.assert_allclose(model.head.probabilities(logits), expected, atol=1e-6)
 
 
-def test_what_cannot_be_copied_is_judged_by_its_answers():
+def test_what_cannot_be_copied_is_read_as_it_is():
     end = tf_keras.layers.Dense(3, activation=tf.nn.log_softmax)
     net = network(tf_keras, end)
     model = wrapped(net)
-    assert (model.head.kind, "judged" in messages(model)) == ("log-softmax", True)
+    assert (model.head.kind, "read as it is" in messages(model)) == ("log-softmax", True)
     np.testing.assert_allclose(model.logits(views()), net(views()), atol=1e-6)
 
 
@@ -170,7 +176,7 @@ def test_an_activation_layer_at_the_end_or_in_the_last_submodel(library):
             assert not np.allclose(logits.sum(1), 1, atol=0.01), name
             np.testing.assert_allclose(model.head.probabilities(logits), expected, atol=1e-6)
     model = wrapped(sub(library))
-    assert "judged" not in messages(model)
+    assert "which is taken off" in messages(model)
     assert not np.allclose(model.logits(views()).sum(1), 1, atol=0.01)
 
 
@@ -187,24 +193,24 @@ def test_one_sigmoid_is_two_classes(library):
 
 def test_one_linear_unit_is_two_classes_and_says_so():
     model = wrapped(network(keras, keras.layers.Dense(1)))
-    assert (model.head.kind, len(model.labels)) == ("logits", 2)
-    assert "one linear unit" in messages(model)
+    assert (model.head.kind, len(model.labels)) == ("sigmoid", 2)
+    assert "The network gives one number" in messages(model)
 
 
 @both
 def test_an_activation_that_serves_elsewhere_stays(library):
-    """One softmax layer used twice cannot be taken off; its answers are read instead."""
+    """One softmax layer used twice cannot be taken off; it is inverted instead."""
     soft = library.layers.Softmax()
     net = network(library, lambda mean: soft(library.layers.Dense(3)(soft(mean))))
     model = KerasModel(net, Options(preprocessing="unit"), owned=True)
-    assert "judged by its answers" in messages(model)
+    assert "and it is inverted" in messages(model)
     assert model.head.kind == "softmax"
     expected = np.asarray(net(views()))
     np.testing.assert_allclose(model.head.probabilities(model.logits(views())), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [Own, OldOwn])
-def test_subclassed_models_are_judged_by_their_answers(make):
+def test_subclassed_models_are_told_by_the_layer_that_gives_their_output(make):
     library = keras if make is Own else tf_keras
     for activation, units, kind in (
         ("softmax", 3, "softmax"),
@@ -215,7 +221,8 @@ def test_subclassed_models_are_judged_by_their_answers(make):
         net = make(library.layers.Dense(units, activation=activation))
         model = wrapped(net)
         assert model.head.kind == kind
-        assert "judged by its answers" in messages(model)
+        assert "answers" not in messages(model)
+        assert repr(net.end.name) in messages(model)
         got = model.head.probabilities(model.logits(views()))
         expected = np.asarray(net(views()))
         if kind == "logits":
@@ -259,7 +266,7 @@ def test_scaling_inside_is_recognised():
     ):
         net = keras.Sequential([keras.Input((*SIZE, 3)), *front, layers.Flatten(), layers.Dense(2)])
         model = KerasModel(net)
-        assert model.preprocessing.name == (name or "unit")
+        assert model.preprocessing.name == (name or "unit"), front
         assert ("network begins with" in model.preprocessing.why) == bool(name)
         assert all(layer.kind != "Rescaling" for layer in model.layers())
 
@@ -464,7 +471,7 @@ def test_masked_scores_are_those_of_the_masked_views(library):
     masks = np.random.default_rng(5).random((37, *SIZE), np.float32)
     targets = [Target(0), Target(2, of="probability")]
     got = list(model.masked_scores(image, Dense(masks), behind, targets))
-    assert [part.start for part, _ in got] == list(range(0, 37, model.BATCH))
+    assert [part.start for part, _ in got] == list(range(0, 37, BATCH))
     scores = np.concatenate([part for _, part in got])
     mixed = masks[..., None] * image + (1 - masks[..., None]) * behind
     logits = model.logits(mixed.astype(np.float32))
