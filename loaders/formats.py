@@ -14,6 +14,7 @@ TORCH_ZIP = FileKind("PyTorch checkpoint", "torch")
 TORCH_LEGACY = FileKind("PyTorch checkpoint (before 1.6)", "torch")
 KERAS_ZIP = FileKind("Keras model", "keras")
 HDF5 = FileKind("Keras HDF5 model", "keras")
+TEACHABLE = FileKind("Teachable Machine archive", "keras")
 TORCHSCRIPT = FileKind("TorchScript archive", "torch")
 EXPORTED = FileKind("torch.export archive (.pt2)", "torch")
 SAFETENSORS = FileKind("safetensors file", "torch")
@@ -79,7 +80,15 @@ def _sniff_zip(path: Path) -> FileKind:
         return TORCH_ZIP
     if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
         return KERAS_ZIP
+    if _is_teachable(names):
+        return TEACHABLE
     return other_files.in_zip(names)
+
+
+def _is_teachable(names: list[str]) -> bool:
+    """Tell Teachable Machine's ZIP: its model lies at the top or in one folder, once."""
+    found = [name for name in names if name.rsplit("/", 1)[-1] == "keras_model.h5"]
+    return len(found) == 1 and found[0].count("/") < 2
 
 
 def _is_checkpoint(name: str, names: frozenset[str]) -> bool:

@@ -58,9 +58,9 @@ LAYERS = frozenset(
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 OPERATIONS = _words(
     """
-    Abs Absolute Add Amax Amin AveragePool BatchNorm BroadcastTo Cast Ceil Clip Concatenate Conv
-    ConvTranspose Cos DepthToSpace DepthwiseConv Divide DivideNoNan Dot DotProductAttention Einsum
-    Elu Erf Exp ExpandDims Expm1 Flip Floor FloorDivide Gelu GetItem Glu HardSigmoid HardSilu
+    Abs Absolute Add Amax Amin Argmax AveragePool BatchNorm BroadcastTo Cast Ceil Clip Concatenate
+    Conv ConvTranspose Cos DepthToSpace DepthwiseConv Divide DivideNoNan Dot DotProductAttention
+    Einsum Elu Erf Exp ExpandDims Expm1 Flip Floor FloorDivide Gelu GetItem Glu HardSigmoid HardSilu
     HardTanh LayerNorm LeakyRelu Log Log1p LogSigmoid LogSoftmax Logsumexp Matmul Max MaxPool
     Maximum Mean Min Minimum Mod Moveaxis Multiply Negative Norm Normalize Outer Pad Power Prod
     RGBToGrayscale RMSNorm Ravel Reciprocal Relu Relu6 Repeat Reshape Resize Roll Round Rsqrt
@@ -111,6 +111,8 @@ TF_FUNCTIONS = _words(
     # what tf.keras wrote for arithmetic on its tensors; all of them pure
     """
     __operators__.add __operators__.getitem __operators__.ragged_getitem
+
+    argmax math.argmax
 
     math.abs math.add math.add_n math.ceil math.cos math.divide math.divide_no_nan math.erf math.exp
     math.floor math.floordiv math.l2_normalize math.log math.log1p math.maximum math.minimum
@@ -245,12 +247,26 @@ def _check(node: dict[str, Any], owner: str) -> None:
             f"This HDF5 file holds the operation {name}, which Keras writes in that format and "
             "cannot read back. Save the model again as model.save('model.keras')."
         )
+    elif name == "StringLookup":
+        _check_vocabulary(node)
     elif name not in LAYERS | MODELS | PARTS | TRAINING:
         _refuse(what, name, node.get("registered_name"))
     initializer = module == _TF_INITIALIZERS and name in PARTS
     if module is not None and not _is_keras(module) and not initializer:
         _refuse(what, f"{module}.{name}")
     _check_registered(node, what, name, name)
+
+
+def _check_vocabulary(node: dict[str, Any]) -> None:
+    """Refuse a lookup whose words lie in a file: it would be read wherever it is."""
+    inner = node.get("config")
+    words = inner.get("vocabulary") if isinstance(inner, dict) else None
+    plain = isinstance(words, list) and all(isinstance(word, (str, int)) for word in words)
+    if words is not None and not plain:
+        raise LoadError(
+            "The layer StringLookup takes its words out of another file, which is not read. Give "
+            "it the list itself and save the model again."
+        )
 
 
 def _check_registered(node: dict[str, Any], what: str, name: str, own: str) -> None:

@@ -93,7 +93,7 @@ class _Filler:
         for part in parts:
             of_its_kind = waiting[_snake(type(part).__name__)]
             new = id(part) not in self.done and all(part is not each for each in of_its_kind)
-            if new and getattr(part, "weights", ()):
+            if new and bool(getattr(part, "weights", None)):
                 of_its_kind.append(part)
         stored: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for name in group:

@@ -57,6 +57,34 @@ def ending(model: Any, path: tuple[str | int, ...] = ()) -> Ending | None:
     return None
 
 
+def before_choice(model: Any) -> Any | None:
+    """Return the tensor of scores before a network's only output chooses one of them.
+
+    That output is a class's number (argmax) or its name, looked up by that number. None for a
+    network whose output is none of them.
+    """
+    outputs = getattr(model, "outputs", None)
+    if not outputs or len(outputs) != 1:
+        return None
+    tensor = outputs[0]
+    for _ in range(8):
+        history = getattr(tensor, "_keras_history", None)
+        if history is None or "float" in str(tensor.dtype):
+            return None
+        layer = history[0]
+        given = layer._inbound_nodes[history[1]].input_tensors
+        given = given[0] if isinstance(given, (list, tuple)) else given
+        kind = type(layer).__name__
+        if kind == "TFOpLambda":
+            kind = str(layer.get_config()["function"]).rsplit(".", 1)[-1]
+        if kind.lower() == "argmax":
+            return given
+        if kind not in (*_PASSED, "StringLookup", "ExpandDims", "cast", "reshape", "squeeze"):
+            return None
+        tensor = given
+    return None
+
+
 def of_layer(layer: Any) -> Ending | None:
     """Return the activation of the layer whose own output is the network's, where it has one."""
     if layer is None:
@@ -90,7 +118,7 @@ def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
             layer.activation = _linear
             return lambda: setattr(layer, "activation", activation)
 
-        return Ending(by_name(name), f"{name} of {layer.name!r}", linear)
+        return Ending(by_name(name), repr(layer.name), linear)
     name = kind.lower()
     if kind == "TFOpLambda":
         name = str(layer.get_config()["function"]).rsplit(".", 1)[-1]

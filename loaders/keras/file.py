@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loaders import source
-from loaders.keras import archive, weights
+from loaders.formats import TEACHABLE, sniff
+from loaders.keras import archive, teachable, weights
 from loaders.keras.audit import audit, named
+from loaders.labels import Inside
 from loaders.preprocessing import Options
 from xai_core.errors import NeedsSource
 from xai_core.model import Finding
@@ -25,6 +28,16 @@ def load(path: Path, options: Options, *, name: str) -> KerasModel:
     another network, NeedsSource for classes that are not Keras's, UnsupportedModel for one that
     is no image classifier and ParamError for an option that does not fit it.
     """
+    if sniff(path) is TEACHABLE:
+        with teachable.unpacked(path) as (inner, names):
+            inside = [] if names is None else [(teachable.WHERE, names)]
+            return _opened(inner, options, name, "Teachable Machine archive", inside)
+    return _opened(path, options, name)
+
+
+def _opened(
+    path: Path, options: Options, name: str, title: str = "", names: Sequence[Inside] = ()
+) -> KerasModel:
     if not options.architecture and (known := weights.recognise(path)):
         return _application(known, path, options, name)
     held = archive.read(path, options.architecture)
@@ -50,7 +63,13 @@ def load(path: Path, options: Options, *, name: str) -> KerasModel:
             )
         )
     return KerasModel(
-        model, options, name=name, kind=held.title, findings=tuple(findings), owned=True
+        model,
+        options,
+        name=name,
+        kind=title or held.title,
+        findings=tuple(findings),
+        names=[*names, *held.names],
+        owned=True,
     )
 
 

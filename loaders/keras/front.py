@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loaders.keras.layers import replaced
+from loaders.keras.layers import is_closed, replaced
 
 Range = Literal["raw", "unit", "symmetric"]
 RANGES: dict[Range, tuple[float, float]] = {
@@ -60,9 +60,11 @@ def front(
         if kind.startswith((*_SCALING, _LEARNT)):
             passed.append(kind)
             return
+        if _is_beside(given):
+            return
         if (middle := _levels(given)) is not None:
             found.append((path, middle))
-            raise _Reached
+        raise _Reached
 
     weighted = {path: layer for path, layer in layers.items() if _counts(layer)}
     try:
@@ -92,12 +94,24 @@ def _counts(layer: Any) -> bool:
         return True
     if kind.startswith(_NO_WEIGHTS) or getattr(layer, "layers", None):
         return False
+    if is_closed(layer):
+        return True
     inner = list(layer._flatten_layers(include_self=False, recursive=False))
     return bool(layer.weights) and not any(each.weights for each in inner)
 
 
+def _is_beside(given: Any) -> bool:
+    """Say whether a layer is given something that is no photo, as the numbers of positions."""
+    if not hasattr(given, "numpy") or not given.shape:
+        return False
+    if "int" in str(given.dtype):
+        return True
+    values = np.asarray(given.numpy(), np.float64)
+    return len(values) != len(_LEVELS) or bool((values == values[:1]).all())
+
+
 def _levels(given: Any) -> NDArray[np.float64] | None:
-    """Return what became of each level, float64 `[4]`, or None for what is not the photos."""
+    """Return what became of each level, float64 `[4]`, or None where it cannot be read."""
     if not hasattr(given, "numpy") or len(given.shape) < 2 or given.shape[0] != len(_LEVELS):
         return None
     values = np.asarray(given.numpy(), np.float64).reshape(len(_LEVELS), -1)

@@ -29,11 +29,16 @@ def tree(model: Any) -> dict[str, Any]:
             while path in found:
                 path, count = f"{prefix}{layer.name}_{count}", count + 1
             found[path] = layer
-            if not any(word in type(layer).__name__ for word in _CLOSED):
+            if not is_closed(layer):
                 walk(layer, path + "/")
 
     walk(model, "")
     return found
+
+
+def is_closed(layer: Any) -> bool:
+    """Say whether a layer is taken as one, whatever is inside it."""
+    return any(word in type(layer).__name__ for word in _CLOSED)
 
 
 def is_model(layer: Any) -> bool:

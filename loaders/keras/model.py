@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from loaders.keras import endings, head, inputs, layers, modes, norms, outputs, recognise
 from loaders.keras.front import front
-from loaders.keras.network import Network, tensor
+from loaders.keras.network import Network, library_of, tensor
 from loaders.keras.record import Record, record
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, Preprocessing
@@ -62,6 +62,7 @@ class KerasModel:
     ) -> None:
         options = options or Options()
         self.name, self.kind = name or str(model.name), kind
+        model, findings = _before_choice(model, findings)
         known = recognise.application(model)
         self.architecture = known.title if known else inputs.described(model)
         said = list(findings)
@@ -301,6 +302,21 @@ class KerasModel:
         raise ParamError(
             f"The layer must be one whose output is a map (such as {some}); {which} {layer!r}"
         )
+
+
+def _before_choice(model: Any, findings: Sequence[Finding]) -> tuple[Any, Sequence[Finding]]:
+    """Return a network that stops at its scores, where it goes on to choose one of them."""
+    scores = endings.before_choice(model)
+    if scores is None:
+        return model, findings
+    said = (
+        "The network gives the number or the name of one class: its scores are read before it "
+        "chooses."
+    )
+    return library_of(model).Model(model.inputs, scores), (
+        *findings,
+        Finding("info", said, "output"),
+    )
 
 
 def _probe_views(size: tuple[int, int]) -> Array:

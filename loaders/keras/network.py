@@ -35,18 +35,14 @@ class Network:
 
     def __init__(self, model: Any, taken: Taken) -> None:
         self.model = model
-        self.library = "keras" if isinstance(model, keras.Model) else "tf_keras"
+        self.module = library_of(model)
+        self.library = "keras" if self.module is keras else "tf_keras"
         self.channels, self.size = taken.channels, taken.size
         self.layout: Layout = taken.layout
         self.how: Preprocessing | None = None
         self.output = outputs.Choice()
         self.undo: HeadKind | None = None
         self.spread = False
-
-    @property
-    def module(self) -> Any:
-        """The library that the model is of."""
-        return keras if self.library == "keras" else importlib.import_module("tf_keras")
 
     # in
 
@@ -137,6 +133,11 @@ class Network:
         """Return the chosen output itself, `[N, units]`, of the network's answers."""
         chosen = tf.cast(self.output.of(answers), tf.float32)
         return np.asarray(chosen, np.float32).reshape(-1, self.output.units)
+
+
+def library_of(model: Any) -> Any:
+    """Return the library that a model is of: keras or tf_keras."""
+    return keras if isinstance(model, keras.Model) else importlib.import_module("tf_keras")
 
 
 def tensor(images: Array) -> Any:

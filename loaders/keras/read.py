@@ -41,7 +41,7 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
         ("tf_keras", _read_tf_keras),
     )
     for library, reader in readers:
-        budget = _Budget(archive.elements + _SPARE)
+        budget = _Budget(archive.elements + _SPARE, apart=archive.kind == "weights")
         try:
             with warnings.catch_warnings(), budget, _scopes(objects):
                 warnings.simplefilter("ignore")
@@ -181,8 +181,9 @@ def _is_of_2_13(archive: zipfile.ZipFile) -> bool:
 class _Budget(contextlib.ExitStack):
     """Counts the variables that Keras makes, and stops it before one that the file cannot fill."""
 
-    def __init__(self, elements: int) -> None:
+    def __init__(self, elements: int, *, apart: bool = False) -> None:
         super().__init__()
+        self.apart = apart  # the network came in a file of its own, and may be another
         self.left, self.refusal = elements, ""
 
     def spend(self, shape: Any) -> None:
@@ -193,10 +194,14 @@ class _Budget(contextlib.ExitStack):
         self.left -= count
         if self.left < 0:
             sides = " x ".join(str(int(side)) for side in shape) or "1"
-            self.refusal = (
-                f"The file declares weights of {sides} numbers and holds too few to fill them: it "
-                "is damaged or was made to exhaust the memory."
+            why = (
+                "The JSON is another network's: it has {} numbers, and the file holds too few to "
+                "fill them. Send the JSON of the network that they were saved from."
+                if self.apart
+                else "The file declares {} numbers and holds too few to fill them: it is damaged "
+                "or was made to exhaust the memory."
             )
+            self.refusal = why.format(f"weights of {sides}")
             raise LoadError(self.refusal)
 
     def __enter__(self) -> _Budget:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from loaders import vitrine_net
+from loaders.keras import teachable
 from loaders.keras.front import Front
 from loaders.preprocessing import Preprocessing, for_imagenet, preset
 
@@ -81,6 +82,8 @@ def preprocessing(
     """
     if getattr(model, "name", "") == "vitrine_net":
         return preset(vitrine_net.PREPROCESSING, size, why="as the built-in models were trained")
+    if own is None and (made := teachable.preprocessing(model)):
+        return made
     if own is None and (known is None or channels != 3):
         return None
     name, why = own if own else (known.recipe, "") if known else ("unit", "")

@@ -16,11 +16,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loaders.keras.archive import datasets, measure
+from loaders.keras.archive import DAMAGE, datasets, measure
 from xai_core.errors import LoadError
 
 TABLE = Path(__file__).resolve().parents[2] / "assets" / "keras_applications.json"
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
 
 Shape = tuple[int, ...]
 
@@ -63,7 +62,7 @@ def is_weights_only(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return "model_config" not in file.attrs and any(datasets(file))
-    except _DAMAGE:
+    except DAMAGE:
         return False
 
 
@@ -105,7 +104,7 @@ def fill(model: Any, path: Path) -> None:
         )
     try:
         _READERS[_library(model), _is_ordered(path)](model, path)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise LoadError(
             "These weights have the shapes of the network's and another order or other names, so "
             "it cannot be said which belong where. Save the whole model: model.save('model.keras')."
@@ -122,7 +121,7 @@ def _stored(path: Path) -> list[Shape]:
         with h5py.File(path, "r") as file:
             # A trained network brings its optimiser along.
             return _sized(each for each in datasets(file) if "/optimizer/" not in each.name)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise LoadError(
             "The file's weights are damaged or were cut short. Copy or save it again."
         ) from error
