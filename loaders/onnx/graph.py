@@ -27,7 +27,7 @@ MAX_NAME = 4_096
 """The longest name of a value, in bytes: they are kept whole."""
 
 MAX_METADATA, MAX_KEY, MAX_VALUE = 1_000, 100, 4_000_000
-"""Entries of the file's metadata that are kept, and the bytes of their keys and values."""
+"""Entries that the file's metadata may have, and the bytes of keys and values that are read."""
 
 SMALL = 4_096
 """Numbers up to which a tensor's values are read, when somebody asks for them."""
@@ -128,6 +128,7 @@ class Graph:
     producer: str = ""
     count: int = 0
     edges: int = 0
+    entries: int = 0
     parameters: int = 0
     functions: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     used: set[tuple[str, str]] = dataclasses.field(default_factory=set)
@@ -326,12 +327,17 @@ def _scopes(data: memoryview) -> str:
 
 def _metadata(graph: Graph, data: memoryview) -> None:
     key, value = "", None
+    graph.entries += 1
+    if graph.entries > MAX_METADATA:
+        raise LoadError(
+            f"The ONNX file has over {MAX_METADATA:,} entries of metadata: it is refused."
+        )
     for field, part in wire.fields(data):
         if field == 1 and len(part) <= MAX_KEY:
             key = wire.text(part)
         elif field == 2:
             value = part
-    if not key or value is None or len(value) > MAX_VALUE or len(graph.metadata) >= MAX_METADATA:
+    if not key or value is None or len(value) > MAX_VALUE:
         return
     graph.metadata[key] = wire.text(value, MAX_VALUE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def reason(error: Exception) -> str:
     """Return what onnxruntime says, without its codes and its places."""
     # "[ONNXRuntimeError] : 10 : INVALID_GRAPH : Load model from PLACE failed:What is wrong"
     text = " ".join(str(error).split()).split(" : ", 3)[-1]
-    return printable(text.split("failed:", 1)[-1], 120)
+    text = re.sub(r"\S*/onnxruntime_src\S*", "", text.split("failed:", 1)[-1])
+    return printable(text.strip(), 120)
 
 
 class Network:

@@ -109,3 +109,114 @@ def _markup(path: Path, aim: Aim) -> None:
     model.graph.name = "<script>alert(1)</script>\n![x](http://127.0.0.1)"
     model.graph.node.append(helper.make_node("<b>\n\x1b[31m", ["x"], ["z"], domain="![](a)\n"))
     _save(path, model)
+
+
+def _field(tag: int, data: bytes) -> bytes:
+    size, head = len(data), bytearray([*_number(tag << 3 | 2)])
+    return bytes(head) + _number(size) + data
+
+
+def _number(value: int) -> bytes:
+    made = bytearray()
+    while value > 127:
+        made.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*made, value])
+
+
+@BOOK.note("bomb", "onnx metadata of 100 MB in one value")
+def _heavy_metadata(path: Path, aim: Aim) -> None:
+    entry = _field(1, b"names") + _field(2, b"{" * 100_000_000)
+    path.write_bytes(good() + _field(14, entry))
+
+
+@BOOK.note("bomb", "onnx metadata of a million entries")
+def _many_metadata(path: Path, aim: Aim) -> None:
+    path.write_bytes(
+        good() + b"".join(_field(14, _field(1, b"k%d" % n) + _field(2, b"v")) for n in range(10**6))
+    )
+
+
+@BOOK.note("bomb", "onnx metadata nested as deep as it goes")
+def _deep_metadata(path: Path, aim: Aim) -> None:
+    entry = _field(1, b"names") + _field(2, b"[" * 900_000)
+    path.write_bytes(good() + _field(14, entry))
+
+
+@BOOK.note("bomb", "an onnx output with a name of 2 MB")
+def _long_name(path: Path, aim: Aim) -> None:
+    model = _network()
+    model.graph.node[-1].output[0] = model.graph.output[0].name = "y" * 2_000_000
+    _save(path, model)
+
+
+@BOOK.note("bomb", "an onnx file of four million operators")
+def _many_operators(path: Path, aim: Aim) -> None:
+    path.write_bytes(good() + _field(7, _field(1, b"\x22\x01A") * 4_000_000))
+
+
+@BOOK.note("bomb", "an onnx file of empty fields")
+def _empty_fields(path: Path, aim: Aim) -> None:
+    path.write_bytes(good() + b"\x28\x00" * 8_000_000)
+
+
+for _kind in ("raw", "typed", "outside"):
+
+    @BOOK.note("bomb", f"an onnx constant of 2^40 numbers, {_kind}")
+    def _huge_constant(path: Path, aim: Aim, kind: str = _kind) -> None:
+        model = _network()
+        tensor = model.graph.initializer[1]
+        tensor.dims[:] = [1 << 20, 1 << 20]
+        if kind == "typed":
+            tensor.ClearField("raw_data")
+            tensor.float_data.extend([1.0] * 12)
+        elif kind == "outside":
+            tensor.ClearField("raw_data")
+            tensor.data_location = TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value=path.name)
+        _save(path, model)
+
+
+@BOOK.note("bomb", "an onnx file that ends in what it does not hold")
+def _missing_output(path: Path, aim: Aim) -> None:
+    model = _network()
+    model.graph.node[-1].output[0] = "z"
+    model.graph.node.append(helper.make_node("Softmax", ["nowhere"], ["y"]))
+    _save(path, model)
+
+
+@BOOK.note("bomb", "an onnx file whose operators go in a circle")
+def _circle(path: Path, aim: Aim) -> None:
+    model = _network()
+    model.graph.node[-1].output[0] = "z"
+    model.graph.node.append(helper.make_node("Identity", ["b"], ["a"]))
+    model.graph.node.append(helper.make_node("Identity", ["a"], ["b"]))
+    model.graph.node.append(helper.make_node("Add", ["z", "a"], ["y"]))
+    _save(path, model)
+
+
+@BOOK.note("bomb", "an onnx function that calls itself")
+def _recursion(path: Path, aim: Aim) -> None:
+    model = _network()
+    model.graph.node[-1].output[0] = "z"
+    model.graph.node.append(helper.make_node("Self", ["z"], ["y"], domain="mine"))
+    opsets = [helper.make_opsetid("mine", 1), helper.make_opsetid("", 17)]
+    inner = [helper.make_node("Self", ["a"], ["b"], domain="mine")]
+    model.functions.append(helper.make_function("mine", "Self", ["a"], ["b"], inner, opsets))
+    model.opset_import.append(helper.make_opsetid("mine", 1))
+    _save(path, model)
+
+
+@BOOK.note("bomb", "an onnx photo of 2^30 pixels a side")
+def _vast_photo(path: Path, aim: Aim) -> None:
+    model = _network()
+    for side in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        side.dim_value = 1 << 30
+    _save(path, model)
+
+
+@BOOK.note("bomb", "an onnx batch of 2^40 photos")
+def _vast_batch(path: Path, aim: Aim) -> None:
+    model = _network()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1 << 40
+    _save(path, model)

@@ -222,3 +222,33 @@ def test_damage_is_named(tmp_path: Path) -> None:
 def test_a_number_without_an_end_is_damage() -> None:
     with pytest.raises(LoadError, match="damaged"):
         inspect(memoryview(b"\x08" + b"\xff" * 20))
+
+
+def test_metadata_have_their_bounds(tmp_path: Path) -> None:
+    model = network()
+    onnx.helper.set_model_props(model, {f"k{number}": "v" for number in range(1_001)})
+    assert "over 1,000 entries of metadata" in refusal(tmp_path / "f", model)
+    onnx.helper.set_model_props(model, {"names": "x" * 5_000_000, "k" * 500: "v"})
+    assert opened(tmp_path / "f", model).labels[0] == "class 0"
+
+
+def test_a_constant_that_is_not_held_is_damage(tmp_path: Path) -> None:
+    model = network()
+    model.graph.initializer[1].dims[:] = [1 << 20, 1 << 20]
+    assert "declares a constant of 1.1e+12 numbers (dense)" in refusal(tmp_path / "f", model)
+
+
+def test_a_graph_that_gives_what_it_does_not_hold_is_damage(tmp_path: Path) -> None:
+    model = network("Softmax")
+    model.graph.node[-1].input[0] = "nowhere"
+    assert "onnxruntime cannot run this file" in refusal(tmp_path / "f", model)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_the_smallest_files_are_refused(tmp_path: Path, size: int) -> None:
+    (tmp_path / "file").write_bytes(b"\x08\x08"[:size])
+    with pytest.raises(LoadError):
+        load(tmp_path / "file", Options(), name="upload")
+    if size:
+        with pytest.raises(LoadError):
+            inspect(memoryview(b"\x08\x08"[:size]))
