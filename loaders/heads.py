@@ -39,14 +39,16 @@ def by_name(name: str) -> HeadKind | None:
 
 
 def probes(size: tuple[int, int], channels: int) -> Array:
-    """Return a network's inputs that give a guess away, float32 `[8, h, w, channels]`.
+    """Return a network's inputs that give a guess away, float32 `[10, h, w, channels]`.
 
     Noise, a blank, and both made large: logits that lie between 0 and 1 on the first leave it on
-    the last, and a squashed output does not.
+    the last, and a squashed output does not. A network that takes means sees little of noise, and
+    all of a blank.
     """
     noise = np.random.default_rng(0).standard_normal((4, *size, channels)).astype(np.float32)
     blank = np.zeros_like(noise[:1])
-    return np.concatenate([noise, blank, blank + 2, 30 * noise[:1], -30 * noise[1:2]])
+    large = (30 * noise[:1], -30 * noise[1:2], blank + 100, blank - 100)
+    return np.concatenate([noise, blank, blank + 2, *large])
 
 
 def told(outputs: Array) -> HeadKind:

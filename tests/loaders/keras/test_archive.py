@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from loaders.keras import archive
-from xai_core.errors import LoadError
+from xai_core.errors import LoadError, NeedsArchitecture
 
 CONFIG = {
     "class_name": "Sequential",
@@ -143,3 +143,81 @@ def test_weights_stored_outside_the_file(tmp_path):
     with h5py.File(path, "a") as h5:
         h5.create_dataset("outside", (100,), "f4", external=[(str(tmp_path / "raw"), 0, 400)])
     assert "lie outside the file" in refusal(path)
+
+
+def bare(path, **arrays):
+    with h5py.File(path, "w") as h5:
+        for name, values in arrays.items():
+            h5[name.replace("__", "/")] = values
+    return path
+
+
+def test_a_file_of_data_is_no_weights(tmp_path):
+    path = bare(tmp_path / "a", x_train=np.zeros((9, 8, 8, 3), np.uint8), y=np.zeros(9, int))
+    assert "holds data ('x_train', 9 x 8 x 8 x 3; 'y', 9)" in refusal(path)
+    path = bare(tmp_path / "b", images=np.zeros((9, 8, 8, 3), np.float32))
+    assert "holds data ('images', 9 x 8 x 8 x 3) and neither a network nor weights" in refusal(path)
+    assert "holds no numbers" in refusal(bare(tmp_path / "c"))
+    assert "holds no numbers" in refusal(bare(tmp_path / "d", text=["a", "b"]))
+    for name in ("layers__dense__vars__0", "dense__dense__kernel:0", "g__gamma"):
+        path = bare(tmp_path / "e", **{name: np.ones((4, 3), np.float32)})
+        with pytest.raises(NeedsArchitecture, match="weights without their network"):
+            archive.read(path)
+
+
+def test_weights_that_cannot_be_read_are_damaged(tmp_path):
+    values = np.random.default_rng(0).random((400, 30)).astype(np.float32)
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as h5:
+        h5.create_dataset("dense/kernel", data=values, chunks=(40, 30), compression="gzip")
+    data = bytearray(path.read_bytes())
+    data[12_000:12_400] = bytes(400)
+    path.write_bytes(bytes(data))
+    assert "is damaged or was cut short" in refusal(path)
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    path = tmp_path / "m.h5"
+    for whole in (False, True):
+        with h5py.File(path, "w") as h5:
+            if whole:
+                h5.attrs["model_config"] = json.dumps(CONFIG)
+            h5["d\u00e9nse/kernel"] = np.ones((4, 3), np.float32)
+        path.write_bytes(path.read_bytes().replace("d\u00e9nse".encode(), b"d\xff\xfense"))
+        assert "damaged" in refusal(path)
+
+
+def test_the_json_of_another_network_is_named(tmp_path):
+    path = bare(tmp_path / "m", dense__kernel=np.ones((4, 7), np.float32))
+    with pytest.raises(LoadError, match="JSON is another network's: its Dense 'dense' has 3 units"):
+        archive.read(path, json.dumps(CONFIG))
+
+
+def test_names_of_classes_are_found(tmp_path):
+    lookup = {
+        "module": "keras.layers",
+        "class_name": "StringLookup",
+        "config": {"name": "words", "vocabulary": ["a", "b", "c"], "num_oov_indices": 1},
+    }
+    config = json.loads(json.dumps(CONFIG))
+    config["config"]["layers"].append(lookup)
+    config["config"]["class_names"] = ["x", "y", "z"]
+    held = archive.read(zipped(tmp_path / "m.keras", config))
+    found = [(where.split(" ")[1], names) for where, names in held.names]
+    assert found == [
+        ("lookup", ["a", "b", "c"]),
+        ("lookup", ["[UNK]", "a", "b", "c"]),
+        ("configuration's", ["x", "y", "z"]),
+    ]
+    words = {"assets/layers/string_lookup/vocabulary.txt": "cat\ndog\n"}
+    held = archive.read(zipped(tmp_path / "n.keras", **words))
+    assert [names for _, names in held.names] == [["cat", "dog"], ["[UNK]", "cat", "dog"]]
+    path = hdf5(tmp_path / "m.h5")
+    with h5py.File(path, "a") as h5:
+        h5.attrs["class_names"] = ["cat", "dog", "fox"]
+        h5.attrs["labels"] = json.dumps({"0": "cat"})
+        h5.attrs["classes"] = np.arange(3)
+    found = dict(archive.read(path).names)
+    assert found["the file's attribute 'class_names'"] == ["cat", "dog", "fox"]
+    assert found["the file's attribute 'labels'"] == '{"0": "cat"}'
+    assert len(found) == 2

@@ -1,0 +1,37 @@
+"""Networks that were saved to run as in training say so by how their layers are called."""
+
+import keras
+import pytest
+import tf_keras
+
+from loaders.keras import modes
+
+LIBRARIES = {"keras": keras, "tf_keras": tf_keras}
+
+
+@pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
+def test_training_is_found_in_the_graph(library, tmp_path):
+    layers = library.layers
+
+    def network(**call):
+        view = library.Input((16, 16, 3))
+        maps = layers.BatchNormalization(name="norm")(layers.Conv2D(4, 3)(view), **call)
+        return library.Model(view, layers.GlobalAveragePooling2D()(maps), name="inner")
+
+    def around(inner, drop=None, **call):
+        view = library.Input((16, 16, 3))
+        means = layers.Dropout(0.5, name="drop")(inner(view, **call), **(drop or {}))
+        return library.Model(view, layers.Dense(2)(means))
+
+    for model, named in (
+        (around(network()), ""),
+        (around(network(), training=False), ""),
+        (around(network(), drop={"training": False}), ""),
+        (around(network(), drop={"training": True}), "'drop'"),
+        (around(network(), training=True), "'inner'"),
+        (around(network(training=True)), "'norm'"),
+    ):
+        model.save(tmp_path / "m.keras")
+        for each in (model, library.models.load_model(tmp_path / "m.keras")):
+            reason = modes.in_training(each)
+            assert reason == (named and f"the file says that {named} be called with training=True")
