@@ -23,6 +23,18 @@ BN_EPSILON: Final = 1e-5
 DROPOUT: Final = 0.2
 
 
+def body() -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the torch network's tensors, without its head and its counters."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    position, channels = 0, 3
+    for index, width in enumerate(WIDTHS):
+        shapes[f"features.{position}.weight"] = (width, channels, 3, 3)
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"features.{position + 1}.{name}"] = (width,)
+        position, channels = position + (4 if index < POOLED else 3), width
+    return shapes
+
+
 def build(classes: int) -> "nn.Module":
     """Return the network in torch, untrained: float32 [N, 3, 128, 128], -1..1, to logits.
 

@@ -15,6 +15,7 @@ LIBRARIES = {"pytorch_grad_cam", "lime"}
 ADAPTERS = {
     *(f"loaders/torch/{part}.py" for part in ("model", "layers", "script", "watch", "wrapped")),
     *(f"loaders/keras/{part}.py" for part in ("model", "network", "read")),
+    "loaders/torch/pools.py",
     "loaders/onnx/session.py",
 }
 SOURCES = sorted(

@@ -10,14 +10,22 @@ from collections.abc import Iterator
 from typing import Any
 
 _PACKAGES = ("torch.nn.modules", "torchvision.models", "torchvision.ops")
+_WRAPPERS = (
+    ("torch.nn.parallel.data_parallel", "DataParallel"),
+    ("torch.optim.swa_utils", "AveragedModel"),
+    ("torch.nn.utils.weight_norm", "WeightNorm"),
+    ("torch.nn.utils.spectral_norm", "SpectralNorm"),
+)
+_PRUNING = ("torch.nn.utils.prune", "BasePruningMethod")
 
 
 @functools.cache
 def allowed() -> tuple[Any, ...]:
     """Return the classes that a pickled module may be made of.
 
-    Layers of torch.nn and torchvision, and `functools.partial`, which holds the layer class that
-    a vision transformer builds. Never torch.fx's GraphModule: reading one runs its source.
+    Layers of torch.nn and torchvision, wrappers of a network or a weight, the ways of pruning, and
+    `functools.partial`, which holds the layer class that a vision transformer builds. Never
+    torch.fx's GraphModule: reading one runs its source.
     """
     from torch import nn
 
@@ -29,6 +37,10 @@ def allowed() -> tuple[Any, ...]:
                 own = inspect.isclass(item) and item.__module__.startswith(package)
                 if own and issubclass(item, nn.Module):
                     found.add(item)
+    found |= {getattr(importlib.import_module(module), name) for module, name in _WRAPPERS}
+    pruning = importlib.import_module(_PRUNING[0])
+    kinds = [item for item in vars(pruning).values() if inspect.isclass(item)]
+    found |= {kind for kind in kinds if issubclass(kind, getattr(pruning, _PRUNING[1]))}
     return tuple(found)
 
 

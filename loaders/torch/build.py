@@ -9,10 +9,11 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from loaders.recognise import is_counter, is_training, prefixes
 from loaders.source import evaluate, own, shown, telling
+from loaders.torch.sets import State, Weights, choose
 from xai_core.errors import NeedsSource
-
-State = Mapping[str, Any]
+from xai_core.model import Finding
 
 _COUNTS = (
     *("num_classes", "n_classes", "nclasses", "classes", "num_class", "n_class", "nb_classes"),
@@ -42,36 +43,57 @@ def named_by(module: types.ModuleType, names: Sequence[str]) -> list[tuple[Any, 
     ]
 
 
-def network(
-    module: types.ModuleType, expression: str, states: Sequence[State]
-) -> tuple[Any, str, int]:
-    """Return a network filled with the weights, how it was built, and its number of tensors.
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A network filled with weights, how it was built, and where the weights were.
 
-    `states` are the weights under the names that they may have, as they are and without the
-    prefixes of wrappers. Without an expression the source's classes are tried. Raises NeedsSource
-    where none fits in full, or more than one does.
+    `matched` is its number of tensors.
+    """
+
+    module: Any
+    text: str
+    matched: int
+    place: str
+    findings: tuple[Finding, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fit:
+    """A set of weights under one prefix, by the network's names, and what does not fit."""
+
+    place: str
+    state: State
+    misfits: list[str]
+
+
+def network(module: types.ModuleType, expression: str, sets: Sequence[Weights], asked: str) -> Made:
+    """Return a network filled with one of the sets of weights, under whatever prefix.
+
+    Without an expression the source's classes are tried; `asked` names the set to take where more
+    than one fits. Raises NeedsSource where none fits in full, or where more than one class does.
     """
     if expression:
         made = _checked(evaluate(module, expression), expression)
-        state, misfits = _best(made, states)
-        if misfits:
-            raise _misfit(expression, misfits)
-        return _filled(made, state), expression, len(made.state_dict())
+        fits = _fits(made, sets)
+        if fits[0].misfits:
+            raise _misfit(expression, fits[0].misfits)
+        return _filled(made, expression, fits, asked)
     problems: list[NeedsSource] = []
     closest: tuple[int, NeedsSource] | None = None
-    for ways in _groups(module, states[0]):
-        fitting: list[tuple[str, Any, State]] = []
+    for ways in _groups(module, max(sets, key=lambda each: len(each.tensors)).tensors):
+        fitting: list[tuple[str, Any, list[_Fit]]] = []
         for one in ways:
             for way in one:
                 try:
                     with telling(way.text):
                         made = _checked(way.make(), way.text)
-                    state, misfits = _best(made, states)
+                    fits = _fits(made, sets)
                 except NeedsSource as error:
                     problems.append(error)
                     continue
+                misfits = fits[0].misfits
                 if not misfits:
-                    fitting.append((way.text, made, state))
+                    fitting.append((way.text, made, fits))
                     break
                 if closest is None or len(misfits) < closest[0]:
                     closest = len(misfits), _misfit(way.text, misfits)
@@ -81,8 +103,8 @@ def network(
                 f"The weights fit more than one network of the source, {both}. Say which under "
                 "'How it is built'."
             )
-        for text, made, state in fitting:
-            return _filled(made, state), text, len(made.state_dict())
+        for text, made, fits in fitting:
+            return _filled(made, text, fits, asked)
     if closest is not None:
         raise closest[1]
     if problems:
@@ -178,12 +200,37 @@ def _checked(made: Any, expression: str) -> Any:
     return made
 
 
-def _best(made: Any, states: Sequence[State]) -> tuple[State, list[str]]:
-    """Return the weights under the names that fit best, and what does not fit of them."""
+def _fits(made: Any, sets: Sequence[Weights]) -> list[_Fit]:
+    """Return the sets under the prefixes that they may have, the best fitting ones alone."""
     with telling("its state_dict()"):
         network = {key: tuple(tensor.shape) for key, tensor in made.state_dict().items()}
-    tried = [(state, _misfits(network, state)) for state in states]
-    return min(tried, key=lambda each: len(each[1]))
+    found = []
+    for each in sets:
+        whole = [
+            prefix
+            for prefix in prefixes(network, each.tensors)
+            if all(prefix + key in each.tensors for key in network if not is_counter(key))
+        ]
+        for prefix in whole or [""]:
+            others = tuple(other for other in whole if not prefix.startswith(other))
+            state = {}
+            misfits: list[str] = []
+            for key, tensor in each.tensors.items():
+                if key.startswith(prefix) and not (others and key.startswith(others)):
+                    name = key.removeprefix(prefix)
+                    if name in network or not is_training(name):
+                        state[name] = tensor
+                elif not (others and key.startswith(others)) and not is_training(key):
+                    misfits.append(_more(key))
+            misfits = [*_misfits(network, state), *misfits]
+            place = ".".join(part for part in (each.path, prefix.strip(".")) if part)
+            found.append(_Fit(place, state, misfits))
+    fewest = min(len(fit.misfits) for fit in found)
+    return [fit for fit in found if len(fit.misfits) == fewest]
+
+
+def _more(key: str) -> str:
+    return f"the tensor {shown(key)!r} is in the file and not in the network"
 
 
 def _misfits(network: Mapping[str, tuple[int, ...]], state: State) -> list[str]:
@@ -195,7 +242,7 @@ def _misfits(network: Mapping[str, tuple[int, ...]], state: State) -> list[str]:
         if key not in state:
             said.append(f"the tensor {name} is not in the file")
         elif key not in network:
-            said.append(f"the tensor {name} is in the file and not in the network")
+            said.append(_more(key))
         elif tuple(state[key].shape) != network[key]:
             said.append(
                 f"the tensor {name} is {list(state[key].shape)} in the file and "
@@ -212,7 +259,9 @@ def _misfit(expression: str, misfits: Sequence[str]) -> NeedsSource:
     )
 
 
-def _filled(made: Any, state: State) -> Any:
+def _filled(made: Any, text: str, fits: Sequence[_Fit], asked: str) -> Made:
+    taken, chosen = choose([fit.place for fit in fits], asked)
+    fit = fits[taken]
     with telling("load_state_dict()"):
-        made.load_state_dict(dict(state), strict=False)
-        return made.float().eval()
+        made.load_state_dict(dict(fit.state), strict=False)
+        return Made(made.float().eval(), text, len(made.state_dict()), fit.place, chosen)

@@ -7,6 +7,7 @@ classes of a source that came with it. What else it names stays unread, or refus
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -15,45 +16,68 @@ from typing import Any
 
 from loaders import other_networks, source
 from loaders.formats import SAFETENSORS, TORCH_LEGACY, TORCH_ZIP
+from loaders.labels import Inside
 from loaders.options import Options
 from loaders.other_files import FileKind
-from loaders.torch import build, inert, older
+from loaders.torch import build, inert, older, unwrap
 from loaders.torch.allowed import allowed
+from loaders.torch.sets import Weights, choose, find
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding
 
-State = dict[str, Any]
 _DANGEROUS = ("builtins", "os", "posix", "nt", "subprocess", "sys", "commands", "shutil", "socket")
-_CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params", "ema")
 
 
-def read(path: Path, kind: FileKind, options: Options) -> tuple[Any, str, tuple[Finding, ...]]:
-    """Return the tensors, or a whole module; the checkpoint's key that held them; what to say.
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What a file holds: a whole network, or else the sets of weights, the outer ones first.
+
+    `inside` is the checkpoint's key that held the network; `names` are names of classes.
+    """
+
+    module: Any
+    sets: tuple[Weights, ...]
+    inside: str
+    names: tuple[Inside, ...]
+    said: tuple[Finding, ...]
+
+
+def read(path: Path, kind: FileKind, options: Options) -> Content:
+    """Read a file strictly.
 
     Raises LoadError for a file that is damaged, unsafe or holds neither, and NeedsSource for one
     of classes that are not here.
     """
-    import torch
-
     said: tuple[Finding, ...] = ()
     if kind is SAFETENSORS:
         content: Any = _read_safetensors(path)
     else:
         content, said = _read_pickle(path, kind, options)
-    found_in = ""
-    if isinstance(content, Mapping):
-        for key, item in content.items():
-            if isinstance(item, torch.nn.Module):
-                content, found_in = item, str(key)
-                break
-    if isinstance(content, torch.nn.Module):
-        for key, tensor in content.state_dict().items():
+    held = find(content)
+    if held.modules:
+        paths = list(held.modules)
+        asked = options.weights if _is_in(options.weights, paths) or not held.sets else ""
+        if asked or not options.weights:
+            taken, chosen = choose(paths, asked)
+            module = unwrap.module(held.modules[paths[taken]])
+            for key, tensor in module.state_dict().items():
+                _refuse_tensor(key, tensor)
+            module = older.complete(module).float().eval()
+            return Content(module, (), paths[taken], held.names, (*said, *chosen))
+    if not held.sets:
+        raise _no_weights(content)
+    sets = []
+    for each in held.sets:
+        for key, tensor in each.tensors.items():
             _refuse_tensor(key, tensor)
-        return older.complete(content).float().eval(), found_in, said
-    state, found_in = _find_state(content)
-    for key, tensor in state.items():
-        _refuse_tensor(key, tensor)
-    return {key: tensor.float() for key, tensor in state.items()}, found_in, said
+        tensors, folded = unwrap.plain(each.tensors)
+        sets.append(Weights(each.path, tensors))
+        said = (*said, *folded)
+    return Content(None, tuple(sets), "", held.names, tuple(dict.fromkeys(said)))
+
+
+def _is_in(asked: str, paths: Sequence[str]) -> bool:
+    return bool(asked) and any(asked.lower() in path.lower() for path in paths)
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -123,8 +147,9 @@ def _read_weights_alone(path: Path) -> tuple[Any, tuple[Finding, ...]] | None:
         content = inert.read(path, names)
         if content is None:
             return None
-        if not any(isinstance(item, torch.nn.Module) for item in content.values()):
-            _find_state(content)
+        held = find(content)
+        if not held.modules and not held.sets:
+            return None
     except Exception:  # a damaged pickle may raise anything: the refusal says why
         return None
     said = (
@@ -211,50 +236,22 @@ def _pickle_refusal(error: str, *, sourced: bool = False) -> LoadError:
     )
 
 
-def _is_tensors(value: object) -> bool:
+def _no_weights(content: object) -> LoadError:
     import torch
 
-    return (
-        isinstance(value, Mapping)
-        and len(value) > 0
-        and all(isinstance(key, str) for key in value)
-        and all(isinstance(item, torch.Tensor) for item in value.values())
-    )
-
-
-def _find_state(content: object) -> tuple[State, str]:
-    import torch
-
+    way_out = "Save torch.save(model.state_dict(), 'model.pth')"
     if isinstance(content, torch.Tensor):
-        raise LoadError(
-            f"This file holds one tensor {list(content.shape)}, not a model's weights. "
-            "Save torch.save(model.state_dict(), 'model.pth')."
+        return LoadError(
+            f"This file holds one tensor {list(content.shape)}, not a model's weights. {way_out}."
         )
     if not isinstance(content, Mapping):
-        raise LoadError(
-            f"This file holds a {type(content).__name__}, not a model's weights. "
-            "Save torch.save(model.state_dict(), 'model.pth')."
+        return LoadError(
+            f"This file holds a {type(content).__name__}, not a model's weights. {way_out}."
         )
-    content = {
-        key: item.state_dict() if hasattr(item, "state_dict") else item
-        for key, item in content.items()
-    }
-    if _is_tensors(content):
-        return dict(content), ""
-    held = {key: item for key, item in content.items() if _is_tensors(item)}
-    for key in (*_CONTAINERS, *held):
-        if key in held:
-            return dict(held[key]), str(key)
-    if any(str(key).startswith(("param_groups", "optim")) for key in content):
-        raise LoadError(
+    if any(str(key)[:40].startswith(("param_groups", "optim")) for key in content):
+        return LoadError(
             "This is an optimiser's checkpoint without the model's weights. Save "
             "torch.save(model.state_dict(), 'model.pth') beside it."
         )
-    tensors = {key: item for key, item in content.items() if isinstance(item, torch.Tensor)}
-    if len(tensors) > 2:  # a state dict with a few extra entries beside its tensors
-        return {str(key): item for key, item in tensors.items()}, ""
-    keys = ", ".join(repr(key)[:30] for key in list(content)[:5]) or "nothing"
-    raise LoadError(
-        f"This checkpoint holds no model weights (it holds {keys}). Save "
-        "torch.save(model.state_dict(), 'model.pth')."
-    )
+    keys = ", ".join(repr(str(key)[:30]) for key in list(content)[:5]) or "nothing"
+    return LoadError(f"This checkpoint holds no model weights (it holds {keys}). {way_out}.")

@@ -9,7 +9,7 @@ from loaders.formats import EXPORTED, SAFETENSORS, TORCHSCRIPT, sniff
 from loaders.preprocessing import Options
 from loaders.torch import archives, contents
 from loaders.torch.module import from_module
-from loaders.torch.weights import from_state
+from loaders.torch.weights import from_sets
 
 if TYPE_CHECKING:
     from loaders.torch.model import TorchModel
@@ -30,10 +30,18 @@ def load(path: Path, options: Options, *, name: str) -> TorchModel:
     if kind is EXPORTED:
         module, shape = archives.read_exported(path)
         return from_module(module, options, name=name, kind=kind.title, shape=shape)
-    content, found_in, said = contents.read(path, kind, options)
-    if not isinstance(content, dict):
+    content = contents.read(path, kind, options)
+    if content.module is not None:
         return from_module(
-            content, options, name=name, kind="PyTorch module", inside=found_in, said=said
+            content.module,
+            options,
+            name=name,
+            kind="PyTorch module",
+            inside=content.inside,
+            said=content.said,
+            names=content.names,
         )
     title = "PyTorch state dict" if kind is not SAFETENSORS else "safetensors weights"
-    return from_state(content, options, name=name, kind=title, inside=found_in, said=said)
+    return from_sets(
+        content.sets, options, name=name, kind=title, names=content.names, said=content.said
+    )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from loaders import architectures, other_networks
+from loaders import architectures, other_networks, recognise
 from loaders.formats import EXPORTED, TORCHSCRIPT
-from loaders.labels import labels_for
+from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, for_imagenet
 from loaders.resolve import resolve
 from loaders.torch import endings, mode, probe
-from loaders.torch.contents import State
+from loaders.torch.sets import State, shown_name
 from xai_core.errors import UnsupportedModel
 from xai_core.model import Finding
 
@@ -27,16 +28,19 @@ def from_module(
     inside: str = "",
     shape: tuple[int, ...] = (),
     said: tuple[Finding, ...] = (),
+    names: Sequence[Inside] = (),
 ) -> TorchModel:
     """Serve a network that came with its file: find its size, its head and its pre-processing.
 
-    `shape` is that of the photos that it was exported with, 0 where a side was left free.
+    `shape` is that of the photos that it was exported with, 0 where a side was left free; `names`
+    are what the file says of its classes.
     """
     from loaders.torch.model import TorchModel
 
     module = module.float()
     state = dict(module.state_dict())
-    known = architectures.recognise({key: tuple(tensor.shape) for key, tensor in state.items()})
+    match = recognise.body({key: tuple(tensor.shape) for key, tensor in state.items()})
+    known = match.architecture if match else None
     found, wanted = _found(module, options, shape, known, state)
     ending = endings.open_head(module, found, options.head)
     exported = kind in (TORCHSCRIPT.title, EXPORTED.title)
@@ -49,6 +53,8 @@ def from_module(
             "imagenet", found.size, resize=None, why=f"as torchvision trained {known}"
         )
         where = f", found under '{inside}'," if inside else ""
+        if match and match.prefix:
+            where += f" behind the prefix {shown_name(match.prefix)},"
         findings.append(
             Finding("info", f"Its network{where} has the tensors of torchvision's {known}.")
         )
@@ -56,7 +62,7 @@ def from_module(
         findings.append(_size_said(found))
     preprocessing, resolved = resolve(options, recognised, size=found.size, channels=found.channels)
     units = 2 if found.classes == 1 else found.classes
-    labels, named = labels_for(options, units, imagenet=known is not None)
+    labels, named = labels_for(options, units, imagenet=known is not None, **fitting(names, units))
     return TorchModel(
         ending.module,
         name=name,

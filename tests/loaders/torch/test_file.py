@@ -17,6 +17,7 @@ from loaders import architectures, vitrine_net
 from loaders.load import load
 from loaders.preprocessing import Options
 from loaders.torch import weights
+from loaders.torch.sets import Weights
 from xai_core.errors import LoadError, UnsupportedModel, VitrineError
 from xai_core.model import Differentiates, HasLayers, HasNative, MasksFast, Target
 
@@ -207,7 +208,7 @@ def test_inception_is_loaded_with_its_transform(tmp_path: Path) -> None:
 def test_published_weights_are_not_doubted_for_their_transform() -> None:
     module = models.googlenet(weights=None, init_weights=False, aux_logits=False)
     state, options = module.state_dict(), Options(origin="pretrained")
-    model = weights.from_state(state, options, name="m", kind="weights", inside="")
+    model = weights.from_sets([Weights("", state)], options, name="m", kind="weights")
     assert "transform_input" not in said(model)
     assert model.preprocessing.name == "symmetric"
     batch = views(model)
