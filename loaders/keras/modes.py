@@ -14,9 +14,11 @@ _DIFFERENT = ("Dropout", "BatchNormalization", "Random", "Noise")
 def in_training(model: Any) -> str:
     """Return why the network answers as in training, as a clause, or ''.
 
-    A functional network keeps how each layer was called; whoever wrote `training=True` there
-    meant every later run, too.
+    A functional network keeps how each layer was called. In tf_keras `training=True` there holds
+    for every later run; in Keras 3 what the run says goes before it, and nothing is lost.
     """
+    if all(base.__module__.split(".")[0] != "tf_keras" for base in type(model).__mro__):
+        return ""
     called = list(dict.fromkeys(_called(model, set())))
     if not called:
         return ""
