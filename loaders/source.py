@@ -10,9 +10,11 @@ import linecache
 import os
 import sys
 import types
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from loaders.absent import standing_in
 from xai_core.errors import LoadError, NeedsSource
 
 FILE = "source.py"
@@ -20,6 +22,11 @@ FILE = "source.py"
 
 MODULE = "vitrine_source"
 """The module that it becomes; not `__main__`, so that a script's own training does not begin."""
+
+MAX_MISSING = 40
+"""Libraries that may be missing: each one found costs a run of the source."""
+
+_MISSING: weakref.WeakKeyDictionary[types.ModuleType, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 EXPORT = (
     "Where its class is defined, export the network with its weights: torch.export.save("
@@ -43,7 +50,8 @@ torch.export.save(exported, "model.pt2")
 def run(text: str) -> types.ModuleType:
     """Run a source and return the module that it became.
 
-    Raises LoadError outside the sandbox, and NeedsSource where it fails.
+    Libraries that are not here are stood in for, and raise where they are used. Raises LoadError
+    outside the sandbox, and NeedsSource where it fails.
     """
     if os.environ.get("VITRINE_SANDBOX") != "holds":
         raise LoadError(
@@ -51,14 +59,31 @@ def run(text: str) -> types.ModuleType:
             "with Landlock and seccomp has one), so it is not run. Where its class is defined, "
             "export the network as ONNX, which needs none: torch.onnx.export."
         )
-    module = types.ModuleType(MODULE)
-    module.__file__, module.__package__ = FILE, ""
     # The compiler of TorchScript and `inspect` read the source again.
     linecache.cache[FILE] = (len(text), None, text.splitlines(keepends=True), FILE)
-    sys.modules[MODULE] = module
+    missing: list[str] = []
     with telling():
-        exec(compile(text, FILE, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - in the sandbox
-    return module
+        code = compile(text, FILE, "exec", dont_inherit=True)
+    while True:
+        module = types.ModuleType(MODULE)
+        module.__file__, module.__package__ = FILE, ""
+        sys.modules[MODULE] = module
+        with telling(), standing_in(missing, FILE):
+            try:
+                exec(code, module.__dict__)  # noqa: S102 - in the sandbox
+            except ModuleNotFoundError as error:
+                # what it imports in vain and does not catch stands in, and it runs again
+                if not error.name or error.name in missing or len(missing) == MAX_MISSING:
+                    raise
+                missing.append(error.name)
+                continue
+        _MISSING[module] = tuple(missing)
+        return module
+
+
+def missing_of(module: types.ModuleType) -> tuple[str, ...]:
+    """Return the libraries that a source imports and that are not here."""
+    return _MISSING.get(module, ())
 
 
 def evaluate(module: types.ModuleType, expression: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from loaders.recognise import is_counter, is_training, prefixes
-from loaders.source import evaluate, own, shown, telling
+from loaders.source import evaluate, missing_of, own, shown, telling
 from loaders.torch.sets import State, Weights, choose
 from xai_core.errors import NeedsSource
 from xai_core.model import Finding
@@ -109,10 +109,13 @@ def network(module: types.ModuleType, expression: str, sets: Sequence[Weights], 
         raise closest[1]
     if problems:
         raise problems[0]
-    raise NeedsSource(
-        "The source defines no torch.nn.Module. Send the class of the network, with whatever it "
-        "uses."
-    )
+    way_out = "Send the class of the network, with whatever it uses."
+    if absent := ", ".join(shown(name, 40) for name in missing_of(module)[:6]):
+        raise NeedsSource(
+            f"The source imports {absent}, which is not here, and defines no torch.nn.Module of "
+            f"its own. {way_out}"
+        )
+    raise NeedsSource(f"The source defines no torch.nn.Module. {way_out}")
 
 
 def _groups(module: types.ModuleType, state: State) -> Iterator[list[list[_Way]]]:

@@ -19,7 +19,7 @@ from loaders.formats import SAFETENSORS, TORCH_LEGACY, TORCH_ZIP
 from loaders.labels import Inside
 from loaders.options import Options
 from loaders.other_files import FileKind
-from loaders.torch import build, inert, older, unwrap
+from loaders.torch import build, inert, older, published, unwrap
 from loaders.torch.allowed import allowed
 from loaders.torch.sets import Weights, choose, find
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
@@ -173,7 +173,8 @@ def _read_with_source(path: Path, kind: FileKind, text: str) -> tuple[Any, tuple
         names = older.names(path)
     else:
         names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    taken = build.named_by(source.run(text), names)
+    with published.left_out([]):
+        taken = build.named_by(source.run(text), names)
     try:
         with source.telling(but=pickle.UnpicklingError):
             content = _read_whole(path, kind, taken)

@@ -10,7 +10,7 @@ from loaders.heads import finding as head_finding
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options
 from loaders.resolve import resolve
-from loaders.torch import build, networks
+from loaders.torch import build, networks, published
 from loaders.torch.module import broken, from_module
 from loaders.torch.sets import Weights, choose, parts, shown_name
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
@@ -174,15 +174,28 @@ def _from_source(
     names: Sequence[Inside],
     said: tuple[Finding, ...],
 ) -> TorchModel:
-    made = build.network(source.run(options.source), options.build, sets, options.weights)
+    asked: list[str] = []
+    with published.left_out(asked):
+        ran_source = source.run(options.source)
+        made = build.network(ran_source, options.build, sets, options.weights)
+    absent = source.missing_of(ran_source)
     where = f", found under {shown_name(made.place)}" if made.place else ""
     ran = Finding(
         "info",
         f"Its source was run in the sandbox, and {source.shown(made.text)} was built of it: all "
         f"{made.matched} of its tensors match the file's in name and shape{where}.",
     )
-    findings = (*said, ran, *made.findings)
+    findings = (*said, ran, *made.findings, *published.finding(asked), *_absent(absent))
     return from_module(made.module, options, name=name, kind=kind, said=findings, names=names)
+
+
+def _absent(names: Sequence[str]) -> tuple[Finding, ...]:
+    if not names:
+        return ()
+    shown = ", ".join(source.shown(name, 40) for name in names[:6])
+    verb = "are" if len(names) > 1 else "is"
+    said = f"The source imports {shown}, which {verb} not here and was not needed for the network."
+    return (Finding("info", said),)
 
 
 def _unknown(sets: Sequence[Weights]) -> LoadError | UnsupportedModel:

@@ -181,7 +181,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "Line 2 of the source fails: NameError: name 'timm'",
     ),
     "no end": ("def f(): f()\nf()", "", "Line 1 of the source fails: RecursionError"),
-    "a package": ("import torch\nimport timmy", "", "Line 2 of the source imports timmy, which is"),
+    "a package": (
+        "import torch\nimport timmy",
+        "",
+        "imports timmy, which is not here, and defines",
+    ),
     "a neighbour": ("from .blocks import B", "", "imports another file of its own project"),
     "an error without words": (
         "class E(Exception):\n    def __str__(self):\n        raise ValueError\nraise E",
