@@ -62,13 +62,49 @@ _NAMES: tuple[tuple[str, Application], ...] = (
 _PATTERNS = tuple((re.compile(f"{name}(_\\d+)?", re.I), known) for name, known in _NAMES)
 
 
+# by the layers that it alone has: a head is often joined to the layers, and the name is lost
+_LAYERS: tuple[tuple[frozenset[str], Application], ...] = tuple(
+    (frozenset(names.split()), known)
+    for names, known in (
+        ("conv1 conv_dw_1 conv_pw_1 conv_dw_13 conv_pw_13", Application("MobileNet", "symmetric")),
+        ("Conv1 expanded_conv_project Conv_1 out_relu", Application("MobileNetV2", "symmetric")),
+        (
+            "expanded_conv_project expanded_conv_1_expand expanded_conv_2_depthwise",
+            Application("MobileNetV3", "symmetric", own=True),
+        ),
+        ("conv1_conv conv2_block1_preact_bn post_bn", Application("ResNetV2", "symmetric")),
+        (
+            "conv1_conv conv1_bn conv2_block1_0_conv conv5_block3_out",
+            Application("ResNet", "caffe"),
+        ),
+        ("conv2_block1_0_bn pool2_conv pool4_conv", Application("DenseNet", "imagenet")),
+        ("block1_conv1 block1_conv2 block3_conv3 block5_conv3", Application("VGG", "caffe")),
+        (
+            "block1_conv1 block2_sepconv1 block14_sepconv2",
+            Application("Xception", "symmetric", 299),
+        ),
+        ("mixed0 mixed5 mixed9_0 mixed10", Application("InceptionV3", "symmetric", 299)),
+        ("mixed_5b mixed_7a conv_7b", Application("InceptionResNetV2", "symmetric", 299)),
+        (
+            "stem_conv block1a_dwconv block7a_project_conv top_conv",
+            Application("EfficientNet", "imagenet", own=True),
+        ),
+        (
+            "stem_conv block1a_project_conv block6a_dwconv2 top_conv",
+            Application("EfficientNetV2", "symmetric", own=True),
+        ),
+    )
+)
+
+
 def application(model: Any) -> Application | None:
     """Return the application that the model is, or that one of its submodels is."""
     for name in _names(model):
         for pattern, known in _PATTERNS:
             if pattern.fullmatch(name):
                 return known
-    return None
+    layers = {str(layer.name) for layer in _layers(model)}
+    return next((known for names, known in _LAYERS if names <= layers), None)
 
 
 def preprocessing(
@@ -98,6 +134,12 @@ def preprocessing(
 def _published(model: Any) -> bool:
     outputs: Any = getattr(model, "outputs", None)
     return bool(outputs) and len(outputs) == 1 and tuple(outputs[0].shape)[-1] == 1000
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    for layer in getattr(model, "layers", ()):
+        yield layer
+        yield from _layers(layer)
 
 
 def _names(model: Any) -> Iterator[str]:

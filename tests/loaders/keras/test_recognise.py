@@ -1,0 +1,57 @@
+"""A backbone of keras.applications is known by its layers where its name is lost."""
+
+import keras
+import pytest
+import tf_keras
+
+from loaders.keras import recognise
+from loaders.keras.model import KerasModel
+
+LIBRARIES = {"keras": keras, "tf_keras": tf_keras}
+RECIPES = {
+    "MobileNet": "symmetric",
+    "MobileNetV2": "symmetric",
+    "MobileNetV3Small": "symmetric",
+    "ResNet50": "caffe",
+    "ResNet50V2": "symmetric",
+    "VGG16": "caffe",
+    "DenseNet121": "imagenet",
+    "Xception": "symmetric",
+    "InceptionV3": "symmetric",
+    "EfficientNetB0": "imagenet",
+    "EfficientNetV2B0": "symmetric",
+}
+
+
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [("keras", name) for name in RECIPES]
+    + [("tf_keras", name) for name in ("MobileNetV2", "ResNet50", "MobileNetV3Small", "VGG16")],
+)
+def test_it_is_known_by_its_layers(library, name):
+    layers = LIBRARIES[library].layers
+    base = getattr(LIBRARIES[library].applications, name)(
+        include_top=False, weights=None, input_shape=(96, 96, 3)
+    )
+    means = layers.GlobalAveragePooling2D()(base.output)
+    model = LIBRARIES[library].Model(base.input, layers.Dense(3)(means), name="mine")
+    known = recognise.application(model)
+    assert known is not None
+    assert (known.recipe, name.startswith(known.title)) == (RECIPES[name], True)
+
+
+def test_a_head_of_ones_own_sees_whole_photos():
+    base = keras.applications.MobileNetV2((96, 96, 3), 0.35, include_top=False, weights=None)
+    means = keras.layers.GlobalAveragePooling2D()(base.output)
+    model = KerasModel(keras.Model(base.input, keras.layers.Dense(3)(means), name="mine"))
+    assert (model.preprocessing.name, model.preprocessing.fit) == ("symmetric", "stretch")
+    published = KerasModel(keras.applications.MobileNetV2((96, 96, 3), 0.35, weights=None))
+    assert (published.preprocessing.name, published.preprocessing.fit) == ("symmetric", "crop")
+
+
+def test_a_network_of_ones_own_with_such_names_is_not_one():
+    view = keras.Input((32, 32, 3))
+    maps = keras.layers.Conv2D(4, 3, name="block1_conv1")(view)
+    maps = keras.layers.Conv2D(4, 3, name="block1_conv2")(maps)
+    net = keras.Model(view, keras.layers.GlobalAveragePooling2D()(maps))
+    assert recognise.application(net) is None
