@@ -17,15 +17,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arguments import PREPROCESSING_FLAGS, READING_FLAGS, SENT_FLAGS, parse
 from loaders import catalogue, texts
 from loaders.onnx.graph import holds_graph
-from loaders.options import Activation, Maps, Outputs
-from loaders.preprocessing import PRESETS, Options
+from loaders.preprocessing import Options
 from loaders.source import EXPORT
 from workers.client import Job, ModelHandle, Session, Wall
 from workers.fetch import Cache
@@ -42,43 +42,8 @@ from xai_core.errors import (
 from xai_core.explainer import Explainer, explainers, make
 from xai_core.model import Finding, Target
 
-PREPROCESSING_FLAGS = {
-    "preprocessing": ("auto|" + "|".join(PRESETS), "what the network was trained on"),
-    "mean": ("M[,M,M]", "subtracted from the 0..1 photo, one number or one a channel"),
-    "std": ("S[,S,S]", "divides what is left"),
-    "channels": ("rgb|bgr|grey", "the order of the network's channels"),
-    "size": ("HxW", "the network's view in pixels"),
-    "resize": ("SIDE", "the shorter side in pixels before a crop"),
-    "interpolation": ("nearest|bilinear|bicubic|lanczos", "how the photo is resized"),
-    "fit": ("stretch|crop|pad", "how the photo fits the view"),
-}
-
-READING_FLAGS = {
-    "head": ("|".join(get_args(Outputs)), "what the network's outputs are, where it was guessed"),
-    "output": ("NAME", "the output that holds the scores, where there are several"),
-    "weights": ("NAME", "the set of weights to take, where the file has several"),
-    "layout": ("|".join(get_args(Maps)), "how a torch network's inner maps lie"),
-    "activation": ("|".join(get_args(Activation)), "between the layers of a rebuilt head"),
-}
-"""What a finding says was assumed, and how to say otherwise."""
-
-SENT_FLAGS = {
-    "classes": ("FILE", "class names: lines, a table, JSON, YAML or Python"),
-    "source": ("FILE", "the Python of its class, run in the sandbox alone"),
-    "architecture": ("FILE", "the JSON of a Keras network, for a file of weights alone"),
-}
-"""Files that come with a model, by the option that they stand for."""
-
 MAX_SENT = 16_000_000
 """The longest of them in bytes; what is in it has its own limit."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a call in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"error: {message}. See: {self.prog} --help", file=sys.stderr)
-        raise SystemExit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,76 +72,14 @@ def _fail(error: VitrineError, status: int) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="cli.py", description="Vitrine on the command line.", allow_abbrev=False)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-
-    def add(name: str, help: str, run: Any, **kwargs: Any) -> _Parser:
-        command: _Parser = commands.add_parser(name, help=help, allow_abbrev=False, **kwargs)
-        command.set_defaults(run=run)
-        return command
-
-    add("models", "list the built-in and the published models", _models)
-    add("methods", "list the methods and their parameters", _methods)
-    _model_flags(add("inspect", "say what a model file is", _inspect))
-    predict = add("predict", "say what a model sees on a photo", _predict)
-    _model_flags(predict)
-    predict.add_argument("image", metavar="IMAGE", help="a file, or the name of a built-in photo")
-    predict.add_argument("--top", type=int, default=5, help="how many classes (5)")
-    explain = add("explain", "make a map of what a model looked at", _explain)
-    _model_flags(explain)
-    _explain_flags(explain)
-    args, rest = parser.parse_known_args(arguments)
-    if rest and args.run is not _explain:
-        parser.error(f"unrecognised argument {rest[0]}")
-    if args.run is _explain:
-        args.values = _values(args.method, rest)
-    return args
-
-
-def _model_flags(parser: _Parser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a file, or a name that `models` lists")
-    group = parser.add_argument_group("pre-processing")
-    for name, (shape, help) in PREPROCESSING_FLAGS.items():
-        group.add_argument(f"--{name}", metavar=shape, help=help)
-    group = parser.add_argument_group("how it is read")
-    for name, (shape, help) in READING_FLAGS.items():
-        group.add_argument(f"--{name}", metavar=shape, help=help)
-    group = parser.add_argument_group("what comes with the model")
-    for name, (shape, help) in SENT_FLAGS.items():
-        group.add_argument(f"--{name}", metavar=shape, help=help)
-    group.add_argument(
-        "--build",
-        metavar="EXPRESSION",
-        help="how the network is built of its source, as in 'Net(num_classes=5)'",
-    )
-
-
-def _explain_flags(parser: _Parser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="a file, or the name of a built-in photo")
-    parser.add_argument("--method", required=True, choices=explainers(), metavar="NAME")
-    parser.add_argument("--target", metavar="INDEX-or-LABEL", help="default: the model's first")
-    parser.add_argument("--against", metavar="INDEX-or-LABEL", help="explain the lead over it")
-    parser.add_argument("--of", choices=("logit", "probability"), default="logit")
-    parser.add_argument("--engine", default="", help="which library computes it")
-    parser.add_argument("--frame", choices=("view", "upload"), default="view")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-
-
-def _values(method: str, flags: list[str]) -> dict[str, Any]:
-    """Read a method's own flags, `--patch-height 12` or `--patch-height=12`."""
-    cls = explainers()[method]
-    declared = {param.flag: param for param in cls.declared().values()}
-    values: dict[str, Any] = {}
-    waiting = iter(flags)
-    for word in waiting:
-        flag, equals, text = word.partition("=")
-        if flag not in declared:
-            known = ", ".join(declared) or "none"
-            raise ParamError(f"{cls.title} has no flag {flag[:60]}; it has {known}")
-        if not equals:
-            text = next(waiting, "")
-        values[declared[flag].name] = declared[flag].parse(cls.__name__, text)
-    return values
+    commands = {
+        "models": _models,
+        "methods": _methods,
+        "inspect": _inspect,
+        "predict": _predict,
+        "explain": _explain,
+    }
+    return parse(arguments, commands)
 
 
 def _models(args: argparse.Namespace) -> list[dict[str, Any]]:

@@ -172,8 +172,10 @@ def _text(path: Path, name: str) -> str | None:
         rest = head + file.read(MAX_ARCHITECTURE)
     try:
         return texts.decode_text(rest)
-    except texts.NotText:
-        return None
+    except texts.NotText as error:
+        if not texts.is_text(rest, whole=True):
+            return None
+        raise LoadError(f"The text {_quoted(name)} cannot be read: {error}.") from None
 
 
 def _check_length(text: str | range, limit: int, name: str) -> None:

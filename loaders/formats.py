@@ -72,9 +72,9 @@ def _sniff_zip(path: Path) -> FileKind:
     bare = {name.split("/", 1)[-1] for name in names}
     if "serialized_exported_program.json" in names:  # before PyTorch 2.6
         return EXPORTED
-    if "archive_format" in bare or any(name.startswith("models/") for name in bare):
+    if "archive_format" in bare or "models/model.json" in bare:
         return EXPORTED
-    if "constants.pkl" in bare or any(name.startswith("code/") for name in bare):
+    if "constants.pkl" in bare or any(name.startswith("code/__torch__") for name in bare):
         return TORCHSCRIPT
     if any(_is_checkpoint(name, members) for name in names if name.endswith("data.pkl")):
         return TORCH_ZIP

@@ -127,11 +127,14 @@ def in_zip(names: Sequence[str]) -> FileKind:
     """Return what a ZIP is that is no model itself, by its members' names."""
     if "[Content_Types].xml" in names:
         return OFFICE
-    if kind := other_models.in_zip(names):
-        return kind
     endings = [PurePosixPath(name).suffix.lower() for name in names if not name.endswith("/")]
+    kind = other_models.in_zip(names)
+    if kind in (other_models.SAVED_MODEL, other_models.TFJS):  # Keras's own may lie beside it
+        return kind
     if any(ending in _MODELS for ending in endings):
         return ZIP_AROUND
+    if kind:
+        return kind
     if endings and all(ending == ".npy" for ending in endings):
         return ARRAYS
     if endings and sum(ending in _PHOTOS for ending in endings) > len(endings) / 2:

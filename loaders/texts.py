@@ -41,14 +41,17 @@ def decode_text(data: bytes) -> str:
 
 
 def is_text(head: bytes, *, whole: bool) -> bool:
-    """Tell whether bytes are a text's, or its beginning, cut anywhere, where not `whole`."""
+    """Tell whether bytes are a text's, or its beginning, cut anywhere, where not `whole`.
+
+    A text whose letters cannot be told is one too: `decode_text` says what to do.
+    """
     for cut in range(1 if whole else min(4, len(head))):
         try:
             decode_text(head[: len(head) - cut])
         except NotText:
             continue
         return True
-    return False
+    return len(head) > 8 and not _CONTROL.search(head.decode("latin-1"))
 
 
 def _coding(data: bytes) -> tuple[str, int]:

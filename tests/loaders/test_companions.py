@@ -155,3 +155,12 @@ def test_an_onnx_file_brings_files_of_numbers(tmp_path: Path, model: tuple[str, 
         sort([network, model])
     with pytest.raises(LoadError, match="are both models"):
         sort([model, rows[0]])  # only ONNX keeps its weights elsewhere
+
+
+def test_names_of_an_unknown_code_page_are_refused_with_a_way_out(
+    tmp_path: Path, model: tuple[str, Path]
+) -> None:
+    path = tmp_path / "names"
+    path.write_bytes("\u043a\u043e\u0448\u043a\u0430\n\u043f\u0451\u0441\n".encode("cp1251"))
+    with pytest.raises(LoadError, match="The text 'names' cannot be read: it is not UTF-8; open"):
+        sort([model, ("names", path)])
