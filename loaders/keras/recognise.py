@@ -73,10 +73,8 @@ _LAYERS: tuple[tuple[frozenset[str], Application], ...] = tuple(
             Application("MobileNetV3", "symmetric", own=True),
         ),
         ("conv1_conv conv2_block1_preact_bn post_bn", Application("ResNetV2", "symmetric")),
-        (
-            "conv1_conv conv1_bn conv2_block1_0_conv conv5_block3_out",
-            Application("ResNet", "caffe"),
-        ),
+        ("conv1_conv conv1_bn conv2_block1_0_conv", Application("ResNet", "caffe")),
+        ("bn_conv1 res2a_branch2a res5c_branch2c", Application("ResNet", "caffe")),
         ("conv2_block1_0_bn pool2_conv pool4_conv", Application("DenseNet", "imagenet")),
         ("block1_conv1 block1_conv2 block3_conv3 block5_conv3", Application("VGG", "caffe")),
         (
@@ -103,7 +101,7 @@ def application(model: Any) -> Application | None:
         for pattern, known in _PATTERNS:
             if pattern.fullmatch(name):
                 return known
-    layers = {str(layer.name) for layer in _layers(model)}
+    layers = {str(layer.name).replace("/", "_") for layer in _layers(model)}
     return next((known for names, known in _LAYERS if names <= layers), None)
 
 

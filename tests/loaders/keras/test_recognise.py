@@ -37,7 +37,8 @@ def test_it_is_known_by_its_layers(library, name):
     model = LIBRARIES[library].Model(base.input, layers.Dense(3)(means), name="mine")
     known = recognise.application(model)
     assert known is not None
-    assert (known.recipe, name.startswith(known.title)) == (RECIPES[name], True)
+    assert known.recipe == RECIPES[name]
+    assert name.replace("50", "").startswith(known.title)
 
 
 def test_a_head_of_ones_own_sees_whole_photos():
