@@ -52,7 +52,7 @@ def names_in(data: Any) -> list[str] | None:
     return _under_a_name(data) or _in_mapping(data, "")
 
 
-def _under_a_name(data: Mapping[Any, Any]) -> list[str] | None:
+def _under_a_name(data: Mapping[Any, Any], depth: int = 0) -> list[str] | None:
     found: dict[str, list[str]] = {}
     for key, value in data.items():
         known = str(key).lower().replace("-", "_").replace(" ", "_")
@@ -64,7 +64,10 @@ def _under_a_name(data: Mapping[Any, Any]) -> list[str] | None:
     if len({tuple(names) for names in found.values()}) > 1:
         keys = " and ".join(f"{key[:40]!r}" for key in list(found)[:2])
         raise Ambiguous(f"say one order; its {keys} name the classes differently")
-    return next(iter(found.values()), None)
+    if found or depth > 1:
+        return next(iter(found.values()), None)
+    inner = (_under_a_name(each, depth + 1) for each in data.values() if isinstance(each, dict))
+    return next((names for names in inner if names), None)
 
 
 def _in_list(data: Sequence[Any]) -> list[str] | None:
@@ -95,7 +98,8 @@ def _in_records(records: Sequence[Mapping[Any, Any]]) -> list[str] | None:
         return None
     title = min(titles, key=lambda key: ("name" not in key, titles.index(key)))
     names = [record[own[title]] for record, own in zip(records, keys, strict=True)]
-    for number in (key for key in keys[0] if key in common & NUMBERS):
+    # "label" may be the number beside the name
+    for number in (key for key in keys[0] if key in common & (NUMBERS | TITLES) and key != title):
         values = [whole(record[own[number]]) for record, own in zip(records, keys, strict=True)]
         rows = [
             (value, name) for value, name in zip(values, names, strict=True) if value is not None

@@ -14,23 +14,29 @@ _HEADINGS = frozenset(
     ("name", "names", "class_name", "class_names", "classname", "label_name", "labels", "classes")
 )
 _FIRST = re.compile(
-    r"\s{0,9}(?:\[\s{0,3}(\d{1,9})\s{0,3}\]|\((\d{1,9})\)|(\d{1,9}))"
+    r"\s{0,9}(?:(?i:class|label|index|idx|id)\s{0,3}[:=#]?\s{0,3})?(?:\[\s{0,3}(\d{1,9})\s{0,3}\]|\((\d{1,9})\)|(\d{1,9}))"
     r"(\s{0,3}(?:[,;:|=\t)]|\.(?=\s)|->|=>|-(?=\s))\s{0,9}|\s{1,9})(\S.*)",
     re.ASCII,
 )
 _BETWEEN = re.compile(r"(\s{0,3}(?:[,;:|=\t(\[]|->|=>)\s{0,9}|\s{1,9})$")
+_TITLE = re.compile(r"^(?:name|label|class)\s{0,3}[:=]\s{0,3}(?=\S)", re.I)
 _SPACE = re.compile(r"\s+", re.ASCII)
 _YAML_KEY = re.compile(r"([A-Za-z_][\w-]{0,40})\s{0,3}:(?=\s|$)\s{0,9}(.*)")
 _YAML_PAIR = re.compile(r"""("[^"\n]{1,400}"|'[^'\n]{1,400}'|[^\s:"'][^:\n]{0,400}):(?:\s(.*)|$)""")
 _ITEM = re.compile(
-    r"\s{0,40}(id|name|display_name)\s{0,3}:\s{0,3}"
-    r"""(?:(\d{1,9})|"([^"]{0,400})"|'([^']{0,400})')\s{0,9}[,;]?\s{0,9}$"""
+    r"\b(id|name|display_name)\s{0,3}:\s{0,3}"
+    r"""(?:(\d{1,9})|"([^"]{0,400})"|'([^']{0,400})')"""
 )
 
 
 def names_in(lines: Sequence[str]) -> list[str]:
     """Return the names of a text's lines in the order of the classes. Raises Ambiguous."""
     body = [line for line in lines if line.strip()]
+    if len(body) > 1 and all(line.rstrip().endswith((",", ";")) for line in body[:-1]):
+        body = [line.rstrip().rstrip(",;") for line in body]
+        lines = body
+    elif body[0].lstrip().startswith("#") and all(map(is_numbered, body[1:])):
+        body = body[1:]  # a comment stands before the list
     for delimiter in (",", "\t", ";", "|"):
         names = _from_table(body, delimiter)
         if names is not None:
@@ -43,10 +49,10 @@ def names_in(lines: Sequence[str]) -> list[str]:
         return [_unquoted(part) for part in parts if part.strip()]
     if body[0].strip().lower() in _HEADINGS:
         body, lines = body[1:], [*lines][1:]
-    if all(line.rstrip().endswith(",") for line in body[:-1]):
-        return [_unquoted(line.strip().rstrip(",")) for line in lines]
     if all(line.lstrip().startswith(("- ", "* ")) for line in body):
         return [_unquoted(line.strip()[2:]) for line in body]
+    if any(line.lstrip().startswith(("{", "[", "<")) for line in body):
+        raise Ambiguous("hold names alone, or one list or dict; a line of it begins with a bracket")
     return [_unquoted(line) for line in lines]
 
 
@@ -108,7 +114,7 @@ def _before(body: Sequence[str]) -> tuple[list[tuple[int, str]] | None, bool]:
             return None, False
         number = next(group for group in found.groups()[:3] if group)
         marked = marked and bool(found[4].strip() or "\t" in found[4] or not found[3])
-        rows.append((int(number), _unquoted(found[5])))
+        rows.append((int(number), _unquoted(_TITLE.sub("", found[5], count=1))))
     return rows, marked
 
 
@@ -320,8 +326,7 @@ def item_blocks(lines: Sequence[str]) -> list[str] | None:
     for line in lines:
         if line.strip().startswith("item"):
             rows.append({})
-        found = _ITEM.match(line[:500])
-        if found and rows:
+        for found in _ITEM.finditer(line[:500]) if rows else ():
             rows[-1][found[1]] = found[2] or found[3] or found[4] or ""
     titled = [(row.get("id", ""), row.get("display_name") or row.get("name", "")) for row in rows]
     if not all(number and name for number, name in titled):

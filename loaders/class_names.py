@@ -35,8 +35,8 @@ def read_classes(text: str) -> tuple[str, ...]:
     """
     if len(text) > MAX_TEXT:
         raise ParamError(f"--classes must be a file of at most {MAX_TEXT // 1_000_000} MB of text")
-    text = text.removeprefix("\ufeff").strip()
-    if not text:
+    text = text.removeprefix("\ufeff").strip(" \r\n\f\v")
+    if not text.strip():
         raise ParamError(f"--classes must be a file with {FORMS}; it is empty")
     try:
         names = _names(text)

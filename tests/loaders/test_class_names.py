@@ -115,6 +115,18 @@ LAYOUTS = {
     "yaml, bullets": "names:\n- mole\n- newt\n- owl\nnc: 3\n",
     "yaml, flow map": "names: {0: mole, 1: newt, 2: owl}\n",
     "yaml, the other way": "class_to_idx:\n  newt: 1\n  mole: 0\n  owl: 2\n",
+    "class number: name": "Class 1: newt\nClass 0: mole\nClass 2: owl",
+    "id and name": "id: 1, name: newt\nid: 0, name: mole\nid: 2, name: owl",
+    "a dict's lines": "1: 'newt',\n0: 'mole',\n2: 'owl',",
+    "a table's empty column": "1,newt,\n0,mole,\n2,owl,",
+    "a comment before": "# three\n1 newt\n0 mole\n2 owl",
+    "tsv of pandas": "\tclass\n1\tnewt\n0\tmole\n2\towl",
+    "json, the label is the number": json.dumps(
+        [{"label": 1, "name": "newt"}, {"label": 0, "name": "mole"}, {"label": 2, "name": "owl"}]
+    ),
+    "json, further in": json.dumps({"data": {"classes": ["mole", "newt", "owl"]}}),
+    "a detector's label map, short": "item { id: 2 name: 'newt' }\nitem { id: 1 name: 'mole' }\n"
+    "item { id: 3 name: 'owl' }",
     "a detector's label map": "".join(
         f"item {{\n  id: {number}\n  name: '{name}'\n}}\n"
         for number, name in ((2, "newt"), (1, "mole"), (3, "owl"))
@@ -182,6 +194,7 @@ def test_numbers_that_are_no_order(name: str) -> None:
         ("(" * 100_000, "nested more than 8 times"),
         ("[__import__('os')]", "cannot be read as JSON"),
         ("classes = [open('x')]", "cannot be read as JSON"),
+        ("Found 9 photos of 2 classes.\n{'cat': 0, 'dog': 1}", "begins with a bracket"),
         ("2,cat\n3,dog", "from 0 to 1, or from 1; 0 is missing"),
         ("0,cat\n2,dog", "from 0 to 1, or from 1; 1 is missing"),
         ("cat,5\ndog,9", "0 is missing"),
