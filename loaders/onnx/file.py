@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,13 @@ class _File:
     graph: Graph
     found: external.Found
 
-    def opened(self, extra: Sequence[str] = (), *, plain: bool = False) -> Any:
+    def opened(
+        self,
+        extra: Sequence[str] = (),
+        *,
+        plain: bool = False,
+        sides: Mapping[str, int] | None = None,
+    ) -> Any:
         """Return a session with the values `extra` as further outputs."""
         data = assembled(
             self.data,
@@ -48,7 +54,7 @@ class _File:
             stored=self.found.names,
             outputs=[value for value in extra if value not in self.graph.outputs],
         )
-        return session(data, self.path.parent, plain=plain)
+        return session(data, self.path.parent, plain=plain, sides=sides)
 
 
 def load(path: Path, options: Options, *, name: str) -> OnnxModel:
@@ -76,13 +82,16 @@ def load(path: Path, options: Options, *, name: str) -> OnnxModel:
     network, rows, said = running(graph, opened, readable, options)
     named = len(options.classes or ()) or _named(graph, rows)
     scores, chosen = outputs.choose(graph, options, rows, endings, named)
+    end = endings[scores.name]
     probes = probing(network.entry, network.size)
-    answers = network.rows(probes, scores.name)
+    if end.kind or end.certain:  # the graph tells: some of them, large ones too, confirm it
+        probes = probes[[0, 1, -2, -1]]
+    (answers,) = network.rows(probes, scores.name)
     mode = training.reason(graph)
     if not mode:
         answers, mixed = apart(network, probes, scores.name, answers)
         said += mixed
-    read = reading.read(network, scores, endings[scores.name], answers, probes, options, extra)
+    read = reading.read(network, scores, end, answers, probes, options, extra)
     recognised = scaling.said(graph, network.entry, network.size)
     preprocessing, prepared = resolve(
         options, recognised, size=network.size, channels=network.entry.channels
@@ -126,7 +135,7 @@ def _layers(file: _File, network: Network) -> tuple[Place, ...]:
     if not values:
         return ()
     try:
-        opened = file.opened(values, plain=True)
+        opened = file.opened(values, plain=True, sides=_sides(network))
         shapes = {}
         for row in opened.get_outputs():
             shape = static(row.shape)
@@ -143,12 +152,24 @@ def _layers(file: _File, network: Network) -> tuple[Place, ...]:
                 shapes[value] = np.shape(found)
     except Exception:  # what is wrong with a network it has said by itself
         return ()
+    count = network.step if network.fixed else 1
     one = {
-        value: (1 if shape[0] == network.step else shape[0], *shape[1:])
+        value: (shape[0] // count if shape[0] % count == 0 else 0, *shape[1:])
         for value, shape in shapes.items()
         if shape
     }
     return places(graph, nodes, one, last=network.entry.last)
+
+
+def _sides(network: Network) -> dict[str, int]:
+    """Return values for the sides that the graph leaves free and names: one photo's."""
+    entry, (height, width) = network.entry, network.size
+    photo = (height, width, entry.channels) if entry.last else (entry.channels, height, width)
+    count = network.step if network.fixed else 1
+    shape = next(each.shape for each in network.session.get_inputs() if each.name == entry.name)
+    values = (count, *(entry.tail or photo))[-len(shape) :]
+    named = zip(shape, values, strict=True)
+    return {side: value for side, value in named if isinstance(side, str) and side}
 
 
 def _again(file: _File, network: Network, value: str) -> Network:

@@ -134,11 +134,9 @@ def titles(graph: Graph, nodes: Sequence[Node]) -> dict[str, str]:
 
 
 def static(shape: Sequence[Any]) -> tuple[int, ...] | None:
-    """Return a value's shape for one photo where onnxruntime knows it."""
-    sides = [side if isinstance(side, int) else 0 for side in shape]
-    if len(sides) > 1 and all(sides[1:]):
-        return (sides[0] or 1, *sides[1:])
-    return None
+    """Return a value's shape where onnxruntime knows it, or None."""
+    sides = [side if isinstance(side, int) and side > 0 else 0 for side in shape]
+    return tuple(sides) if sides and all(sides) else None
 
 
 def _is_layer(graph: Graph, node: Node) -> bool:

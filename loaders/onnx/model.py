@@ -69,7 +69,7 @@ class OnnxModel:
 
     def logits(self, images: Array) -> Array:
         """Return float32 `[N, classes]` for views `[N, h, w, 3]`."""
-        scores = self._network.rows(self._eaten(images), self._output)
+        (scores,) = self._network.rows(self._eaten(images), self._output)
         scores = unsquashed(self._squashed, scores * self._scale)
         if scores.shape[1] == 1:
             return np.concatenate([-scores / 2, scores / 2], 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,13 @@ Array = NDArray[np.float32]
 BATCH = 8
 
 
-def session(data: bytes, folder: Path, *, plain: bool = False) -> Any:
-    """Return a session. `plain` leaves the graph as it is, which is quicker to make."""
+def session(
+    data: bytes, folder: Path, *, plain: bool = False, sides: Mapping[str, int] | None = None
+) -> Any:
+    """Return a session. `plain` leaves the graph as it is, which is quicker to make.
+
+    `sides` gives values to sides that the graph leaves free, by their names.
+    """
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     settings.inter_op_num_threads = 1
@@ -30,6 +35,8 @@ def session(data: bytes, folder: Path, *, plain: bool = False) -> Any:
         "session.model_external_initializers_file_folder_path", str(folder)
     )
     settings.log_severity_level = 4
+    for name, value in (sides or {}).items():
+        settings.add_free_dimension_override_by_name(name, value)
     if plain:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
@@ -81,12 +88,14 @@ class Network:
                 row.append(value)
         return found
 
-    def rows(self, images: Array, name: str) -> Array:
-        """Return float32 `[N, numbers]`: one row a photo of the output `name`."""
-        (parts,) = self.run(images, [name])
-        left, made = len(images), []
-        for part in parts:
-            count = self.step if self.fixed else min(self.step, left)
-            made.append(np.asarray(part, np.float32).reshape(count, -1)[:left])
-            left -= count
-        return np.concatenate(made)
+    def rows(self, images: Array, *names: str) -> list[Array]:
+        """Return float32 `[N, numbers]` for each output: one row a photo."""
+        found = []
+        for parts in self.run(images, names):
+            left, made = len(images), []
+            for part in parts:
+                count = self.step if self.fixed else min(self.step, left)
+                made.append(np.asarray(part, np.float32).reshape(count, -1)[:left])
+                left -= count
+            found.append(np.concatenate(made))
+        return found
