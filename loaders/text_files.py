@@ -64,6 +64,7 @@ _STARTS: tuple[tuple[FileKind, tuple[str, ...]], ...] = (
     (TREES, ("tree\nversion=", "<pmml")),
 )
 _CAFFE = re.compile(r"^\s{0,9}(layers?\s{0,9}\{|input_dim\s{0,9}:)", re.M)
+_JSON = re.compile(r"[\[{]\s*[\"{\[}\]]")
 _SPACES = re.compile(r"\s+")
 HEAD = 4096
 
@@ -99,4 +100,4 @@ def kind(text: str) -> FileKind:
         return found
     if is_code(text):
         return SOURCE
-    return JSON if text.lstrip("\ufeff \t\r\n").startswith("{") else TEXT
+    return JSON if _JSON.match(text.lstrip("\ufeff \t\r\n")[:HEAD]) else TEXT

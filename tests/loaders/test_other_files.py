@@ -183,6 +183,7 @@ FILES |= {
         b'{"class_name": "Functional", "config": {}}', "a Keras network's JSON, without weights",
     ),
     "Hugging Face": (b'{"architectures": ["ViT"], "model_type": "vit"}', "a Hugging Face model"),
+    "a dict of Python's": (b"{0: 'cat', 1: 'dog'}", "a text file"),
     "other JSON": (b'{"lr": 0.1}', "a JSON file"),
     "text in UTF-16": ("some words about a model\n".encode("utf-16"), "a text file"),
     "a long licence": (b"#" + b" all rights kept\n#" * 900 + b"\nimport torch\n", "a Python file"),
