@@ -26,7 +26,7 @@ from arguments import PREPROCESSING_FLAGS, READING_FLAGS, SENT_FLAGS, parse
 from loaders import catalogue, texts
 from loaders.onnx.graph import holds_graph
 from loaders.preprocessing import Options
-from loaders.source import EXPORT
+from loaders.source import export
 from workers.client import Job, ModelHandle, Session, Wall
 from workers.fetch import Cache
 from workers.incoming import text
@@ -171,7 +171,7 @@ def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, di
         try:
             _wait(handle.loading, "loading")
         except NeedsSource as error:
-            way_out = f" {EXPORT}" if handle.framework == "torch" else ""
+            way_out = f" {export(error.example)}" if handle.framework == "torch" else ""
             raise NeedsSource(f"{error} Its source goes to --source FILE.{way_out}") from None
         except NeedsArchitecture as error:
             raise NeedsArchitecture(f"{error} Its JSON goes to --architecture FILE.") from None

@@ -26,7 +26,7 @@ _COUNTER = re.compile(
     r"|epochs?|decay|initted|_extra_state|device_indicator_tensor|dummy_param)"
 )
 _TRAINING = re.compile(
-    r"criteri\w*|loss\w*|losses|metrics?|accuracy\w*|auroc|f1score|precision|recall"
+    r"criteri\w*|loss\w*|losses|metrics?|acc|iou|kappa|accuracy\w*|auroc|f1score|precision|recall"
     r"|confmat|confusion\w*|optimi[sz]er\w*|sched\w*|scaler\w*|pos_weight|class_weights?"
 )
 _SCALES = {"mean", "std", "_mean", "_std", "pixel_mean", "pixel_std", "image_mean", "image_std"}

@@ -11,7 +11,7 @@ import os
 import sys
 import types
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from loaders.absent import standing_in
@@ -28,23 +28,38 @@ MAX_MISSING = 40
 
 _MISSING: weakref.WeakKeyDictionary[types.ModuleType, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
-EXPORT = (
-    "Where its class is defined, export the network with its weights: torch.export.save("
-    "torch.export.export(model.eval(), (torch.rand(2, 3, 224, 224),), "
-    "dynamic_shapes=({0: torch.export.Dim('batch')},)), 'model.pt2')."
-)
-"""The way out for a network whose code stays elsewhere; 224 is the size it was trained at."""
 
-SNIPPET = """\
+def export(example: Sequence[int] = ()) -> str:
+    """Return the way out for a network whose code stays elsewhere.
+
+    `example` is what is known of its input, (channels, height, width), 0 where it is not.
+    """
+    shape, said = _shape(example)
+    return (
+        "Where its class is defined, export the network with its weights: torch.export.save("
+        f"torch.export.export(model.eval(), (torch.rand({shape}),), "
+        f"dynamic_shapes=({{0: torch.export.Dim('batch')}},)), 'model.pt2'){said}."
+    )
+
+
+def snippet(example: Sequence[int] = ()) -> str:
+    """Return the same as a script."""
+    shape, said = _shape(example)
+    return f"""\
 import torch
 
 model.eval()
-example = torch.rand(2, 3, 224, 224)  # two photos of the size that it was trained at
+example = torch.rand({shape})  # two photos{said}
 batch = torch.export.Dim("batch")
-exported = torch.export.export(model, (example,), dynamic_shapes=({0: batch},))
+exported = torch.export.export(model, (example,), dynamic_shapes=({{0: batch}},))
 torch.export.save(exported, "model.pt2")
 """
-"""The same as a script."""
+
+
+def _shape(example: Sequence[int]) -> tuple[str, str]:
+    channels, height, width = tuple(example) if len(example) == 3 else (0, 0, 0)
+    said = "" if height and width else "; 224 stands for the size that it was trained at"
+    return f"2, {channels or 3}, {height or 224}, {width or 224}", said
 
 
 def run(text: str) -> types.ModuleType:

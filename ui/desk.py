@@ -186,6 +186,7 @@ class Refused:
 
     model: Model
     wants: Wanted
+    example: tuple[int, ...] = ()
 
 
 P = ParamSpec("P")
@@ -435,7 +436,8 @@ class Desk:
         else:
             self.model_error = _sentence(found.error, "The model could not be opened.")
             wants = _wants(found.error, opening)
-            self.refused = Refused(opening, wants) if wants else None
+            example = getattr(found.error, "example", ())
+            self.refused = Refused(opening, wants, example) if wants else None
             self._put_away(opening)
         return True
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from loaders import companions
-from loaders.source import SNIPPET
+from loaders.source import snippet
 from loaders.texts import NotText, decode_text
 from ui import reading, text, views
 from ui.desk import Desk, Model
@@ -33,7 +33,7 @@ def show(desk: Desk) -> None:
             source(desk, refused.model, "refused", desk.supply)
             if refused.model.handle.framework == "torch":
                 with st.expander("Or export it where its class is defined"):
-                    st.code(SNIPPET, language="python")
+                    st.code(snippet(refused.example), language="python")
         elif refused.wants == "answers":
             st.markdown(f"**Open {name} with what it does not say of itself**")
             reading.lacking(desk, refused.model.options)

@@ -24,7 +24,7 @@ from workers.grip import Grip
 from workers.mother import LOG
 from workers.protocol import Channel, ProtocolError
 from workers.sandbox import ROOT
-from xai_core.errors import BY_NAME, JobError, VitrineError
+from xai_core.errors import BY_NAME, JobError, NeedsSource, VitrineError
 
 Array = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[Any]]
@@ -371,6 +371,11 @@ def _error(body: dict[str, Any]) -> VitrineError:
     kind = BY_NAME.get(str(body.get("kind")), JobError)
     error = kind(plain_text(body.get("message"), 4000) or "The run failed and did not say why.")
     error.detail = plain_text(body.get("detail"), 20_000)
+    example = body.get("example")
+    if isinstance(error, NeedsSource) and isinstance(example, list) and len(example) == 3:
+        error.example = tuple(
+            side if type(side) is int and 0 < side < 10_000 else 0 for side in example
+        )
     return error
 
 

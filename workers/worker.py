@@ -103,7 +103,9 @@ def _failure(error: Exception) -> dict[str, Any]:
         kind, message = type(error).__name__, str(error)
     else:
         kind, message = JobError.__name__, _sentence(error)
-    return {"event": "error", "kind": kind, "message": message[:4000], "detail": detail}
+    event = {"event": "error", "kind": kind, "message": message[:4000], "detail": detail}
+    example = getattr(error, "example", ())
+    return event | ({"example": list(example)} if example else {})
 
 
 def _sentence(error: Exception) -> str:

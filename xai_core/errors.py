@@ -19,7 +19,12 @@ class LoadError(VitrineError):
 
 
 class NeedsSource(LoadError):
-    """The network is code that is not in the file: the source of its class would open it."""
+    """The network is code that is not in the file: the source of its class would open it.
+
+    `example` is what is known of its input, (channels, height, width), 0 where it is not.
+    """
+
+    example: tuple[int, ...] = ()
 
 
 class NeedsArchitecture(LoadError):

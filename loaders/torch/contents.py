@@ -25,6 +25,11 @@ from loaders.torch.sets import Weights, choose, find
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding
 
+_WRAPPERS = {
+    inert.COMPILED: "torch.compile's wrapper",
+    "torch.nn.parallel.distributed.DistributedDataParallel": "DistributedDataParallel",
+    "torch.distributed.fsdp.fully_sharded_data_parallel.FullyShardedDataParallel": "FSDP",
+}
 _DANGEROUS = ("builtins", "os", "posix", "nt", "subprocess", "sys", "commands", "shutil", "socket")
 
 
@@ -108,7 +113,7 @@ def _read_pickle(path: Path, kind: FileKind, options: Options) -> tuple[Any, tup
     except pickle.UnpicklingError as error:
         if options.source:
             return _read_with_source(path, kind, options.source)
-        if kind is TORCH_ZIP and (found := _read_weights_alone(path)):
+        if kind is TORCH_ZIP and (found := _read_compiled(path) or _read_weights_alone(path)):
             return found
         raise _pickle_refusal(str(error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
@@ -133,6 +138,18 @@ def _read_whole(path: Path, kind: FileKind, classes: Sequence[Any] = ()) -> Any:
             stream = older.without_sources(path)
             return torch.load(stream, map_location="cpu", weights_only=True)[-1]
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read_compiled(path: Path) -> tuple[Any, tuple[Finding, ...]] | None:
+    """Return a checkpoint whose network was wrapped by torch.compile, or None."""
+    import torch
+
+    try:
+        with torch.serialization.safe_globals(list(allowed())):
+            names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        return (inert.read_compiled(path, names), ()) if inert.COMPILED in names else None
+    except Exception:  # a damaged pickle may raise anything: the refusal says why
+        return None
 
 
 def _read_weights_alone(path: Path) -> tuple[Any, tuple[Finding, ...]] | None:
@@ -222,6 +239,12 @@ def _pickle_refusal(error: str, *, sourced: bool = False) -> LoadError:
             return LoadError(
                 f"This file holds a whole Python object ({name}), not only weights, and opening it "
                 f"could run code. {way_out}"
+            )
+        if wrapper := _WRAPPERS.get(name):
+            return LoadError(
+                f"This file holds a network inside {wrapper}, which cannot be read with what is "
+                f"inside it. Save the weights of the network itself: torch.save(model."
+                f"{'_orig_mod' if name == inert.COMPILED else 'module'}.state_dict(), 'model.pth')."
             )
         if sourced:
             return NeedsSource(

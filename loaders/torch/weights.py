@@ -12,7 +12,7 @@ from loaders.preprocessing import Options
 from loaders.resolve import resolve
 from loaders.torch import build, networks, published
 from loaders.torch.module import broken, from_module
-from loaders.torch.sets import Weights, choose, parts, shown_name
+from loaders.torch.sets import State, Weights, choose, parts, shown_name
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding, Head
 
@@ -41,7 +41,7 @@ def from_sets(
         return _from_source(sets, options, name=name, kind=kind, names=names, said=said)
     found = _matches(sets) or _matches(parts(tuple(sets)))
     if not found:
-        raise _unknown(sets)
+        raise _unknown(sets, options)
     taken, chosen = choose([_place(each, match) for each, match in found], options.weights)
     weights, match = found[taken]
     built = networks.build(match, weights.tensors, options)
@@ -198,7 +198,7 @@ def _absent(names: Sequence[str]) -> tuple[Finding, ...]:
     return (Finding("info", said),)
 
 
-def _unknown(sets: Sequence[Weights]) -> LoadError | UnsupportedModel:
+def _unknown(sets: Sequence[Weights], options: Options) -> LoadError | UnsupportedModel:
     largest = max(sets, key=lambda each: len(each.tensors))
     state = largest.tensors
     where = f" under {shown_name(largest.path)}" if largest.path else ""
@@ -216,10 +216,20 @@ def _unknown(sets: Sequence[Weights]) -> LoadError | UnsupportedModel:
             "class with it."
         )
     first = ", ".join(ascii(key)[:40] for key in list(state)[:3])
-    return NeedsSource(
+    error = NeedsSource(
         f"No torchvision classifier has these {len(state):,} tensors{where} ({first}, ...): the "
         "file holds weights without their network. Send the source of its class with it."
     )
+    error.example = _example(state, options)
+    return error
+
+
+def _example(state: State, options: Options) -> tuple[int, int, int]:
+    """Return what is known of an unknown network's input: channels, height, width."""
+    kernels = (tensor for tensor in state.values() if tensor.ndim == 4)
+    channels = next((int(tensor.shape[1]) for tensor in kernels), 0)
+    height, width = options.size or (0, 0)
+    return channels, height, width
 
 
 def _classes(module: Any) -> int:
