@@ -147,14 +147,25 @@ def _last(graph: Graph, rows: Sequence[Scores], endings: Mapping[str, Ending]) -
     """Return the rows that no other is made of; of scores and their softmax, the scores."""
     kept = []
     for row in rows:
-        made = [each for each in rows if each is not row and _within(graph, row.name, each.name)]
-        squashes = [each for each in made if endings[each.name].before == row.name]
+        source = _source(graph, row.name)
+        made = [each for each in rows if each is not row and _within(graph, source, each.name)]
+        squashes = [each for each in made if endings[each.name].before in (row.name, source)]
         own = endings[row.name].before
-        if own and any(each.name == own for each in rows):
+        if own and any(own in (each.name, _source(graph, each.name)) for each in rows):
             continue  # its scores are an output themselves
         if not made or len(made) == len(squashes):
             kept.append(row)
     return kept
+
+
+def _source(graph: Graph, value: str) -> str:
+    """Return the value that an output is another name of."""
+    for _ in range(8):
+        node = graph.makers.get(value)
+        if node is None or node.operator not in ("Identity", "Cast", "Flatten", "Squeeze"):
+            break
+        value = node.inputs[0]
+    return value
 
 
 def _within(graph: Graph, value: str, output: str) -> bool:

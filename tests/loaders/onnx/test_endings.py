@@ -160,3 +160,31 @@ def test_a_softmax_of_half_precision_is_read_before_it(tmp_path: Path) -> None:
     (tmp_path / "p").write_bytes(plain.SerializeToString())
     given = theirs(tmp_path / "p", first(views()).astype(np.float16))
     np.testing.assert_allclose(loaded.logits(views()), given, atol=0.1)
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_what_stays_between_0_and_1_is_no_chance_where_the_graph_sums_last(
+    tmp_path: Path, units: int
+) -> None:
+    weights = {"dense": np.full((units, 5), 0.1, np.float32), "own": np.full(units, 0.2, "f")}
+    nodes = [
+        *tail()[:-1],
+        node("Sigmoid", ["features"], ["gate"]),
+        node("Gemm", ["gate", "dense", "own"], ["y"], transB=1),
+    ]
+    loaded = opened(tmp_path / "m", model(nodes, weights=weights))
+    given = theirs(tmp_path / "m", first(views()))
+    expected = given if units == 2 else np.concatenate([-given / 2, given / 2], 1)
+    np.testing.assert_allclose(loaded.logits(views()), expected, atol=1e-5)
+
+
+def test_classes_in_another_order_behind_the_softmax_are_not_looked_through(
+    tmp_path: Path,
+) -> None:
+    nodes = [*tail(), SOFT, node("Gather", ["s", "order"], ["z"], axis=1)]
+    weights = {"order": np.array([3, 1, 0, 2])}
+    loaded = opened(tmp_path / "m", model(nodes, weights=weights, outputs=["z"]))
+    chances = theirs(tmp_path / "m", first(views()), "z")
+    found = loaded.head.probabilities(loaded.logits(views()))
+    np.testing.assert_allclose(found, chances, atol=1e-5)
+    assert "cut off" in said(loaded, "head")

@@ -19,6 +19,12 @@ OTHER = {"other": np.ones((4, 5), np.float32)}
 
 CASES: dict[str, tuple[list[Any], dict[str, int], str, str]] = {
     "features first": ([FEATURES], {"hidden": FLOAT, "y": FLOAT}, "y", "info"),
+    "features without a name": (
+        [node("Identity", ["features"], ["a"])],
+        {"a": FLOAT, "y": FLOAT},
+        "y",
+        "info",
+    ),
     "scores and softmax": ([SOFT], {"s": FLOAT, "y": FLOAT}, "y", "info"),
     "an auxiliary head": (SECOND, {"y": FLOAT, "aux": FLOAT}, "y", "info"),
     "a number and chances": (
