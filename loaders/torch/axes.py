@@ -51,9 +51,9 @@ def follow(
         return None
     first_shape, first = sources[0]
     if len(shape) == 4 and any(word in name for word in _SPATIAL):
-        if first is not None and len(first) == 4 and shape == first_shape:
-            return first
-        return PHOTOS
+        if first is None or len(first) != 4:
+            return PHOTOS
+        return first if shape == first_shape or set(first[2:]) == {"h", "w"} else PHOTOS
     known = next(((s, axes) for s, axes in sources if axes is not None), None)
     if known is None or any(name.startswith(word) for word in _SHUFFLES):
         return None

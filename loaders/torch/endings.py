@@ -7,18 +7,11 @@ from typing import Any
 
 from loaders import heads
 from loaders.options import Outputs
-from loaders.torch import outputs, wrapped
+from loaders.torch import origin, wrapped
 from loaders.torch.probe import Found
 from loaders.torch.watch import Step, step_of
 from loaders.torch.wrapped import Reading
 from xai_core.model import Finding, Head, HeadKind
-
-_SQUASHED = ("softmax", "log_softmax", "sigmoid")
-_LINEAR = ("linear", "addmm", "mm", "matmul", "conv2d", "convolution", "batch_norm", "bilinear")
-_MIXING = (
-    *("add", "sub", "mul", "div", "mean", "sum", "stack", "cat", "neg", "einsum"),
-    *("adaptive_avg_pool2d", "avg_pool2d"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +35,7 @@ def open_head(module: Any, found: Found, asked: Outputs | None) -> Ending:
     what a saturated one has lost.
     """
     units = found.classes
-    step = outputs.origin(step_of(found.made))
+    step = step_of(found.made)
     kind, evidence = _told(module, found, step, asked)
     head = heads.head(kind, units)
     if kind in ("logits", "log-softmax"):
@@ -64,37 +57,10 @@ def _told(
 ) -> tuple[HeadKind, heads.Evidence]:
     if asked:
         return asked, "asked"
-    kind = _kind(step)
+    kind = origin.kind(step)
     if kind is None or (kind == "softmax" and found.classes == 1):
         return heads.told(_answers(module, found)), "answers"
     return kind, "graph"
-
-
-def _kind(step: Step | None, depth: int = 0) -> HeadKind | None:
-    """Return what the numbers that an operation gives are; None where it does not say."""
-    step = outputs.origin(step)
-    if step is None or depth > 8:
-        return None
-    if step.name in _SQUASHED:
-        return heads.by_name(step.name)
-    if step.name in _LINEAR:
-        return "logits"
-    below = [_kind(each, depth + 1) for each in step.sources if each is not None]
-    if step.name == "log" and below == ["softmax"]:
-        return "log-softmax"
-    if step.name == "exp" and below == ["log-softmax"]:
-        return "softmax"
-    if step.name in _MIXING and below and all(kind == "logits" for kind in below):
-        return "logits"
-    if step.name in ("mean", "adaptive_avg_pool2d", "avg_pool2d") and below == [None]:
-        # maps of the classes, averaged: a network without dense layers
-        return "logits" if _rectified(step) else None
-    return None
-
-
-def _rectified(step: Step) -> bool:
-    source = outputs.origin(step.sources[0] if step.sources else None)
-    return source is not None and source.name in ("relu", "hardswish", "silu", "gelu")
 
 
 def _answers(module: Any, found: Found) -> Any:
@@ -102,7 +68,7 @@ def _answers(module: Any, found: Found) -> Any:
     import torch
 
     views = heads.probes(found.size, found.channels)
-    photos = torch.from_numpy(views).permute(0, 3, 1, 2).contiguous()
+    photos = wrapped.plain(torch.from_numpy(views).permute(0, 3, 1, 2))
     with torch.inference_mode():
         batch = found.reading.batch
         parts = wrapped.batches(photos, batch) if batch else [photos]

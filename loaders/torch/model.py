@@ -15,7 +15,7 @@ from loaders.torch import layout, norms
 from loaders.torch.layers import Modules
 from loaders.torch.script import Graph
 from loaders.torch.watch import Watch, step_of
-from loaders.torch.wrapped import Reading, Wrapped
+from loaders.torch.wrapped import Reading, Wrapped, plain
 from xai_core import perturb
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
 from xai_core.model import Finding, Head, Layer, Target
@@ -68,6 +68,8 @@ class TorchModel:
         self.parameters = sum(p.numel() for p in module.parameters())
         self.head = head or Head("logits")
         self.mode_reason = mode_reason
+        # TorchScript's plan for gradients keeps tensors, which those of inference mode refuse.
+        self._still = torch.no_grad if self.scripted else torch.inference_mode
         self.reading = reading or Reading()
         self._step = self.reading.batch or BATCH
         self._module = Wrapped(self._inside.body, preprocessing, self.head, self.reading).eval()
@@ -107,7 +109,7 @@ class TorchModel:
         parts: list[Array] = []
         for part in self._parts(images):
             kept: list[torch.Tensor] = []
-            with self._inside.at(layer, kept.append), torch.inference_mode():
+            with self._inside.at(layer, kept.append), self._still():
                 self._module(_nchw(part))
             parts.append(self._as_map(kept[-1], layer)[: len(part)].numpy())
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -163,7 +165,7 @@ class TorchModel:
         return [images[i : i + self._step] for i in range(0, len(images), self._step)]
 
     def _forward(self, images: Array) -> Array:
-        with torch.inference_mode():
+        with self._still():
             scores: Array = self._module(_nchw(images)).numpy()
         return scores
 
@@ -243,7 +245,7 @@ class TorchModel:
         self._module.to(memory_format=torch.contiguous_format)
         self._module.contiguous = True
         try:
-            return self._run(photos.contiguous())
+            return self._run(plain(photos))
         except Exception as error:
             raise LoadError(
                 f"The network does not run on a photo of {self.input_size[0]} x "
@@ -255,7 +257,7 @@ class TorchModel:
     def _run(self, photos: torch.Tensor) -> tuple[Mapping[str, torch.Tensor], torch.Tensor]:
         watch = Watch()
         with torch.inference_mode(), self._inside.recorded() as values:
-            photos = watch.begin(photos.clone())
+            photos = watch.begin(photos.view_as(photos))
             with watch:
                 scores = self._module.scores(photos)
         return values, scores

@@ -37,11 +37,12 @@ def from_module(
     """
     from loaders.torch.model import TorchModel
 
+    own = next((each.dtype for each in module.parameters()), None)
     module = module.float()
     state = dict(module.state_dict())
     match = recognise.body({key: tuple(tensor.shape) for key, tensor in state.items()})
     known = match.architecture if match else None
-    found, wanted = _found(module, options, shape, known, state)
+    found, wanted = _found(module, options, shape, known, state, own)
     ending = endings.open_head(module, found, options.head)
     exported = kind in (TORCHSCRIPT.title, EXPORTED.title)
     reason = mode.reason(found.watch.steps, exported=exported)
@@ -58,7 +59,7 @@ def from_module(
         findings.append(
             Finding("info", f"Its network{where} has the tensors of torchvision's {known}.")
         )
-    elif found.size not in wanted:
+    elif found.size not in wanted or (found.dense and not options.channels):
         findings.append(_size_said(found))
     preprocessing, resolved = resolve(options, recognised, size=found.size, channels=found.channels)
     units = 2 if found.classes == 1 else found.classes
@@ -80,7 +81,12 @@ def from_module(
 
 
 def _found(
-    module: Any, options: Options, shape: tuple[int, ...], known: str | None, state: State
+    module: Any,
+    options: Options,
+    shape: tuple[int, ...],
+    known: str | None,
+    state: State,
+    own: Any,
 ) -> tuple[probe.Found, list[tuple[int, int]]]:
     """Return how the network runs, and the sizes that were asked for or are known of it."""
     last = len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
@@ -103,9 +109,9 @@ def _found(
         if found := probe.dense(module, asked, likely, wanted[0] if wanted else None):
             return found, wanted
     try:
-        return probe.find(module, channels or 3, wanted, asked, last=last), wanted
+        return probe.find(module, channels or 3, wanted, asked, own=own, last=last), wanted
     except UnsupportedModel as error:
-        if what := other_networks.by_tensors(state):
+        if "whole numbers" not in str(error) and (what := other_networks.by_tensors(state)):
             raise UnsupportedModel(other_networks.refusal(f"This is {what}")) from error
         raise
 
@@ -113,6 +119,15 @@ def _found(
 def _size_said(found: probe.Found) -> Finding:
     height, width = found.size
     sides = found.sides
+    if found.dense:
+        colours = "colours" if found.channels == 3 else "grey"
+        return Finding(
+            "warning",
+            f"The network takes {found.dense:,} numbers in a row: they are taken as pictures of "
+            f"{height} x {width} pixels in {colours}. If they were others, say their size and "
+            "channels (--size, --channels).",
+            "size",
+        )
     if sides is not None and sides.low == sides.high:
         said = f"{height} x {width} pixels is the only square size that its dense layer takes."
         return Finding("info", said, "size")

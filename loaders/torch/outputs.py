@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loaders.torch.watch import Step, step_of
+from loaders.torch.origin import kind, leads_to
+from loaders.torch.watch import step_of
 from xai_core.errors import ParamError
 from xai_core.model import Finding
 
@@ -19,14 +20,6 @@ MAX_ANSWERS = 64
 
 _NAMES = ("logits", "scores", "prediction", "predictions", "preds", "pred", "cls", "output", "out")
 _BESIDE = re.compile(r"aux|feature|embed|hidden|attention|loss|repr|latent|code|distill")
-_SQUASHED = ("softmax", "log_softmax", "sigmoid")
-_SCORES = ("linear", "addmm", "mm", "matmul", *_SQUASHED)
-_KEPT = (
-    *("view", "reshape", "unsafe_view", "squeeze", "unsqueeze", "flatten", "contiguous", "clone"),
-    *("detach", "alias", "to", "to_copy", "float", "dropout", "expand", "select", "slice"),
-    *("identity", "lift_fresh", "unbind", "split", "chunk", "transpose", "permute", "type_as"),
-)
-"""Operations that hand on the numbers that they are given."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,49 +133,28 @@ def _best(held: list[Held], every: list[Held], classes: int) -> tuple[Held, str,
         named = [each for each in held if each[0] and each[0][-1].lower() == name]
         if len(named) == 1:
             return named[0], "by its name", True
-    made = dict(every)
     plain = [each for each in held if not _BESIDE.search(_name(each[0]).lower())] or held
-    scoring = [each for each in plain if _maker(made[each[0]]) in _SCORES]
+    steps = {path: step_of(tensor) for path, tensor in every}
+    kinds = {path: kind(steps[path]) for path, _ in held}
+
+    def feeds(each: Held) -> bool:
+        """Say whether it went into another that is more than its softmax."""
+        return any(
+            kinds[other[0]] in (None, "logits") and leads_to(steps[each[0]], steps[other[0]])
+            for other in plain
+            if other is not each
+        )
+
+    last = [each for each in plain if not feeds(each)] or plain
     # Scores and their softmax: the scores, which lose nothing.
-    bare = [each for each in scoring if _maker(made[each[0]]) not in _SQUASHED] or scoring
-    last = [
-        each
-        for each in bare
-        if not any(_leads_to(made[each[0]], made[other[0]]) for other in bare if other is not each)
-    ]
-    left = last or plain
+    last = [each for each in last if kinds[each[0]] in (None, "logits")] or last
+    scores = [each for each in last if kinds[each[0]] == "logits"]
+    left = scores if len(scores) == 1 else last
     if len(left) > 1:
         return left[0], f"the first of {len(left)} that may hold them", False
     if len(plain) == 1 < len(held):
         return left[0], "by the others' names", True
-    return left[0], f"as its last operation is a {_maker(made[left[0][0]])}", True
-
-
-def _maker(tensor: Any) -> str:
-    step = origin(step_of(tensor))
-    return step.name if step else ""
-
-
-def origin(step: Step | None) -> Step | None:
-    """Return the operation that made the numbers which a step hands on."""
-    seen = 0
-    while step is not None and step.name in _KEPT and seen < 1000:
-        step, seen = next((each for each in step.sources if each is not None), None), seen + 1
-    return step
-
-
-def _leads_to(early: Any, late: Any) -> bool:
-    """Say whether one tensor was made of another."""
-    start, goal = step_of(late), origin(step_of(early))
-    waiting, seen = [start] if start else [], set()
-    while waiting and goal is not None:
-        step = waiting.pop()
-        if step is goal:
-            return True
-        if id(step) not in seen:
-            seen.add(id(step))
-            waiting += [each for each in step.sources if each is not None]
-    return False
+    return left[0], "as the operations that made it tell", True
 
 
 def _name(path: Sequence[str]) -> str:

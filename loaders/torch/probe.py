@@ -39,7 +39,8 @@ class Found:
 
     `inputs` are two photos' (or a fixed batch's), float32 `[N, c, h, w]`, `answers` the scores
     `[N, classes]` they got, `made` the tensor that holds them in the network's answer, `sides`
-    what else would run where a dense layer fixes the size.
+    what else would run where a dense layer fixes the size, `dense` how many numbers a network of
+    dense layers alone takes.
     """
 
     channels: int
@@ -51,6 +52,7 @@ class Found:
     watch: Watch
     findings: tuple[Finding, ...]
     sides: sizes.Sides | None = None
+    dense: int = 0
 
     @property
     def classes(self) -> int:
@@ -76,12 +78,18 @@ def channels_of(module: Any) -> int:
 
 
 def find(
-    module: Any, channels: int, wanted: Sequence[Size], asked: Asked, *, last: bool = False
+    module: Any,
+    channels: int,
+    wanted: Sequence[Size],
+    asked: Asked,
+    *,
+    own: Any,
+    last: bool = False,
 ) -> Found:
     """Return how the network runs on photos of `channels`, first of all of the sizes `wanted`.
 
-    `last` says that it takes channels last. Raises UnsupportedModel, with the reason, where it
-    runs on none.
+    `own` is the type of the file's weights, and `last` says that it takes channels last. Raises
+    UnsupportedModel, with the reason, where it runs on none.
     """
     import torch
 
@@ -89,10 +97,11 @@ def find(
 
     start = Reading("last" if last else "maps")
     tried: list[tuple[Size, _Failure]] = []
-    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
-        reading = dataclasses.replace(start, dtype=dtype)
-        if dtype != torch.float32:
-            module.to(dtype)
+    said: list[tuple[Size, _Failure]] = []
+    for weights, taken in _precisions(own):
+        reading = dataclasses.replace(start, dtype=taken)
+        if weights != torch.float32:
+            module.to(weights)
         for size, sides in _order(module, channels, wanted, reading, tried):
             for batch in (asked.batch,) if asked.batch else (2, 1):
                 got = _attempt(module, channels, size, reading, asked, batch)
@@ -102,11 +111,23 @@ def find(
                     raise UnsupportedModel(got.said)
                 if batch == (asked.batch or 2):
                     tried.append((size, got))
+        said = said or tried
         if not any(_PRECISION.search(failure.said) for _, failure in tried):
             break
-        tried = [] if dtype != torch.float64 else tried
+        tried = []
     module.to(torch.float32)
-    raise UnsupportedModel(_refusal(channels, tried))
+    raise UnsupportedModel(_refusal(channels, said))
+
+
+def _precisions(own: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the types of the weights and of the photos to try, where the file's own is `own`."""
+    import torch
+
+    yield torch.float32, torch.float32
+    for weights in (own,) if own != torch.float32 else (torch.float16, torch.float64):
+        yield weights, weights
+        if own != torch.float32:
+            yield weights, torch.float32
 
 
 def _order(
@@ -165,7 +186,7 @@ def dense(module: Any, asked: Asked, channels: int, size: Size | None) -> Found 
                 reading = Reading("rows" if form == "rows" else "maps")
                 got = _attempt(module, count, (height, width), reading, asked, batch)
                 if isinstance(got, Found):
-                    return got
+                    return dataclasses.replace(got, dense=int(weight.shape[1]))
     return None
 
 
@@ -177,7 +198,7 @@ def _attempt(
     from loaders.torch import wrapped
 
     views = heads.probes(size, channels)[: min(batch, 2)]
-    photos = torch.from_numpy(views).permute(0, 3, 1, 2).contiguous()
+    photos = wrapped.plain(torch.from_numpy(views).permute(0, 3, 1, 2))
     if batch > 2:
         (photos,) = wrapped.batches(photos, batch)
     watch = Watch()
@@ -190,7 +211,7 @@ def _attempt(
     except ParamError:
         raise
     except Exception as error:  # a stranger's forward may raise anything
-        return _Failure(_reason(error), watch)
+        return _Failure(_reason(watch.error or error), watch)
     if chosen is None:
         return _no_scores(answer, size, watch, batch)
     fixed = batch if batch != 2 or asked.batch else 0

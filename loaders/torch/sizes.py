@@ -44,6 +44,8 @@ class Sides:
     @property
     def likely(self) -> int:
         """The one of them that people use most."""
+        if self.low in _ROUND:
+            return self.low  # the lowest is the one that no pooling cuts an edge off
         inside = range(self.low, self.high + 1)
         for side in _ROUND:
             if side in inside:

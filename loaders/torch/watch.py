@@ -45,6 +45,7 @@ class Watch(TorchDispatchMode):
         super().__init__()
         self.steps: list[Step] = []
         self.failed: Step | None = None
+        self.error: Exception | None = None
 
     def begin(self, photos: torch.Tensor) -> torch.Tensor:
         """Mark photos `[N, c, h, w]` as where the pass begins, and return them."""
@@ -66,8 +67,8 @@ class Watch(TorchDispatchMode):
         )
         try:
             out = func(*args, **(kwargs or {}))
-        except Exception:
-            self.failed = step
+        except Exception as error:
+            self.failed, self.error = step, error
             raise
         ours = [
             (shape, source.axes if source else None)

@@ -67,7 +67,7 @@ class Wrapped(nn.Module):
     def scores(self, photos: torch.Tensor) -> torch.Tensor:
         """Return the network's own scores `[N, units]` for its inputs `[N, c, h, w]`."""
         if self.contiguous:
-            photos = photos.contiguous()
+            photos = plain(photos)
         batch = self.reading.batch
         if not batch or len(photos) == batch:
             scores = ask(self.body, photos, self.reading)
@@ -75,6 +75,17 @@ class Wrapped(nn.Module):
             parts = [ask(self.body, part, self.reading) for part in batches(photos, batch)]
             scores = torch.cat(parts)[: len(photos)]
         return inverted(scores, self.reading.inverse)
+
+
+def plain(photos: torch.Tensor) -> torch.Tensor:
+    """Return photos with channels first in memory, too.
+
+    With one channel a tensor is contiguous either way and is not copied, and convolutions go by
+    its strides.
+    """
+    if photos.shape[1] == 1:
+        return photos.clone(memory_format=torch.contiguous_format)
+    return photos.contiguous()
 
 
 def batches(photos: torch.Tensor, batch: int) -> list[torch.Tensor]:
