@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from loaders.keras import dependencies
 from loaders.keras.archive import DAMAGE, datasets, measure
 from xai_core.errors import LoadError
 
@@ -169,6 +170,12 @@ def _tf_keras_by_order(model: Any, path: Path) -> None:
 
 
 def _tf_keras_by_path(model: Any, path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        if dependencies.MARK in file:
+            dependencies.fill(model, file, {})
+            return
     reader = importlib.import_module("tf_keras.src.saving.saving_lib")
     _walk(reader, model, path, visited_trackables=set())
 

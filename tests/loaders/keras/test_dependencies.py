@@ -84,3 +84,18 @@ def test_their_layers_are_put_in_their_order(tmp_path: Path) -> None:
     path = changed(tmp_path / "m", "TensorFlow-2.13.1", "functional.keras", exchange)
     with pytest.raises(LoadError, match=r"a tensor \[3, 3, 8, 6\] where 'conv2d/kernel:0'"):
         opened(path)
+
+
+@pytest.mark.parametrize("writer", ["TensorFlow-2.13.1", "TensorFlow-2.14.1"])
+def test_their_weights_alone_are_joined_with_the_json(tmp_path: Path, writer: str) -> None:
+    with zipfile.ZipFile(OLDER / f"{writer}.zip") as archive:
+        whole = io.BytesIO(archive.read("functional.keras"))
+    with zipfile.ZipFile(whole) as source:
+        (tmp_path / "m").write_bytes(source.read("model.weights.h5"))
+        network = source.read("config.json").decode()
+    (tmp_path / "whole").write_bytes(whole.getvalue())
+    options = Options(preprocessing="unit", architecture=network)
+    model = loader.load(tmp_path / "m", options, name="m")
+    view = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    expected = opened(tmp_path / "whole").logits(view)
+    np.testing.assert_allclose(model.logits(view), expected, atol=1e-5)
