@@ -93,7 +93,7 @@ def _start(
                 f"The photo is prepared as {asked!r} because that was asked for; the model's own "
                 f"way is {recognised.name!r}" + (f" ({recognised.why})." if recognised.why else ".")
             )
-            findings.append(Finding("info", message))
+            findings.append(Finding("info", message, "preprocessing"))
     elif recognised is not None:
         start = dataclasses.replace(recognised, size=size, resize=frame["resize"])
         if (start.channels == "grey") != (channels == 1):
@@ -106,14 +106,14 @@ def _start(
                 "from 0 to 1 ('unit'). If it was trained on others its answers are wrong: choose "
                 "the pre-processing that it was trained with."
             )
-            findings.append(Finding("warning", message))
+            findings.append(Finding("warning", message, "preprocessing"))
     recipe = PRESETS.get(start.name)
     if channels == 1 and recipe is not None and len({*recipe.mean}) > 1 and options.mean is None:
         message = (
             f"The network takes one grey channel; {start.name!r} has three means and deviations, "
             "and their average is used."
         )
-        findings.append(Finding("info", message))
+        findings.append(Finding("info", message, "preprocessing"))
     return start, tuple(findings)
 
 
