@@ -76,6 +76,8 @@ def _sniff_zip(path: Path) -> FileKind:
         return EXPORTED
     if "constants.pkl" in bare or any(name.startswith("code/__torch__") for name in bare):
         return TORCHSCRIPT
+    if {"model.json", "version", "tensors/0"} <= bare:  # before PyTorch 1.4
+        return TORCHSCRIPT
     if any(_is_checkpoint(name, members) for name in names if name.endswith("data.pkl")):
         return TORCH_ZIP
     if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
