@@ -30,6 +30,9 @@ _WRAPPERS = {
     "torch.nn.parallel.distributed.DistributedDataParallel": "DistributedDataParallel",
     "torch.distributed.fsdp.fully_sharded_data_parallel.FullyShardedDataParallel": "FSDP",
 }
+MAX_RECORDS = 32_000_000
+"""Bytes of a pickle without its tensors: reading one of ten million entries takes a minute."""
+
 _DANGEROUS = ("builtins", "os", "posix", "nt", "subprocess", "sys", "commands", "shutil", "socket")
 
 
@@ -206,10 +209,18 @@ def _refuse_bombs(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         packed = sum(member.compress_size for member in archive.infolist())
         unpacked = sum(member.file_size for member in archive.infolist())
+        pickles = (m.file_size for m in archive.infolist() if m.filename.endswith("data.pkl"))
+        records = max(pickles, default=0)
     if unpacked > 50_000_000 and unpacked > 20 * packed:
         raise LoadError(
             f"This PyTorch file would unpack to {unpacked / 1e6:,.0f} MB from "
             f"{packed / 1e6:,.1f} MB, which no trained model does: it is refused."
+        )
+    if records > MAX_RECORDS:
+        raise LoadError(
+            f"This PyTorch file holds {records / 1e6:,.0f} MB of records beside its tensors, more "
+            f"than the {MAX_RECORDS / 1e6:,.0f} MB that are read. Save the weights alone: "
+            "torch.save(model.state_dict(), 'model.pth')."
         )
 
 

@@ -202,7 +202,8 @@ def _unknown(sets: Sequence[Weights], options: Options) -> LoadError | Unsupport
     largest = max(sets, key=lambda each: len(each.tensors))
     state = largest.tensors
     where = f" under {shown_name(largest.path)}" if largest.path else ""
-    if what := other_networks.by_tensors(state):
+    short = {key[: recognise.MAX_NAME]: tensor for key, tensor in state.items()}
+    if what := other_networks.by_tensors(short):
         return UnsupportedModel(other_networks.refusal(f"These are the weights of {what}"))
     if not any(tensor.ndim == 4 for tensor in state.values()):
         return UnsupportedModel(

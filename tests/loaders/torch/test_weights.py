@@ -348,3 +348,11 @@ def test_hostile_nesting_and_names_end_in_a_sentence(tmp_path: Path) -> None:
         built(tmp_path, state)
     wide = {f"{i}.conv1.weight": (64, 3, 7, 7) for i in range(30_000)}
     assert recognise.matches(wide) == []
+
+
+def test_a_pickle_of_many_records_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "MAX_RECORDS", 1_000)
+    with pytest.raises(LoadError, match="MB of records beside its tensors"):
+        content_of(tmp_path, {"class_to_idx": {f"class {i}": i for i in range(1_000)}})
