@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from loaders.onnx import wire
-from loaders.onnx.graph import Graph, Tensor
+from loaders.onnx.graph import Graph
+from loaders.onnx.parts import Tensor
 
 LARGE_FILE = 200 << 20
 """Bytes from which a file's own weights are left where they are and read from there."""

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loaders.heads import by_name
-from loaders.onnx.graph import Graph, Node
+from loaders.onnx.graph import Graph
 from loaders.onnx.operators import HANDS_ON, SPREADS, SUMS
+from loaders.onnx.parts import Node
 from xai_core.model import HeadKind
 
 Array = NDArray[np.float32]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from loaders.companions import safe_name
 from loaders.keras.audit import printable
-from loaders.onnx.graph import Graph, Outside, Tensor, inspect
+from loaders.onnx.graph import Graph, inspect
+from loaders.onnx.parts import Outside, Tensor
 from xai_core.errors import LoadError, NeedsFiles
 from xai_core.model import Finding
 

@@ -7,7 +7,6 @@ of any size costs a few milliseconds. Field numbers are those of onnx.proto3.
 from __future__ import annotations
 
 import dataclasses
-import math
 import mmap
 from collections.abc import Mapping
 from functools import cached_property
@@ -20,6 +19,7 @@ from loaders.class_names import MAX_LENGTH, MAX_NAMES
 from loaders.keras.audit import printable
 from loaders.onnx import wire
 from loaders.onnx.operators import is_known
+from loaders.onnx.parts import SMALL, Node, Outside, Tensor
 from xai_core.errors import LoadError
 
 MAX_NODES, MAX_DEPTH, MAX_EDGES = 200_000, 16, 2_000_000
@@ -29,91 +29,10 @@ MAX_NAME = 4_096
 MAX_METADATA, MAX_KEY, MAX_VALUE = 1_000, 100, 4_000_000
 """Entries that the file's metadata may have, and the bytes of keys and values that are read."""
 
-SMALL = 4_096
-"""Numbers up to which a tensor's values are read, when somebody asks for them."""
-
 _FLOATS = (1, 10, 11, 16)  # float, float16, double, bfloat16
 _TEXTS = 8
 _DATA = (4, 5, 6, 7, 9, 10, 11)
-_DTYPES: Mapping[int, str] = {
-    1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "?",
-    10: "<f2", 11: "<f8", 12: "<u4", 13: "<u8",
-}  # fmt: skip
-_BITS: Mapping[int, int] = {
-    **{kind: 8 * np.dtype(name).itemsize for kind, name in _DTYPES.items()},
-    14: 64, 15: 128, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2,
-}  # fmt: skip
-"""Bits of one number, by TensorProto.DataType."""
-
 _DAMAGED = "This ONNX file is damaged or cut short: it cannot be read to its end. Export it again."
-
-
-@dataclasses.dataclass(frozen=True)
-class Outside:
-    """Where a tensor's bytes lie in another file; `length` is None up to its end."""
-
-    location: str
-    offset: int
-    length: int | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A constant: its sides, its kind, and its bytes here or outside."""
-
-    name: str
-    sides: tuple[int, ...]
-    kind: int
-    raw: memoryview | None = None
-    typed: tuple[tuple[int, memoryview | int], ...] = ()
-    outside: Outside | None = None
-
-    @property
-    def count(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.sides)
-
-    @property
-    def size(self) -> int:
-        """How many bytes its numbers take."""
-        return (self.count * _BITS.get(self.kind, 8) + 7) // 8
-
-    @property
-    def values(self) -> NDArray[np.generic] | None:
-        """Its numbers where they are few and plain, or None."""
-        if self.outside is not None or self.count > SMALL or self.kind not in _DTYPES:
-            return None
-        dtype = np.dtype(_DTYPES[self.kind])
-        if self.raw is not None:
-            found = np.frombuffer(self.raw, dtype)
-        elif all(field in (4, 10) for field, _ in self.typed):  # floats, as they lie
-            parts = (bytes(part) for _, part in self.typed if isinstance(part, memoryview))
-            found = np.frombuffer(b"".join(parts), dtype)
-        else:
-            numbers: list[int] = []
-            for _, part in self.typed:
-                numbers += [part] if isinstance(part, int) else wire.packed(part)
-            signed = [value - (1 << 64) if value >> 63 else value for value in numbers]
-            if self.kind == 10:  # halves are kept as their bits
-                found = np.array(signed, "<u2").view("<f2")
-            else:
-                found = np.array(signed).astype(dtype)
-        return found.reshape(self.sides) if found.size == self.count else None
-
-
-@dataclasses.dataclass(frozen=True)
-class Node:
-    """An operation: its operator, what goes in and out by name, and its small attributes."""
-
-    operator: str
-    domain: str = ""
-    name: str = ""
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    numbers: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
-    tensor: Tensor | None = None
-    scopes: str = ""
-    classes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass

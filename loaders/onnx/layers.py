@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loaders.keras.audit import printable
-from loaders.onnx.graph import Graph, Node
+from loaders.onnx.graph import Graph
 from loaders.onnx.operators import MAPS
+from loaders.onnx.parts import Node
 from xai_core.model import Layer
 
 Array = NDArray[np.float32]
