@@ -19,8 +19,8 @@ from loaders.presets import PRESETS, Preset
 from xai_core.model import Finding
 
 Array = NDArray[np.float32]
-PHOTOS = 3
-"""Three differ enough, and cost three passes."""
+TOGETHER = 2
+"""Photos that are asked about in one batch, the first of them alone as well: three passes."""
 
 UNSTEADY = 0.01
 """Part of the scores' spread by which two answers to one photo may differ: half precision does."""
@@ -43,12 +43,7 @@ _FILE = "Check that the file is the trained one."
 
 def doubts(model: Any) -> tuple[Finding, ...]:
     """Return warnings where the answers to different photos show that something is wrong."""
-    views = np.stack(
-        [
-            model.preprocessing.view(decode(photo.path.read_bytes()).pixels)[0]
-            for photo in photos()[:PHOTOS]
-        ]
-    )
+    views = _views(model, 0, TOGETHER)
     logits = np.asarray(model.logits(views), np.float32)
     said = [
         unsteady(model, views, logits),
@@ -58,29 +53,43 @@ def doubts(model: Any) -> tuple[Finding, ...]:
     return tuple(finding for finding in said if finding is not None)
 
 
+def _views(model: Any, start: int, end: int) -> Array:
+    chosen = photos()[start:end]
+    seen = [model.preprocessing.view(decode(each.path.read_bytes()).pixels)[0] for each in chosen]
+    return np.stack(seen)
+
+
 def unsteady(model: Any, views: Array, together: Array) -> Finding | None:
     """Ask about one photo twice, and alone against in a batch: a trained model answers the same."""
-    alone = np.asarray(model.logits(views[:1]), np.float32)
-    again = np.asarray(model.logits(views[:1]), np.float32)
-    answers = np.stack([alone[0], again[0], together[0]])  # [3, classes]
-    if not np.isfinite(answers).all():
+    alone = np.asarray(model.logits(views[:1]), np.float32)[0]
+    if not (np.isfinite(alone).all() and np.isfinite(together).all()):
         return None
     known = getattr(model, "mode_reason", "")
-    allowed = UNSTEADY * max(float(np.ptp(answers)), 1e-6)
-    best = int(alone[0].argmax())
-    chances = [f"{chance:.0%}" for chance in model.head.probabilities(answers)[:, best]]
-    if float(np.abs(answers[0] - answers[1]).max()) > allowed:
-        what = (
-            f"Asked twice about the same photo, the model gives two answers ({chances[0]} and "
-            f"{chances[1]} for one class)"
-        )
-        reason = known or "it draws random numbers, as Dropout does in training mode"
-    elif float(np.abs(answers[0] - answers[2]).max()) > allowed:
-        what = (
-            f"A photo's answer changes with the photos beside it ({chances[0]} alone and "
-            f"{chances[2]} among {len(views)} for one class)"
-        )
-        reason = known or "batch normalisation does that in training mode"
+
+    def differ(one: Array, other: Array) -> bool:
+        spread = max(float(np.ptp(one)), float(np.ptp(other)), 1e-6)
+        return float(np.abs(one - other).max()) > UNSTEADY * spread
+
+    def chances(*answers: Array) -> list[str]:
+        shown = model.head.probabilities(np.stack(answers))[:, int(alone.argmax())]
+        return [f"{chance:.0%}" for chance in shown]
+
+    if differ(alone, together[0]):
+        again = np.asarray(model.logits(views[:1]), np.float32)[0]
+        if differ(alone, again):
+            first, second = chances(alone, again)
+            what = (
+                "Asked twice about the same photo, the model gives two answers "
+                f"({first} and {second} for one class)"
+            )
+            reason = known or "it draws random numbers, as Dropout does in training mode"
+        else:
+            first, second = chances(alone, together[0])
+            what = (
+                f"A photo's answer changes with the photos beside it ({first} alone and "
+                f"{second} beside another for one class)"
+            )
+            reason = known or "batch normalisation does that in training mode"
     elif known:
         what, reason = "The network was exported in training mode", known
     else:
@@ -143,7 +152,9 @@ def preparation(model: Any, views: Array, logits: Array) -> Finding | None:
             f"{times:,.0f} times as {'wide' if spread > 1 else 'narrow'} as in training"
         )
     else:
-        change = _change(logits)
+        more = _views(model, TOGETHER, TOGETHER + 1)
+        views = np.concatenate([views, more])
+        change = _change(np.concatenate([logits, np.asarray(model.logits(more), np.float32)]))
         if FLAT <= change <= STEEP:
             return None
         found = {name: _change(_asked(model, views, preset)) for name, preset in PRESETS.items()}
