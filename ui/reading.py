@@ -28,7 +28,9 @@ class Control:
     help: str = ""
 
 
-SIZE = Control("size", "Size", typed="224x224", help="Height x width of the photos, in pixels.")
+SIZE = Control(
+    "size", "Size", typed="for example 224x224", help="Height x width of the photos, in pixels."
+)
 CHANNELS = Control("channels", "Channels", get_args(Channels))
 HEAD = Control(
     "head",
@@ -39,13 +41,13 @@ HEAD = Control(
 OUTPUT = Control(
     "output",
     "The scores are in",
-    typed="logits",
+    typed="for example logits",
     help="The name or the number of the output to read, where the network gives several.",
 )
 WEIGHTS = Control(
     "weights",
     "Weights",
-    typed="ema",
+    typed="for example ema",
     help="The name of the set of weights to take, where the file holds several.",
 )
 LAYOUT = Control(

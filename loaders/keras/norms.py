@@ -18,7 +18,7 @@ def first_spread(layers: Iterable[Any], run: Callable[[], Any]) -> float | None:
 
     The median over its channels of the deviation in a pass over that of the training. `layers` are
     the network's, and `run` sends photos through it in Python. None for a network that keeps no
-    statistics.
+    statistics, or was never trained.
     """
     ratios: list[NDArray[np.float64]] = []
     norms = [layer for layer in layers if type(layer).__name__ == "BatchNormalization"]
@@ -29,7 +29,8 @@ def first_spread(layers: Iterable[Any], run: Callable[[], Any]) -> float | None:
             if len(inputs.shape) == 4 and hasattr(inputs, "numpy"):
                 own = np.asarray(inputs, np.float64).var((0, 1, 2))
                 then = np.asarray(layer.moving_variance, np.float64)
-                if own.shape == then.shape:
+                fresh = bool((then == 1).all()) and not np.any(np.asarray(layer.moving_mean))
+                if own.shape == then.shape and not fresh:
                     ratios.append(np.sqrt((own + 1e-9) / (then + 1e-9)))
                     raise _SeenError
             return call(inputs, *args, **kwargs)

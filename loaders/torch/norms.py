@@ -16,7 +16,7 @@ def first_spread(network: Any, views: Any) -> float | None:
     """Return how wide the first batch normalisation's input is against its training's, or None.
 
     The median over its channels of the deviation in `views` over that of the training. None for a
-    network that keeps no statistics, or whose layers take no hooks (TorchScript).
+    network that keeps no statistics, was never trained, or whose layers take no hooks (TorchScript).
     """
     import torch
 
@@ -27,7 +27,8 @@ def first_spread(network: Any, views: Any) -> float | None:
             return
         own = args[0].double().var((0, 2, 3), unbiased=False)
         then = module.running_var.double()
-        if own.shape == then.shape:
+        fresh = bool((then == 1).all()) and bool((module.running_mean == 0).all())
+        if own.shape == then.shape and not fresh:
             ratios.append(((own + 1e-9) / (then + 1e-9)).sqrt().numpy())
             raise _SeenError
 
