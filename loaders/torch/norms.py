@@ -16,7 +16,7 @@ def first_spread(network: Any, views: Any) -> float | None:
     """Return how wide the first batch normalisation's input is against its training's, or None.
 
     The median over its channels of the deviation in `views` over that of the training. None for a
-    network that keeps no statistics, was never trained, or whose layers take no hooks (TorchScript).
+    network that keeps no statistics, was never trained, or takes no hooks (TorchScript).
     """
     import torch
 
