@@ -5,9 +5,10 @@ One builder for each library that `loaders.recognise` knows.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from loaders import architectures, vitrine_net
@@ -64,7 +65,8 @@ def _torchvision(match: Match, state: State, options: Options) -> Built:
         settings = {"aux_logits": False, "init_weights": False, "transform_input": False}
     if "encoder.pos_embedding" in own:
         settings["image_size"] = _side(own, row)
-    module = models.get_model(architecture, weights=None, **settings)
+    with _unfilled():
+        module = models.get_model(architecture, weights=None, **settings)
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
     changed = stem.fit(module, match.changed, shapes)
     head = heads.fit(module, row["head"], match, state, options)
@@ -79,6 +81,22 @@ _BUILDERS: dict[str, Callable[[Match, State, Options], Built]] = {
     "Vitrine": _vitrine,
     "torchvision": _torchvision,
 }
+
+
+@contextlib.contextmanager
+def _unfilled() -> Iterator[None]:
+    """Build layers without drawing their first weights, a third of the time: all are filled."""
+    from torch.nn import init
+
+    names = [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]
+    drawn = {name: getattr(init, name) for name in names}
+    try:
+        for name in drawn:
+            setattr(init, name, lambda tensor, *args, **kwargs: tensor)
+        yield
+    finally:
+        for name, draw in drawn.items():
+            setattr(init, name, draw)
 
 
 def _side(own: State, row: Mapping[str, Any]) -> int:
