@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torchvision
 
+from benchmarks.formats import own
 from benchmarks.formats.case import Case, Key, Oracle
 from benchmarks.formats.truth import by_keras, by_torch
 from loaders.options import Options
@@ -297,6 +298,7 @@ def cases() -> Iterator[Case]:
         yield case
         if text := SOURCES.get((kind, holds)):
             yield _with_source(case, text)
+    yield from own.cases(writer("torch"))
     for ending in (".keras", ".h5"):
         for name in ("keras", "tf_keras"):
             for holds, how in _KERAS.items():
