@@ -47,7 +47,7 @@ def markdown(text: str) -> str:
 def on_page(sentence: str) -> str:
     """Return a sentence in the page's words: a flag in brackets goes, another is its control."""
     bare = _BRACKETED.sub("", sentence)
-    return _FLAG.sub(lambda flag: TITLES.get(flag[1], flag[1].replace("-", " ")), bare)
+    return _FLAG.sub(lambda flag: TITLES.get(flag[1], flag[0]), bare)
 
 
 def emphasised(sentence: str) -> str:

@@ -77,7 +77,7 @@ def test_doubled_labels_get_their_number():
         ("Say them (--channels or --size): 3072 is open.", "Say them: 3072 is open."),
         ("--size must be 32x32, got 28x28", "'Size' must be 32x32, got 28x28"),
         ("Nothing (here) to change - at all.", "Nothing (here) to change - at all."),
-        ("--unknown-flag is said", "unknown flag is said"),
+        ("run export.py --include onnx", "run export.py --include onnx"),
     ],
 )
 def test_flags_become_the_pages_words(sentence: str, shown: str) -> None:
