@@ -47,6 +47,11 @@ class Watch(TorchDispatchMode):
         self.failed: Step | None = None
         self.error: Exception | None = None
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and keeping the compiler away would import it (0.3 s)."""
+        return False
+
     def begin(self, photos: torch.Tensor) -> torch.Tensor:
         """Mark photos `[N, c, h, w]` as where the pass begins, and return them."""
         setattr(photos, _STEP, Step("photos", (), (), (), tuple(photos.shape), PHOTOS))

@@ -13,6 +13,7 @@ from loaders.resolve import resolve
 from loaders.torch import build, networks, published
 from loaders.torch.module import broken, from_module
 from loaders.torch.sets import State, Weights, choose, parts, shown_name
+from loaders.torch.sizes import pictures
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding, Head
 
@@ -198,11 +199,28 @@ def _absent(names: Sequence[str]) -> tuple[Finding, ...]:
     return (Finding("info", said),)
 
 
+def _dense(state: State) -> NeedsSource | None:
+    """Return what to say of dense layers alone that may take pictures; None for other weights."""
+    rows = [tensor.shape[1] for tensor in state.values() if tensor.ndim == 2]
+    if not rows or any(tensor.ndim > 2 for tensor in state.values()):
+        return None
+    if any("weight_ih_l" in key for key in state) or not (taken := pictures(rows[0], 0, None)):
+        return None
+    channels, height, width = taken[0]
+    return NeedsSource(
+        f"These are the weights of dense layers alone. They take {rows[0]:,} numbers, as pictures "
+        f"of {height} x {width} pixels in {'colours' if channels == 3 else 'grey'} have: if they "
+        "classify pictures, send the source of their class with it."
+    )
+
+
 def _unknown(sets: Sequence[Weights], options: Options) -> LoadError | UnsupportedModel:
     largest = max(sets, key=lambda each: len(each.tensors))
     state = largest.tensors
     where = f" under {shown_name(largest.path)}" if largest.path else ""
     short = {key[: recognise.MAX_NAME]: tensor for key, tensor in state.items()}
+    if error := _dense(state):
+        return error
     if what := other_networks.by_tensors(short):
         return UnsupportedModel(other_networks.refusal(f"These are the weights of {what}"))
     if not any(tensor.ndim == 4 for tensor in state.values()):

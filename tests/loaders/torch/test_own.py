@@ -19,7 +19,7 @@ from tests.loaders.torch.networks import (
     truth,
     views,
 )
-from xai_core.errors import UnsupportedModel
+from xai_core.errors import NeedsSource, UnsupportedModel
 from xai_core.model import Target
 
 FLATTENS = """
@@ -164,6 +164,12 @@ def test_a_dense_network_takes_pictures(
     assert "--channels" in said
     assert "--size" in said
     right(lambda x: network(x.flatten(1)), model)
+
+
+def test_dense_weights_for_pictures_ask_for_their_source(tmp_path: Path) -> None:
+    torch.save(nn.Sequential(nn.Linear(784, 8)).state_dict(), tmp_path / "file")
+    with pytest.raises(NeedsSource, match="28 x 28 pixels in grey"):
+        opened(tmp_path / "file")
 
 
 def test_a_dense_network_of_asked_pictures(tmp_path: Path) -> None:
