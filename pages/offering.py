@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from ui import answer, ask, jobs, model_card, photo_card, state, views
+from ui import answer, ask, jobs, model_card, photo_card, popovers, state, views
 
 views.heading(
     "Your model, behind glass",
     "See what your network looked at, and how far to believe the picture.",
 )
-model_card.close_popovers()
+popovers.close_popovers()
 desk = state.desk()
 ask.recall(desk)
 model_card.open_first(desk)

@@ -7,7 +7,7 @@ import streamlit as st
 from loaders import catalogue
 from ui import figure, views
 from ui.desk import Desk
-from ui.model_card import _close, _shut
+from ui.popovers import close, shut
 from xai_core import render
 from xai_core.model import Geometry
 
@@ -111,7 +111,7 @@ def _uploaded(desk: Desk) -> None:
     if file is not None:
         desk.open_photo(file.getvalue(), name=file.name, word=file.name)
         st.session_state["photo-files"] = number + 1
-        _shut("change-photo")
+        shut("change-photo")
 
 
 def _camera(desk: Desk) -> None:
@@ -123,7 +123,7 @@ def _camera(desk: Desk) -> None:
             if taken is not None and st.session_state.get("camera-last") != taken.file_id:
                 st.session_state["camera-last"] = taken.file_id
                 desk.open_photo(taken.getvalue(), name="Camera photo", word="photo.jpg")
-                _close("camera")
+                close("camera")
 
 
 def _samples(desk: Desk) -> None:
@@ -142,4 +142,4 @@ def _samples(desk: Desk) -> None:
 
 def _sampled(desk: Desk, sample: catalogue.Sample) -> None:
     _open_sample(desk, sample)
-    _shut("samples")
+    shut("samples")

@@ -12,6 +12,7 @@ from loaders.options import Activation, Maps, Options, Outputs
 from loaders.presets import Channels
 from ui import views
 from ui.desk import Desk
+from ui.popovers import close
 from xai_core.errors import ParamError
 
 ASSUMED = "As it is told"
@@ -78,8 +79,8 @@ PLACES = {
 """Where on the card the control for a finding is, by what the finding is about."""
 
 
-def popover(desk: Desk, close: Callable[[str], None]) -> None:
-    """Draw the button and its form; `close` shuts a popover by its key and starts anew."""
+def popover(desk: Desk) -> None:
+    """Draw the button and its form."""
     model = desk.model
     if model is None or model.built_in:
         return

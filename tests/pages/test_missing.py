@@ -6,7 +6,7 @@ import pytest
 
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, opened, words
-from ui import model_card
+from ui import another_model
 
 SOURCE = "import torch\nclass Net(torch.nn.Module): pass\n"
 NETWORK = json.dumps({"class_name": "Sequential", "config": {"layers": []}})
@@ -93,8 +93,8 @@ class Sent:
 
 def test_what_it_lacked_may_be_sent_after_it(app, monkeypatch):
     refused(app, b"no class")
-    monkeypatch.setattr(model_card, "_close", lambda popover: None)
-    model_card._arrived(desk(app), [Sent(desk(app).session, "net.txt", SOURCE.encode())])
+    monkeypatch.setattr(another_model, "close", lambda popover: None)
+    another_model.arrived(desk(app), [Sent(desk(app).session, "net.txt", SOURCE.encode())])
     settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
     assert desk(app).model.name == "mine.pth"
     assert desk(app).model.options.source == SOURCE
@@ -104,14 +104,14 @@ def test_what_it_lacked_may_be_sent_after_it(app, monkeypatch):
 @pytest.mark.parametrize("order", [1, -1])
 def test_files_that_come_together_are_opened_as_one(app, monkeypatch, order):
     opened(app)
-    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    monkeypatch.setattr(another_model, "close", lambda popover: None)
     session = desk(app).session
     sent = [
         Sent(session, "weights.txt", b"no class\0"),
         Sent(session, "source.bin", SOURCE.encode()),
         Sent(session, "a", "\n".join(["one", "two", "three", "four", "five", "six"]).encode()),
     ][::order]
-    model_card._arrived(desk(app), sent)
+    another_model.arrived(desk(app), sent)
     settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
     assert desk(app).model.name == "weights.txt"
     assert desk(app).model.options.source == SOURCE
@@ -121,10 +121,10 @@ def test_files_that_come_together_are_opened_as_one(app, monkeypatch, order):
 
 def test_files_that_do_not_belong_together_cost_a_sentence(app, monkeypatch):
     opened(app)
-    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    monkeypatch.setattr(another_model, "close", lambda popover: None)
     session, before = desk(app).session, desk(app).model
     sent = [Sent(session, "a.pth", b"\0tiny"), Sent(session, "b.pth", b"\0tiny")]
-    model_card._arrived(desk(app), sent)
+    another_model.arrived(desk(app), sent)
     app.run()
     assert "&#x27;a.pth&#x27; and &#x27;b.pth&#x27; are both models" in words(app)
     assert desk(app).model is before
@@ -163,12 +163,12 @@ ONNX = b"\x08\x08\x12\x0ano weights\x3a\x04\x12\x02ab"
 
 def test_weights_that_are_missing_join_the_model_when_they_come(app, monkeypatch):
     opened(app)
-    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    monkeypatch.setattr(another_model, "close", lambda popover: None)
     before, session = desk(app).model, desk(app).session
     desk(app).upload_model("net.onnx", ONNX, before.options)
     settle(app, lambda app: desk(app).opening is None and desk(app).refused)
     assert "drop the missing file there" in words(app)
-    model_card._arrived(desk(app), [Sent(session, "net.onnx.data", b"\0" * 40)])
+    another_model.arrived(desk(app), [Sent(session, "net.onnx.data", b"\0" * 40)])
     settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
     assert desk(app).refused is None
     assert desk(app).model_error == ""
@@ -183,10 +183,10 @@ def test_weights_that_are_missing_join_the_model_when_they_come(app, monkeypatch
 
 def test_a_model_and_its_weights_come_together(app, monkeypatch):
     opened(app)
-    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    monkeypatch.setattr(another_model, "close", lambda popover: None)
     before, session = desk(app).model, desk(app).session
     sent = [Sent(session, "net.onnx.data", b"\0" * 40), Sent(session, "net.onnx", ONNX)]
-    model_card._arrived(desk(app), sent)
+    another_model.arrived(desk(app), sent)
     settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
     assert desk(app).model.name == "net.onnx"
     assert len(files(desk(app))) == 2
@@ -194,10 +194,10 @@ def test_a_model_and_its_weights_come_together(app, monkeypatch):
 
 def test_another_model_after_one_that_lacks_weights_is_just_opened(app, monkeypatch):
     opened(app)
-    monkeypatch.setattr(model_card, "_close", lambda popover: None)
+    monkeypatch.setattr(another_model, "close", lambda popover: None)
     session = desk(app).session
     desk(app).upload_model("net.onnx", ONNX, desk(app).model.options)
     settle(app, lambda app: desk(app).opening is None and desk(app).refused)
-    model_card._arrived(desk(app), [Sent(session, "other.pth", b"PK\x03\x04tiny")])
+    another_model.arrived(desk(app), [Sent(session, "other.pth", b"PK\x03\x04tiny")])
     settle(app, lambda app: desk(app).model.name == "other.pth" and desk(app).prediction)
     assert len(files(desk(app))) == 1
