@@ -70,6 +70,10 @@ class Recogniser(Protocol):
 
     library: str
 
+    def exact(self, shapes: Shapes) -> Match | None:
+        """Return the network that the file is as it stands, which is quick to tell, or None."""
+        ...
+
     def matches(self, shapes: Shapes) -> list[Match]:
         """Return every network of the library that these tensors hold, the surest first."""
         ...
@@ -87,6 +91,8 @@ def matches(shapes: Shapes) -> list[Match]:
     """Return the known networks in these tensors: complete ones first, then the surer ones."""
     if not 0 < len(shapes) <= MAX_TENSORS or any(len(name) > MAX_NAME for name in shapes):
         return []
+    if exact := next(filter(None, (row.exact(shapes) for row in table())), None):
+        return [exact]  # most files: the rest of the table need not be read
     found = [match for row in table() for match in row.matches(shapes)]
     return sorted(found, key=lambda match: (not match.complete, bool(match.changed)))
 

@@ -23,6 +23,16 @@ class Torchvision:
 
     library: str = "torchvision"
 
+    def exact(self, shapes: Shapes) -> Match | None:
+        """Return the classifier whose body's tensors are just these, by their digest alone."""
+        architecture = architectures.recognise(shapes)
+        if architecture is None:
+            return None
+        head = architectures.table()[architecture]["head"]
+        held = {name: name for name in shapes if name.startswith(head + ".")}
+        body = {name: name for name in shapes if architectures.is_body(name, head)}
+        return Match(self.library, architecture, "", body, held) if held else None
+
     def matches(self, shapes: Shapes) -> list[Match]:
         """Return every classifier of torchvision's in these tensors."""
         written = {_own(name): name for name in shapes}

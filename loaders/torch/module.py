@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from loaders import architectures, other_networks, recognise
+from loaders import architectures, other_networks, recognise, vitrine_net
 from loaders.formats import EXPORTED, TORCHSCRIPT
 from loaders.labels import Inside, fitting, labels_for
-from loaders.preprocessing import Options, for_imagenet
+from loaders.preprocessing import Options, Preprocessing, for_imagenet, preset
 from loaders.resolve import resolve
 from loaders.torch import endings, mode, probe
 from loaders.torch.sets import State, shown_name
@@ -48,27 +48,23 @@ def from_module(
     reason = mode.reason(found.watch.steps, exported=exported)
     findings = [*said, ending.finding, *found.findings, *broken(state)]
     recognised = None
+    imagenet = match is not None and match.library == "torchvision"
     if known is not None:
-        # The module carries its own transform_input, so ImageNet's normalisation is the outer one.
-        recognised = for_imagenet(
-            "imagenet", found.size, resize=None, why=f"as torchvision trained {known}"
-        )
+        recognised, whose = _prepared(match.library if match else "", known, found.size)
         where = f", found under '{inside}'," if inside else ""
         if match and match.prefix:
             where += f" behind the prefix {shown_name(match.prefix)},"
-        findings.append(
-            Finding("info", f"Its network{where} has the tensors of torchvision's {known}.")
-        )
+        findings.append(Finding("info", f"Its network{where} has the tensors of {whose}."))
     elif found.size not in wanted or (found.dense and not options.channels):
         findings.append(_size_said(found))
     preprocessing, resolved = resolve(options, recognised, size=found.size, channels=found.channels)
     units = 2 if found.classes == 1 else found.classes
-    labels, named = labels_for(options, units, imagenet=known is not None, **fitting(names, units))
+    labels, named = labels_for(options, units, imagenet=imagenet, **fitting(names, units))
     return TorchModel(
         ending.module,
         name=name,
         kind=kind,
-        architecture=known or type(module).__name__,
+        architecture=known or str(getattr(module, "original_name", type(module).__name__)),
         preprocessing=preprocessing,
         labels=labels,
         head=ending.head,
@@ -78,6 +74,16 @@ def from_module(
         maps=options.layout,
         mode_reason=reason,
     )
+
+
+def _prepared(library: str, known: str, size: tuple[int, int]) -> tuple[Preprocessing, str]:
+    """Return how a known network's photos are prepared, and its name with its library's."""
+    if library == "Vitrine":
+        why = "as the built-in models were trained"
+        return preset(vitrine_net.PREPROCESSING, size, why=why), "the built-in models"
+    # The module carries its own transform_input, so ImageNet's normalisation is the outer one.
+    why = f"as torchvision trained {known}"
+    return for_imagenet("imagenet", size, resize=None, why=why), f"torchvision's {known}"
 
 
 def _found(
@@ -98,6 +104,8 @@ def _found(
         wanted.append((sides[0], sides[1]))
     if row := architectures.table().get(known or ""):
         wanted.append((row["size"], row["size"]))
+    if known == "vitrine_net":
+        wanted.append(vitrine_net.INPUT_SIZE)
     channels = taken or probe.channels_of(module)
     if channels not in (0, 1, 3):
         raise UnsupportedModel(

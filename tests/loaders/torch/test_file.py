@@ -371,7 +371,7 @@ def test_archives_are_named(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     for member, message in (
         ("holiday.jpg", "ZIP archive of photos"),
-        ("m/code/x.py", "TorchScript"),
+        ("m/code/__torch__/x.py", "TorchScript"),
         ("m/archive_format", "torch.export archive"),
         ("m/saved_model.pb", "SavedModel"),
     ):

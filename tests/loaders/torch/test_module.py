@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
+from loaders import vitrine_net
 from loaders.load import load
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError, UnsupportedModel
@@ -315,3 +316,12 @@ class Boxes(nn.Module):
 def test_what_is_no_classifier_is_named(tmp_path: Path, module: nn.Module, message: str) -> None:
     with pytest.raises(UnsupportedModel, match=message):
         opened(save(module.eval(), tmp_path / "file", "pickle"))
+
+
+def test_a_whole_built_in_network_is_prepared_as_it_was_trained(tmp_path: Path) -> None:
+    body = vitrine_net.build(6).eval()
+    torch.jit.trace(body, torch.rand(2, 3, 128, 128)).save(tmp_path / "m.pt")
+    model = load(tmp_path / "m.pt", Options(), name="m")
+    assert (model.architecture, model.preprocessing.name) == ("vitrine_net", "symmetric")
+    assert model.input_size == (128, 128)
+    assert any("has the tensors of the built-in models" in row.message for row in model.findings)
