@@ -85,7 +85,7 @@ class KerasModel:
         if recognised is not None and "assumed" in recognised.why:
             said.append(
                 Finding(
-                    "info",
+                    "info" if recognise.published(model) else "warning",
                     f"The pre-processing is {recognised.name!r}: {recognised.why}. If it was "
                     "trained with another, choose that.",
                     "preprocessing",

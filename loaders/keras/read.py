@@ -45,7 +45,7 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
         try:
             with warnings.catch_warnings(), budget, _scopes(objects):
                 warnings.simplefilter("ignore")
-                return reader(path, archive), library
+                return _network(reader(path, archive)), library
         except Exception as error:  # a malformed file may end in any of Python's own
             if budget.refusal:
                 raise LoadError(budget.refusal) from error
@@ -70,9 +70,12 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
                 "that a network of Keras 3 may be made of. Save it again where it was made, as "
                 "model.save('model.keras')."
             ) from first
+        way_out = "Load it with a Keras that can, and save it again with the newest."
+        if archive.written_by == f"Keras {keras.__version__}":
+            way_out = "It is damaged or was changed, or Keras does not read what it wrote."
         raise LoadError(
             f"{archive.written_by} wrote this file and Keras {keras.__version__} cannot rebuild "
-            f"it: {reasons[0]}. Load it with a Keras that can, and save it again with the newest."
+            f"it: {reasons[0]}. {way_out}"
         ) from first
     # what the file already is need not be advised
     other = "model.keras" if archive.kind == "hdf5" else "model.h5"
@@ -80,6 +83,16 @@ def read(path: Path, archive: Archive, objects: Mapping[str, Any]) -> tuple[Any,
         f"Neither Keras 3 nor tf_keras can rebuild this file. Keras 3: {reasons[0]} | tf_keras: "
         f"{reasons[1]} | Save it again with the Keras that made it, as model.save('{other}')."
     ) from first
+
+
+def _network(made: Any) -> Any:
+    """Return what a configuration describes. Raises LoadError where that is no network."""
+    if not (callable(made) and hasattr(made, "layers") and hasattr(made, "built")):
+        raise LoadError(
+            f"The file's configuration describes a {type(made).__name__[:60]} and no network. "
+            "Save the whole model: model.save('model.keras')."
+        )
+    return made
 
 
 @contextlib.contextmanager

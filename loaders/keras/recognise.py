@@ -124,12 +124,13 @@ def preprocessing(
     if own is None and known is not None:
         left_out = " without the pre-processing layers that it can hold" if known.own else ""
         why = f"assumed from the architecture, {known.title}{left_out}, and not said by the file"
-    if known is not None and channels == 3 and _published(model):
+    if known is not None and channels == 3 and published(model):
         return for_imagenet(name, size, why=why)
     return preset(name, size, channels=channels, why=why)
 
 
-def _published(model: Any) -> bool:
+def published(model: Any) -> bool:
+    """Say whether a network has the thousand classes that keras.applications publishes."""
     outputs: Any = getattr(model, "outputs", None)
     return bool(outputs) and len(outputs) == 1 and tuple(outputs[0].shape)[-1] == 1000
 

@@ -21,6 +21,9 @@ MAX_OUTPUTS = 64
 
 _WRAPPED = ("ZipMap", "ArgMax", "TopK", "Identity", "Squeeze", "Cast", "LabelEncoder", "Reshape",
             "ArrayFeatureExtractor", "Flatten", "ReduceMax")  # fmt: skip
+_CHOOSING = ("ArgMax", "TopK", "ReduceMax", "ArrayFeatureExtractor")
+"""Operators that keep a part of the scores, by their values: what they give is not the row."""
+
 _SCORES = re.compile(
     r"logit|score|prob|pred|class|softmax|sigmoid|label|cls|head|dense|fc\d*$", re.I
 )
@@ -94,6 +97,7 @@ def choose(
     left, why = list(found), ""
     if len(left) > 1:
         for rule, kept in (
+            ("as the other is chosen from it", [row for row in left if not _chooses(graph, row)]),
             ("by its number of classes", [row for row in left if named and row.units == named]),
             ("by its name", [row for row in left if not _OTHER.search(row.title)]),
             ("because it is made of the other", _last(graph, left, endings)),
@@ -156,6 +160,19 @@ def _last(graph: Graph, rows: Sequence[Scores], endings: Mapping[str, Ending]) -
         if not made or len(made) == len(squashes):
             kept.append(row)
     return kept
+
+
+def _chooses(graph: Graph, row: Scores) -> bool:
+    """Say whether an output holds a part of the scores, as the best ones and their chances."""
+    value = row.name
+    for _ in range(8):
+        node = graph.makers.get(value)
+        if node is None or node.operator not in _WRAPPED or not node.inputs:
+            break
+        if node.operator in _CHOOSING:
+            return True
+        value = node.inputs[0]
+    return False
 
 
 def _source(graph: Graph, value: str) -> str:

@@ -42,6 +42,12 @@ def session(
     try:
         return onnxruntime.InferenceSession(data, settings, ["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no base but this
+        if "NOT_IMPLEMENTED" in str(error):
+            raise LoadError(
+                f"onnxruntime {onnxruntime.__version__} has no such operation for these numbers on "
+                f"a processor ({reason(error)}). Export the network in single precision "
+                "(model.float()), or with another opset."
+            ) from error
         raise LoadError(
             f"onnxruntime cannot run this file ({reason(error)}). It is damaged, or newer than "
             f"onnxruntime {onnxruntime.__version__} knows: export it again with a lower opset."

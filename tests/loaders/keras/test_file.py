@@ -325,6 +325,19 @@ def test_what_neither_library_reads_gives_both_reasons(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_configuration_of_no_network_is_named(tmp_path):
+    path = saved(small(keras, keras.layers.Dense(2)), tmp_path / "whole.keras")
+    with zipfile.ZipFile(path) as whole:
+        members = {name: whole.read(name) for name in whole.namelist()}
+    for config, said in (({}, "a dict"), ({"class_name": "Zeros", "config": {}}, "and no network")):
+        members["config.json"] = json.dumps(config)
+        with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        with pytest.raises(LoadError, match=f"{said}|cannot rebuild it"):
+            loader.load(tmp_path / "m.keras", Options(), name="m")
+
+
 # the lists, held against the installed libraries
 
 

@@ -48,6 +48,9 @@ def test_a_head_of_ones_own_sees_whole_photos():
     assert (model.preprocessing.name, model.preprocessing.fit) == ("symmetric", "stretch")
     published = KerasModel(keras.applications.MobileNetV2((96, 96, 3), 0.35, weights=None))
     assert (published.preprocessing.name, published.preprocessing.fit) == ("symmetric", "crop")
+    # who trains a head of their own often divides by 255 alone, which no tensor tells
+    assert [said.level for said in model.findings if "assumed" in said.message] == ["warning"]
+    assert [said.level for said in published.findings if "assumed" in said.message] == ["info"]
 
 
 def test_a_network_of_ones_own_with_such_names_is_not_one():

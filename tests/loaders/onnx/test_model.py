@@ -238,6 +238,25 @@ def test_a_constant_that_is_not_held_is_damage(tmp_path: Path) -> None:
     assert "declares a constant of 1.1e+12 numbers (dense)" in refusal(tmp_path / "f", model)
 
 
+def test_double_precision_is_no_damage(tmp_path: Path) -> None:
+    double = TensorProto.DOUBLE
+    kernel = numpy_helper.from_array(np.ones((4, 3, 3, 3)), "kernel")
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["x", "kernel"], ["maps"]),
+            helper.make_node("GlobalAveragePool", ["maps"], ["y"]),
+        ],
+        "double",
+        [helper.make_tensor_value_info("x", double, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("y", double, ["n", 4, 1, 1])],
+        [kernel],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    said = refusal(tmp_path / "f", model)
+    assert "model.float()" in said
+    assert "damaged" not in said
+
+
 def test_a_graph_that_gives_what_it_does_not_hold_is_damage(tmp_path: Path) -> None:
     model = network("Softmax")
     model.graph.node[-1].input[0] = "nowhere"

@@ -15,7 +15,7 @@ INT = 7
 SOFT = node("Softmax", ["y"], ["s"], axis=1)
 FEATURES = node("Identity", ["features"], ["hidden"])
 SECOND = [node("Gemm", ["features", "other"], ["aux"], transB=1)]
-OTHER = {"other": np.ones((4, 5), np.float32)}
+OTHER = {"other": np.ones((4, 5), np.float32), "two": np.array([2])}
 
 CASES: dict[str, tuple[list[Any], dict[str, int], str, str]] = {
     "features first": ([FEATURES], {"hidden": FLOAT, "y": FLOAT}, "y", "info"),
@@ -30,6 +30,22 @@ CASES: dict[str, tuple[list[Any], dict[str, int], str, str]] = {
     "a number and chances": (
         [SOFT, node("ArgMax", ["s"], ["label"], axis=1, keepdims=0)],
         {"label": INT, "s": FLOAT},
+        "y",
+        "info",
+    ),
+    "a number and the best chance": (
+        [
+            node("ArgMax", ["y"], ["label"], axis=1, keepdims=0),
+            SOFT,
+            node("ReduceMax", ["s"], ["best"], axes=[1], keepdims=0),
+        ],
+        {"label": INT, "best": FLOAT},
+        "y",
+        "info",
+    ),
+    "the best chances": (
+        [SOFT, node("TopK", ["s", "two"], ["values", "indices"], axis=1)],
+        {"values": FLOAT, "indices": INT},
         "y",
         "info",
     ),
