@@ -30,6 +30,8 @@ _SCORES = re.compile(
 _OTHER = re.compile(
     r"feat|embed|hidden|pool|aux|attention|attn|box|mask|recon|latent|codes?$|backbone|encod", re.I
 )
+_BOXES = re.compile(r"box|num_det|dets?$|anchors", re.I)
+_FEATURES = re.compile(r"embed|feat|latent", re.I)
 _TASKS = {
     "detect": "an object detector",
     "segment": "a model that segments objects",
@@ -111,7 +113,7 @@ def choose(
                 break
     chosen = left[0]
     if len(graph.outputs) == 1 and not chosen.wrapped:
-        return chosen, ()
+        return chosen, _doubted(chosen)
     rows = {row.name: row for row in found}
     shown = ", ".join(
         f"'{printable(name, 40)}'" + (f" of {rows[name].units:,}" if name in rows else "")
@@ -133,6 +135,18 @@ def choose(
             "output",
         ),
     )
+
+
+def _doubted(only: Scores) -> tuple[Finding, ...]:
+    """Return a warning where the only output is called as features are."""
+    if not _FEATURES.search(only.title) or _SCORES.search(only.title):
+        return ()
+    said = (
+        f"The network's only output is called '{printable(only.title, 40)}' and its {only.units:,} "
+        "numbers are taken for class scores. If they are features, as of a network that compares "
+        "photos, its classes and their probabilities mean nothing: bring a classifier."
+    )
+    return (Finding("warning", said, "output"),)
 
 
 def _asked(graph: Graph, asked: str, found: Sequence[Scores]) -> Scores:
@@ -226,9 +240,26 @@ def refusal(values: Sequence[Any], names: Sequence[str]) -> str:
     )
 
 
+def holds_boxes(values: Sequence[Any], names: Sequence[str], count: int) -> bool:
+    """Say whether an output holds several boxes a photo, by its name and its shape.
+
+    One box a photo, `[N, 4]`, may stand beside a classifier's scores.
+    """
+    for value, name in zip(values, names, strict=True):
+        sides = np.shape(value)
+        several = (len(sides) == 3 and sides[1] > 1) or (len(sides) == 2 and sides[0] != count)
+        if several and sides[-1] == 4 and _BOXES.search(name):
+            return True
+    return False
+
+
 def _looks_like(shapes: Sequence[tuple[int, ...]], names: Sequence[str]) -> str:
-    boxes = any(re.search(r"box|num_det|dets?$|anchors", name, re.I) for name in names)
+    boxes = any(_BOXES.search(name) for name in names)
     first = shapes[0] if shapes else ()
+    if _several_grids(shapes):
+        return "an object detector (YOLO's kind, its maps as they are)"
+    if len(shapes) > 1 and any(len(s) == 3 and s[1] > 50 and s[2] == 4 for s in shapes):
+        return "an object detector"
     if len(first) == 3 and len(shapes) > 1 and any(len(s) == 4 and s[1] == 32 for s in shapes[1:]):
         return "a model that segments objects (YOLO's kind)"
     if len(first) == 3:
@@ -244,3 +275,13 @@ def _looks_like(shapes: Sequence[tuple[int, ...]], names: Sequence[str]) -> str:
     if len(first) == 4 and min(first[2:]) > 1:
         return "a network that gives maps (one that segments, or rebuilds its photo)"
     return ""
+
+
+def _several_grids(shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Tell a detector's maps of several sizes: `[N, many, h, w]`, or `[N, 3, h, w, many]`."""
+    if len(shapes) < 2 or {len(sides) for sides in shapes} not in ({4}, {5}):
+        return False
+    numbers = {sides[1] if len(sides) == 4 else sides[4] for sides in shapes}
+    grids = {sides[2:4] for sides in shapes}
+    least = 18 if len(shapes[0]) == 4 else 6
+    return len(numbers) == 1 and min(numbers) >= least and len(grids) == len(shapes)

@@ -71,14 +71,16 @@ def _attempt(
         raise
     except Exception as error:  # onnxruntime's own errors share no base but this
         return [], f"onnxruntime says '{reason(error)}'.", False
+    given = {row.name: value for row, value in zip(readable, values, strict=True)}
+    answers = [name for name in graph.outputs if name in given]
+    declared = [given[name] for name in answers]
+    if outputs.holds_boxes(declared, answers, count):
+        return [], outputs.refusal(declared, answers), True
     found = [
         dataclasses.replace(row, units=outputs.units(value, count))
         for row, value in zip(readable, values, strict=True)
     ]
     found = [row for row in found if row.units]
-    declared = [
-        value for row, value in zip(readable, values, strict=True) if row.name in graph.outputs
-    ]
     # More rows than photos: the size is another, or the photos go one by one.
     other = any(np.ndim(value) in (1, 2) and len(value) != count for value in declared)
     return found, outputs.refusal(declared, graph.outputs), not other
@@ -116,7 +118,7 @@ def apart(
     network: Network, probes: Array, name: str, answers: Array
 ) -> tuple[Array, tuple[Finding, ...]]:
     """Send photos one by one from now on where a batch mixes them; return the answers again."""
-    if network.fixed or np.ptp(answers) == 0:
+    if network.fixed or np.ptp(answers) == 0 or not np.isfinite(answers).all():
         return answers, ()
     (single,) = network.rows(probes[:1], name)
     if np.allclose(single, answers[:1], atol=1e-2 * float(np.abs(answers[:1]).max())):

@@ -146,3 +146,50 @@ def test_what_is_no_classifier_is_named(
     )
     with pytest.raises(UnsupportedModel, match=sentence):
         opened(tmp_path / "m", made)
+
+
+def _reshaped(name: str, *shape: int) -> tuple[Any, dict[str, Any]]:
+    """Return a node that gives numbers made of the photo in a shape, and its weights."""
+    grid = np.zeros(shape, np.float32)
+    return node("Add", ["mean", f"{name}_grid"], [name]), {f"{name}_grid": grid}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"detection_boxes": (1, 20, 4), "detection_scores": (1, 20), "num_detections": (1,)},
+        {"boxes": (7, 4), "labels": (7,), "scores": (7,)},
+        {"loc": (1, 90, 4), "conf": (1, 90, 2), "landms": (1, 90, 10)},
+        {"a": (1, 21, 4, 4), "b": (1, 21, 8, 8), "c": (1, 21, 16, 16)},
+        {"a": (1, 3, 4, 4, 7), "b": (1, 3, 8, 8, 7)},
+    ],
+)
+def test_a_detector_of_several_outputs_is_no_classifier(tmp_path: Path, answers: Any) -> None:
+    nodes, weights = [node("ReduceMean", ["x"], ["mean"], keepdims=0)], {}
+    for name, shape in answers.items():
+        made, own = _reshaped(name, *shape)
+        nodes.append(made)
+        weights.update(own)
+    network = model(nodes, weights=weights, shape=(1, 3, 32, 32), outputs=list(answers))
+    with pytest.raises(UnsupportedModel, match="as an object detector"):
+        opened(tmp_path / "m", network)
+
+
+def test_one_box_may_stand_beside_the_scores(tmp_path: Path) -> None:
+    nodes = [*tail(), node("Gemm", ["features", "other"], ["box"], transB=1)]
+    loaded = opened(tmp_path / "m", model(nodes, weights=OTHER, outputs=["box", "y"]))
+    given = theirs(tmp_path / "m", first(views()), "y")
+    np.testing.assert_allclose(loaded.logits(views()), given, atol=1e-5)
+
+
+def test_features_alone_are_doubted(tmp_path: Path) -> None:
+    loaded = opened(tmp_path / "m", model(tail(scores="embedding"), outputs=["embedding"]))
+    assert "warning: The network's only output is called 'embedding'" in said(loaded, "output")
+    assert said(opened(tmp_path / "p", model(tail())), "output") == ""
+
+
+def test_an_overflow_is_no_mixing_of_photos(tmp_path: Path) -> None:
+    nodes = [*tail(scores="q"), node("Log", ["below"], ["nan"]), node("Add", ["q", "nan"], ["y"])]
+    loaded = opened(tmp_path / "m", model(nodes, weights={"below": np.float32(-1)}))
+    assert said(loaded, "mode") == ""
+    assert "not finite" in said(loaded, "answers")
