@@ -14,6 +14,8 @@ from xai_core.model import HeadKind
 # what may stand between the last activation and the output, and changes no number
 _PASSED = ("Flatten", "Reshape", "Dropout", "Identity", "Squeeze", "Cast", "SpatialDropout2D")
 
+_FEATURES = ("GlobalAverage", "GlobalAvg", "GlobalMax", "UnitNormalization")
+
 
 class Ending(NamedTuple):
     """The activation at a network's end: its kind, whose it is, and how to take it off.
@@ -55,6 +57,32 @@ def ending(model: Any, path: tuple[str | int, ...] = ()) -> Ending | None:
         tensor = layer._inbound_nodes[history[1]].input_tensors
         tensor = tensor[0] if isinstance(tensor, (list, tuple)) else tensor
     return None
+
+
+def features(model: Any) -> str:
+    """Return the layer that a network with one output ends in, where features come from it.
+
+    Means over maps and normalised numbers are features, unless a convolution without activation
+    made the maps: that is a layer of scores. '' for all else.
+    """
+    outputs = getattr(model, "outputs", None)
+    if not outputs or len(outputs) != 1:
+        return ""
+    tensor, ends = outputs[0], ""
+    while (history := getattr(tensor, "_keras_history", None)) is not None:
+        layer = history[0]
+        kind = type(layer).__name__
+        if inner := getattr(layer, "outputs", None):
+            tensor = inner[0]
+            continue
+        if not kind.startswith((*_FEATURES, *_PASSED)):
+            scores = kind.startswith(("Dense", "Conv")) and "Pooling" in ends
+            linear = _named(getattr(layer, "activation", None)) in ("linear", "nonetype")
+            return "" if scores and linear else ends
+        ends = ends or (kind if kind.startswith(_FEATURES) else "")
+        tensor = layer._inbound_nodes[history[1]].input_tensors
+        tensor = tensor[0] if isinstance(tensor, (list, tuple)) else tensor
+    return ends
 
 
 def before_choice(model: Any) -> Any | None:

@@ -54,7 +54,15 @@ def opened(
         return _head(network, told, units, "graph", where, off)
     probes = heads.probes(network.size, 3)
     asked = np.concatenate([outputs, network.scores(probes)])
-    return _head(network, heads.told(asked), units, "answers", "", False)
+    opened, said = _head(network, heads.told(asked), units, "answers", "", False)
+    if last := endings.features(network.model):
+        doubt = (
+            f"The network ends in a {last} layer, as one without its head does: its {units:,} "
+            "numbers are taken for class scores. If they are features, its classes and their "
+            "probabilities mean nothing: bring the whole classifier."
+        )
+        said.append(Finding("warning", doubt, "output"))
+    return opened, said
 
 
 def _head(

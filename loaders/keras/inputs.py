@@ -62,6 +62,12 @@ def taken(
     if not inputs and len(shape) == 4:  # it was built on one size, and may take others
         return Taken(shape[3], options.size or (shape[1], shape[2]))
     if len(shape) == 2:
+        if any(type(layer).__name__ == "Embedding" for layer in getattr(model, "layers", ())):
+            raise UnsupportedModel(
+                f"This network takes inputs of shape {sides(shape)} and has a layer of its own for "
+                "words (Embedding): it reads texts or other sequences, and an image classifier "
+                "takes photos."
+            )
         return _row(shape, options, preprocessing)
     if len(shape) == 3 and _is_plane(shape):
         made = _maps((*shape, 1), options, preprocessing, usual_size)

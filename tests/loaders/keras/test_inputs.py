@@ -105,3 +105,10 @@ def test_a_recurrent_network_tells_nothing_of_its_scaling():
     net = keras.Sequential([keras.Input((28, 28)), keras.layers.LSTM(4), keras.layers.Dense(3)])
     model = KerasModel(net)
     assert "nothing in the file" in model.preprocessing.why
+
+
+def test_a_network_that_reads_words_is_named():
+    layers = keras.layers
+    words = [layers.Embedding(50, 4), layers.GlobalAveragePooling1D(), layers.Dense(2)]
+    with pytest.raises(UnsupportedModel, match="reads texts"):
+        KerasModel(keras.Sequential([keras.Input((100,)), *words]))

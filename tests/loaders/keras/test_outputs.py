@@ -200,3 +200,18 @@ def test_what_has_no_scores_is_refused() -> None:
     rounded = keras.layers.Lambda(lambda x: keras.ops.cast(x, "int32"))(mean)
     with pytest.raises(UnsupportedModel, match="the name or the number of a class"):
         KerasModel(keras.Model(view, rounded))
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras])
+def test_a_network_without_its_head_is_doubted(library: Any) -> None:
+    layers = library.layers
+    view = library.Input((16, 16, 3))
+    maps = layers.Conv2D(6, 3, activation="relu")(view)
+    body = library.Model(view, layers.GlobalAveragePooling2D()(maps))
+    assert "ends in a GlobalAveragePooling2D layer" in said(KerasModel(body))
+    nested = library.Model(view, layers.Flatten()(body(view)))
+    assert "ends in a GlobalAveragePooling2D layer" in said(KerasModel(nested))
+    # means over a convolution's scores are scores, and a head has its own layer
+    scores = layers.Conv2D(4, 1)(maps)
+    for whole in (layers.GlobalAveragePooling2D()(scores), layers.Dense(4)(body(view))):
+        assert "without its head" not in said(KerasModel(library.Model(view, whole)))
