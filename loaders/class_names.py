@@ -21,6 +21,12 @@ _ASSIGNED = re.compile(
     r"[ \t]{0,40}(?:(?:export|const|let|var|default)[ \t]{1,9}){0,3}"
     r"(?P<name>[\w.]{1,80})[ \t]{0,9}(?::[^\n=]{1,80})?=[ \t]{0,9}(?=[\[({a-zA-Z])"
 )
+_TEXT = r"""(?:'[^'\n]{1,400}'|"[^"\n]{1,400}")"""
+_PAIRS = re.compile(
+    rf"[ \t]{{0,40}}{_TEXT}[ \t]{{0,9}}:[ \t]{{0,9}}(?:{_TEXT}|\d{{1,9}})[ \t]{{0,9}},?[ \t]*"
+)
+"""A line of a dict without its brackets, as it is copied out of a program."""
+
 _CALLED = re.compile(r"(?:np\.|numpy\.)?(?:array|OrderedDict|dict|list|tuple)\(")
 
 
@@ -58,6 +64,8 @@ def _names(text: str) -> Sequence[str]:
     assigned = _ASSIGNED.match(start)
     if assigned and (start[assigned.end()] in "[{(" or _CALLED.match(start, assigned.end())):
         return _from_data(start[assigned.end() :].rstrip("; \n"), FORMS, assigned["name"])
+    if all(map(_PAIRS.fullmatch, filter(str.strip, lines))):
+        return _from_data("{" + "\n".join(_closed(line) for line in lines) + "}", FORMS)
     longest = max(map(len, lines))
     block = class_lines.yaml_block(lines) or class_lines.item_blocks(lines)
     if block is not None:
@@ -70,6 +78,10 @@ def _names(text: str) -> Sequence[str]:
     if len(lines) > 2 * MAX_NAMES:
         raise ParamError(f"--classes must have from 1 to {MAX_NAMES} names, got {len(lines)} lines")
     return class_lines.names_in(lines)
+
+
+def _closed(line: str) -> str:
+    return line if not line.strip() or line.rstrip().endswith(",") else line + ","
 
 
 def _from_data(text: str, forms: str, name: str = "") -> list[str]:

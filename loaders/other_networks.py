@@ -73,6 +73,10 @@ _LIBRARIES = {
         "a classifier of YOLOv5's kind, whose classes are not here",
         "Export it with export.py --include onnx and bring the ONNX file.",
     ),
+    "torch.ao.nn.": (
+        "quantised layers",
+        "Bring the float model that it was made from, or export it to TorchScript.",
+    ),
     "transformers.": ("a whole model of Hugging Face's, whose classes are not here", _EXPORT),
     "fastai.": (
         "a learner of fastai's, whose classes are not here",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _PACKAGES = ("torch.nn.modules", "torchvision.models", "torchvision.ops")
+_TRANSFORMS = ("Normalize", "Resize", "CenterCrop", "Grayscale", "ConvertImageDtype")
 _WRAPPERS = (
     ("torch.nn.parallel.data_parallel", "DataParallel"),
     ("torch.optim.swa_utils", "AveragedModel"),
@@ -23,9 +24,9 @@ _PRUNING = ("torch.nn.utils.prune", "BasePruningMethod")
 def allowed() -> tuple[Any, ...]:
     """Return the classes that a pickled module may be made of.
 
-    Layers of torch.nn and torchvision, wrappers of a network or a weight, the ways of pruning, and
-    `functools.partial`, which holds the layer class that a vision transformer builds. Never
-    torch.fx's GraphModule: reading one runs its source.
+    Layers of torch.nn and torchvision, its transforms that a network may begin with, wrappers of a
+    network or a weight, the ways of pruning, and `functools.partial`, which holds the layer class
+    that a vision transformer builds. Never torch.fx's GraphModule: reading one runs its source.
     """
     from torch import nn
 
@@ -38,6 +39,9 @@ def allowed() -> tuple[Any, ...]:
                 if own and issubclass(item, nn.Module):
                     found.add(item)
     found |= {getattr(importlib.import_module(module), name) for module, name in _WRAPPERS}
+    transforms = importlib.import_module("torchvision.transforms.transforms")
+    found |= {getattr(transforms, name) for name in _TRANSFORMS}
+    found.add(transforms.InterpolationMode)
     pruning = importlib.import_module(_PRUNING[0])
     kinds = [item for item in vars(pruning).values() if inspect.isclass(item)]
     found |= {kind for kind in kinds if issubclass(kind, getattr(pruning, _PRUNING[1]))}

@@ -30,12 +30,27 @@ def read_script(path: Path) -> Any:
 
     _need_the_sandbox("TorchScript")
     try:
-        return torch.jit.load(str(path), map_location="cpu").eval()
+        module = torch.jit.load(str(path), map_location="cpu").eval()
+        _to_cpu(module)
+        return module
     except Exception as error:  # a damaged archive makes the C++ reader raise almost anything
         raise LoadError(
             "This TorchScript archive cannot be read: it is damaged, or was written by a PyTorch "
             "before 1.4 or newer than this one. Export it again, best with torch.export.save."
         ) from error
+
+
+def _to_cpu(module: Any) -> None:
+    """Let a network that was traced on a graphics card make its tensors on the CPU.
+
+    The weights are moved when they are read; devices that stand in the code itself are not.
+    """
+    for part in module.modules():
+        for name in part._c._method_names():
+            for node in part._c._get_method(name).graph.findAllNodes("prim::Constant"):
+                made = node.output()
+                if made.type().kind() == "DeviceObjType" and node.s("value").startswith("cuda"):
+                    node.s_("value", "cpu")
 
 
 def traced_shape(path: Path) -> tuple[int, ...]:

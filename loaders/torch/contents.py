@@ -21,7 +21,7 @@ from loaders.options import Options
 from loaders.other_files import FileKind
 from loaders.torch import build, inert, older, published, unwrap
 from loaders.torch.allowed import allowed
-from loaders.torch.sets import Weights, choose, find
+from loaders.torch.sets import Held, Weights, choose, find
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding
 
@@ -61,7 +61,7 @@ def read(path: Path, kind: FileKind, options: Options) -> Content:
         content: Any = _read_safetensors(path)
     else:
         content, said = _read_pickle(path, kind, options)
-    held = find(content)
+    held = _networks(find(content))
     if held.modules:
         paths = list(held.modules)
         asked = options.weights if _is_in(options.weights, paths) or not held.sets else ""
@@ -82,6 +82,21 @@ def read(path: Path, kind: FileKind, options: Options) -> Content:
         sets.append(Weights(each.path, tensors))
         said = (*said, *folded)
     return Content(None, tuple(sets), "", held.names, tuple(dict.fromkeys(said)))
+
+
+def _networks(held: Held) -> Held:
+    """Leave out modules that are no networks of photos beside one: criteria, heads by themselves.
+
+    Where the weights hold convolutions and no module does, the weights are the network.
+    """
+    whole = {path: each for path, each in held.modules.items() if _convolves(each.state_dict())}
+    if whole or any(_convolves(each.tensors) for each in held.sets):
+        return dataclasses.replace(held, modules=whole)
+    return held
+
+
+def _convolves(state: Mapping[str, Any]) -> bool:
+    return any(tensor.ndim == 4 for tensor in state.values())
 
 
 def _is_in(asked: str, paths: Sequence[str]) -> bool:
@@ -229,6 +244,11 @@ def _refuse_tensor(key: str, tensor: Any) -> None:
     if tensor.is_quantized:
         raise UnsupportedModel(
             f"The tensor {shown} is quantised. Bring the float model that it was made from."
+        )
+    if tensor.is_meta:
+        raise LoadError(
+            f"The tensor {shown} has a shape and no numbers: it was saved from the 'meta' device, "
+            "where nothing is kept. Load the weights before you save the model."
         )
     if tensor.is_sparse or tensor.is_complex():
         raise UnsupportedModel(f"The tensor {shown} is sparse or complex, as no classifier's is.")

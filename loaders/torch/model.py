@@ -237,7 +237,11 @@ class TorchModel:
         """
         self._module.to(memory_format=torch.channels_last)  # as the buffer of views lies
         try:
-            values, scores = self._run(photos.to(memory_format=torch.channels_last))
+            photos = photos.to(memory_format=torch.channels_last)
+            values, scores = self._run(photos)
+            if self.scripted:  # its own graph may bear less than the one that shows values
+                with self._still():
+                    scores = self._module.scores(photos)
             if wanted is None or self.mode_reason or _alike(scores, wanted):
                 return values, scores
         except Exception:  # a stranger's forward may raise anything

@@ -10,7 +10,7 @@ from loaders.formats import EXPORTED, TORCHSCRIPT
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, Preprocessing, for_imagenet, preset
 from loaders.resolve import resolve
-from loaders.torch import endings, mode, probe
+from loaders.torch import endings, mode, own_preparation, probe
 from loaders.torch.sets import State, shown_name
 from xai_core.errors import UnsupportedModel
 from xai_core.model import Finding
@@ -53,10 +53,11 @@ def from_module(
         recognised, whose = _prepared(match.library if match else "", known, found.size)
         where = f", found under '{inside}'," if inside else ""
         if match and match.prefix:
-            where += f" behind the prefix {shown_name(match.prefix)},"
+            where += f"{'' if where else ','} behind the prefix {shown_name(match.prefix)},"
         findings.append(Finding("info", f"Its network{where} has the tensors of {whose}."))
     elif found.size not in wanted or (found.dense and not options.channels):
         findings.append(_size_said(found))
+    recognised = _own(module, found, recognised, findings)
     preprocessing, resolved = resolve(options, recognised, size=found.size, channels=found.channels)
     units = 2 if found.classes == 1 else found.classes
     labels, named = labels_for(options, units, imagenet=imagenet, **fitting(names, units))
@@ -84,6 +85,24 @@ def _prepared(library: str, known: str, size: tuple[int, int]) -> tuple[Preproce
     # The module carries its own transform_input, so ImageNet's normalisation is the outer one.
     why = f"as torchvision trained {known}"
     return for_imagenet("imagenet", size, resize=None, why=why), f"torchvision's {known}"
+
+
+def _own(
+    module: Any, found: probe.Found, recognised: Preprocessing | None, findings: list[Finding]
+) -> Preprocessing | None:
+    """Return how photos are prepared where the network does a part of it itself, and say so."""
+    made = own_preparation.told(module, found)
+    name = own_preparation.preset(*made) if made else ""
+    if not made or not name:
+        return recognised
+    if recognised is not None:
+        done = for_imagenet(name, found.size, why="the network normalises photos itself")
+    else:
+        done = preset(
+            name, found.size, channels=found.channels, why="the network normalises photos itself"
+        )
+    findings.append(own_preparation.finding(*made, done))
+    return done
 
 
 def _found(
@@ -116,12 +135,33 @@ def _found(
         likely = channels or {"grey": 1}.get(options.channels or "", 3 if options.channels else 0)
         if found := probe.dense(module, asked, likely, wanted[0] if wanted else None):
             return found, wanted
+    counts = [channels or 3]
+    if not channels:  # no convolution says it, as where a recurrent network reads a photo's rows
+        said = options.channels or "rgb"
+        counts = [1] if said == "grey" else [3] if options.channels else [3, 1]
     try:
-        return probe.find(module, channels or 3, wanted, asked, own=own, last=last), wanted
+        return _runs(module, counts, wanted, asked, own=own, last=last), wanted
     except UnsupportedModel as error:
         if "whole numbers" not in str(error) and (what := other_networks.by_tensors(state)):
             raise UnsupportedModel(other_networks.refusal(f"This is {what}")) from error
         raise
+
+
+def _runs(
+    module: Any,
+    counts: Sequence[int],
+    wanted: list[tuple[int, int]],
+    asked: probe.Asked,
+    **how: Any,
+) -> probe.Found:
+    """Return how the network runs on photos of the first of some numbers of channels."""
+    refused = []
+    for channels in counts:
+        try:
+            return probe.find(module, channels, wanted, asked, **how)
+        except UnsupportedModel as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def _size_said(found: probe.Found) -> Finding:

@@ -19,7 +19,10 @@ MAX_ANSWERS = 64
 """The most tensors of an answer that are looked at."""
 
 _NAMES = ("logits", "scores", "prediction", "predictions", "preds", "pred", "cls", "output", "out")
-_BESIDE = re.compile(r"aux|feature|embed|hidden|attention|loss|repr|latent|code|distill")
+_BESIDE = re.compile(
+    r"aux|feature|embed|hidden|attention|loss|repr|latent|code|distill"
+    r"|bbox|box(es)?$|(^|[._])age|coord|landmark|keypoint|offset|regress"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +153,7 @@ def _best(held: list[Held], every: list[Held], classes: int) -> tuple[Held, str,
     last = [each for each in last if kinds[each[0]] in (None, "logits")] or last
     scores = [each for each in last if kinds[each[0]] == "logits"]
     left = scores if len(scores) == 1 else last
+    left = [each for each in left if each[1].shape[1] > 1] or left  # one number may be a quantity
     if len(left) > 1:
         return left[0], f"the first of {len(left)} that may hold them", False
     if len(plain) == 1 < len(held):

@@ -58,9 +58,13 @@ def find(content: object) -> Held:
     names: list[Inside] = []
     waiting: deque[tuple[str, object]] = deque([("", content)])
     places = 0
+    met: set[int] = set()
     while waiting and places < MAX_PLACES:
         places += 1
         path, item = waiting.popleft()
+        if id(item) in met:  # one set under two names, or a record that holds itself
+            continue
+        met.add(id(item))
         if isinstance(item, torch.nn.Module):
             modules[path] = item
             names += _names_of_module(path, item)

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from loaders.torch.axes import PHOTOS, Axes, Shape, follow
 
 _STEP = "_vitrine_step"
+_CONVOLUTIONS = ("conv2d", "convolution", "_convolution", "mkldnn_convolution")
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -91,6 +92,33 @@ class Watch(TorchDispatchMode):
                 if any(made.sources):
                     setattr(tensor, _STEP, made)
         return out
+
+
+class Seen(Exception):
+    """Ends a pass whose first convolution was met."""
+
+
+class First(TorchDispatchMode):
+    """Keeps the middle of what a pass's first convolution gets, where it has so many channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.middle: torch.Tensor | None = None
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation, or end the pass."""
+        if func._schema.name.rpartition("::")[2] not in _CONVOLUTIONS:
+            return func(*args, **(kwargs or {}))
+        photos = args[0]
+        if photos.ndim == 4 and photos.shape[1] == self.channels:
+            height, width = photos.shape[2:]
+            self.middle = photos[:, :, height // 2, width // 2].float().clone()
+        raise Seen
 
 
 def step_of(tensor: torch.Tensor) -> Step | None:

@@ -70,6 +70,8 @@ def _model(
         options, recognised, size=recognised.size, channels=built.channels
     )
     count = _classes(built.module)
+    if not count:
+        raise LoadError("The network's last layer has no outputs: the file names no class at all.")
     one = count == 1
     classes = 2 if one else count
     labels, named = labels_for(options, classes, imagenet=built.imagenet, **fitting(names, classes))

@@ -118,6 +118,8 @@ LAYOUTS = {
     "class number: name": "Class 1: newt\nClass 0: mole\nClass 2: owl",
     "id and name": "id: 1, name: newt\nid: 0, name: mole\nid: 2, name: owl",
     "a dict's lines": "1: 'newt',\n0: 'mole',\n2: 'owl',",
+    "a dict's quoted lines": "'1': 'newt',\n'0': 'mole',\n'2': 'owl',",
+    "a dict's quoted lines without commas": '"newt": 1\n"mole": 0\n"owl": 2\n',
     "a table's empty column": "1,newt,\n0,mole,\n2,owl,",
     "a comment before": "# three\n1 newt\n0 mole\n2 owl",
     "tsv of pandas": "\tclass\n1\tnewt\n0\tmole\n2\towl",
