@@ -13,6 +13,19 @@ class _SeenError(Exception):
     """Ends a pass: what was looked for is known, and the rest of the network need not run."""
 
 
+def _begins(own: NDArray[np.float64], then: NDArray[np.float64]) -> bool:
+    """Say whether statistics still hold the 1 that they began with, and so tell nothing.
+
+    Keras moves them by a hundredth a step: after few steps each is a part of that 1 and little
+    more, alike in all channels, where what was learnt differs from channel to channel.
+    """
+    left = float(np.median((then - own) / np.maximum(1 - own, 1e-9)))
+    if not 0.02 < left <= 1 or np.median(own) > 0.5:
+        return False
+    off = np.abs(then - ((1 - left) * own + left)) / then
+    return bool(np.mean(off < 0.15) >= 0.8)
+
+
 def first_spread(layers: Iterable[Any], run: Callable[[], Any]) -> float | None:
     """Return how wide the first batch normalisation's input is against its training's, or None.
 
@@ -31,7 +44,8 @@ def first_spread(layers: Iterable[Any], run: Callable[[], Any]) -> float | None:
                 then = np.asarray(layer.moving_variance, np.float64)
                 fresh = bool((then == 1).all()) and not np.any(np.asarray(layer.moving_mean))
                 if own.shape == then.shape and not fresh:
-                    ratios.append(np.sqrt((own + 1e-9) / (then + 1e-9)))
+                    ratio = np.sqrt((own + 1e-9) / (then + 1e-9))
+                    ratios.append(np.ones_like(ratio) if _begins(own, then) else ratio)
                     raise _SeenError
             return call(inputs, *args, **kwargs)
 
