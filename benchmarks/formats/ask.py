@@ -46,7 +46,12 @@ def ask(case: Case, wall: Wall) -> Answer:
         path = Path(folder) / case.name
         oracle = case.write(path)
         session = wall.session("formats")
-        handle = session.open(path, case.options, name=case.name, trusted_path=True)
+        beside = [other for other in Path(folder).iterdir() if other != path]
+        if beside:  # as the page and the command line bring them
+            path = session.add_file(case.name, path)
+            for other in beside:
+                session.add_beside(path, other.name, other)
+        handle = session.open(path, case.options, name=case.name, trusted_path=not beside)
         try:
             try:
                 card = handle.loading.result()
@@ -57,8 +62,10 @@ def ask(case: Case, wall: Wall) -> Answer:
             if said := differs(found, oracle(view, preprocessing)):
                 raise WrongAnswer(f"{case.key}: {said}")
             layers = len(card["layers"])
-            if layers:
+            if layers and found.gradient.size:
                 _check_map(handle, case)
+            elif layers:
+                _check_maps(handle, case, view)
             return Answer(card["framework"], found.gradient.size > 0, layers)
         finally:
             handle.close()
@@ -82,3 +89,11 @@ def _check_map(handle: ModelHandle, case: Case) -> None:
     shown = job.result().attribution
     if not np.isfinite(shown).all() or np.ptp(shown) == 0:
         raise WrongAnswer(f"{case.key}: Grad-CAM gives a blank map")
+
+
+def _check_maps(handle: ModelHandle, case: Case, view: Any) -> None:
+    """Raise WrongAnswer unless the maps of the last layer show something."""
+    _, arrays = handle.call("maps", {}, {"views": view[None]}).result()
+    shown = arrays["maps"]
+    if not np.isfinite(shown).all() or np.ptp(shown) == 0:
+        raise WrongAnswer(f"{case.key}: the last layer's maps are blank")

@@ -1,10 +1,10 @@
-"""What a worker is asked for beyond the pages' own orders: the gradient by a view."""
+"""What a worker is asked for beyond the pages' own orders: a gradient by a view, a layer's maps."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from xai_core.model import Differentiates, Target
+from xai_core.model import Differentiates, ShowsLayers, Target
 
 
 def gradient(bench: Any, given: Any, arrays: Any, progress: Any) -> Any:
@@ -15,4 +15,12 @@ def gradient(bench: Any, given: Any, arrays: Any, progress: Any) -> Any:
     return {}, {"gradient": bench.model.gradients(arrays["views"], target)}
 
 
-OPERATIONS = {"gradient": gradient}
+def maps(bench: Any, given: Any, arrays: Any, progress: Any) -> Any:
+    """Return the maps of the last layer that has any; none where a model shows none."""
+    rows = bench.model.layers() if isinstance(bench.model, ShowsLayers) else ()
+    if not rows:
+        return {}, {}
+    return {}, {"maps": bench.model.activations(arrays["views"], rows[-1].name)}
+
+
+OPERATIONS = {"gradient": gradient, "maps": maps}

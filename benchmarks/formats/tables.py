@@ -83,7 +83,8 @@ def _refused(row: Answer, reasons: dict[str, int]) -> str:
 def _cells(row: Answer, reasons: dict[str, int]) -> tuple[str, str, str]:
     if row.why:
         return _refused(row, reasons), "", ""
-    return "yes", "yes" if row.gradients else "no", "yes" if row.layers else "no"
+    layers = ("yes" if row.gradients else "maps") if row.layers else "no"
+    return "yes", "yes" if row.gradients else "no", layers
 
 
 def _kinds(rows: Rows, reasons: dict[str, int]) -> list[str]:
