@@ -9,7 +9,7 @@ from torchvision import models
 from assets import make_pretrained
 from loaders import architectures, catalogue
 from loaders.options import Options
-from loaders.torch import weights as torch_weights
+from loaders.torch import networks, stem
 
 TORCHVISION = {entry.name: entry for entry in catalogue.pretrained() if entry.library != "Keras"}
 KERAS = {entry.title: entry for entry in catalogue.pretrained() if entry.library == "Keras"}
@@ -44,8 +44,8 @@ def test_a_row_is_its_weights(name):
 @pytest.mark.parametrize("name", models.list_models(module=models))
 def test_a_networks_photos_are_normalised_as_its_weights_say(name):
     transforms = models.get_model_weights(name).DEFAULT.transforms()
-    prepared = torch_weights._preprocessing(name, {})
-    if name in torch_weights.TRANSFORMS:  # the network would turn it into this one by itself
+    prepared, _ = networks._preprocessing(name, {}, Options(), stem.Stem())
+    if name in networks.TRANSFORMS:  # the network would turn it into this one by itself
         assert prepared.mean == prepared.std == (0.5,) * 3
     else:
         assert (prepared.mean, prepared.std) == (tuple(transforms.mean), tuple(transforms.std))
