@@ -31,9 +31,13 @@ if path.endswith(".pth"):
     torch.set_num_threads(1)
 else:
     import tensorflow, keras, tf_keras, h5py
+import importlib
 from pathlib import Path
 from loaders.load import load
 from loaders.options import Options
+from workers.mother import ADAPTERS  # what a worker finds imported when it is forked
+for module in ADAPTERS["torch" if path.endswith(".pth") else "keras"]:
+    importlib.import_module(module)
 start = time.process_time()
 model = load(Path(path), Options(), name=name)
 opened = time.process_time() - start

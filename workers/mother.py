@@ -34,10 +34,10 @@ FRAMEWORKS: dict[str, tuple[str, ...]] = {
 OURS = ("loaders.images", "loaders.load", "workers.tasks", "workers.worker")
 ADAPTERS: dict[str, tuple[str, ...]] = {
     "plain": (),
-    "torch": ("loaders.torch.file",),
-    "keras": ("loaders.keras.file",),
+    "torch": ("loaders.torch.file", "loaders.torch.model"),
+    "keras": ("loaders.keras.file", "loaders.keras.model"),
     "onnx": ("loaders.onnx.model",),
-    "both": ("loaders.torch.file", "loaders.keras.file"),
+    "both": ("loaders.torch.file", "loaders.torch.model", "loaders.keras.file"),
 }
 REST = 3.0
 """Seconds without an order after which a mother imports what only some methods use."""

@@ -65,4 +65,4 @@ def first_spread(layers: Iterable[Any], run: Callable[[], Any]) -> float | None:
                 vars(layer).pop("call", None)
             else:
                 vars(layer)["call"] = call
-    return float(np.median(ratios[0])) if ratios else None
+    return float(np.sort(ratios[0])[len(ratios[0]) // 2]) if ratios else None

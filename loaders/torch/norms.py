@@ -16,7 +16,7 @@ def first_spread(network: Any, views: Any) -> float | None:
     """Return how wide the first batch normalisation's input is against its training's, or None.
 
     The median over its channels of the deviation in `views` over that of the training. None for a
-    network that keeps no statistics, was never trained, or takes no hooks (TorchScript).
+    network that keeps no statistics or takes no hooks (TorchScript); nan for one never trained.
     """
     import torch
 
@@ -25,12 +25,14 @@ def first_spread(network: Any, views: Any) -> float | None:
     def hook(module: Any, args: tuple[Any, ...]) -> None:
         if not args or getattr(args[0], "ndim", 0) != 4:
             return
-        own = args[0].double().var((0, 2, 3), unbiased=False)
         then = module.running_var.double()
         fresh = bool((then == 1).all()) and bool((module.running_mean == 0).all())
-        if own.shape == then.shape and not fresh:
+        if fresh:
+            ratios.append(np.full(1, np.nan))
+        elif args[0].shape[1] == len(then):
+            own = args[0].var((0, 2, 3), unbiased=False).double()
             ratios.append(((own + 1e-9) / (then + 1e-9)).sqrt().numpy())
-            raise _SeenError
+        raise _SeenError
 
     handles = [
         part.register_forward_pre_hook(hook)
@@ -47,4 +49,4 @@ def first_spread(network: Any, views: Any) -> float | None:
     finally:
         for handle in handles:
             handle.remove()
-    return float(np.median(ratios[0])) if ratios else None
+    return float(np.sort(ratios[0])[len(ratios[0]) // 2]) if ratios else None

@@ -36,14 +36,17 @@ def test_a_refused_file_is_opened_with_its_source(visit, own):
     page.get_by_text("Open mine.pth with the source of its class").wait_for()
     box = page.locator(".st-key-missing")
     pasted = box.get_by_role("textbox", name="Paste the source")
-    pasted.fill("import nowhere_at_all")
+    broken = "import nowhere_at_all as missing\nmissing.start()"
+    pasted.fill(broken)
     pasted.blur()
     box.get_by_role("button", name="Open with this source").click()
-    page.get_by_text("Line 1 of the source imports nowhere_at_all").wait_for()
+    page.get_by_text("uses nowhere_at_all.start, which is not here").wait_for()
     page.reload()
-    page.get_by_text("Line 1 of the source imports nowhere_at_all").wait_for()
+    page.get_by_text("uses nowhere_at_all.start, which is not here").wait_for()
     pasted.wait_for()
-    expect(pasted).to_have_value("import nowhere_at_all", timeout=30_000)
+    expect(pasted).to_have_value(
+        "import nowhere_at_all as missing\nmissing.start()", timeout=30_000
+    )
     box.locator("input[type=file]").set_input_files(str(own["mine.py"]))
     expect(pasted).to_have_value(NETWORK, timeout=30_000)
     box.get_by_role("button", name="Open with this source").click()

@@ -27,7 +27,6 @@ def pair(tmp_path: Path) -> list[Path]:
 
 def opened(page):
     page.locator(".v-name", has_text="model.onnx").wait_for()
-    ready(page)
     page.locator(".bars").get_by_text("ant", exact=True).wait_for()
     expect(page.locator(".v-error")).to_have_count(0)
 
