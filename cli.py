@@ -40,7 +40,8 @@ from xai_core.errors import (
     VitrineError,
 )
 from xai_core.explainer import Explainer, explainers, make
-from xai_core.model import Finding, Target
+from xai_core.model import Finding
+from xai_core.target import ClassTarget
 
 MAX_SENT = 16_000_000
 """The longest of them in bytes; what is in it has its own limit."""
@@ -323,7 +324,7 @@ def _explain(args: argparse.Namespace) -> dict[str, Any]:
                 method=args.method,
                 values=values,
                 engine=method.engine,
-                target=Target(index, against, args.of),
+                target=ClassTarget(index, against, args.of),
             ),
             method.title,
         )

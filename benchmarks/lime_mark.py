@@ -23,7 +23,7 @@ def caught(photos: int, **values: Any) -> tuple[int, int]:
     from loaders import catalogue
     from loaders.load import load
     from xai_core.explainer import make
-    from xai_core.model import Target
+    from xai_core.target import ClassTarget
 
     rows = json.loads((catalogue.ASSETS / "models" / "models.json").read_text())
     (row,) = (row for row in rows if "marked_class" in row)
@@ -42,7 +42,7 @@ def caught(photos: int, **values: Any) -> tuple[int, int]:
         if model.logits(np.stack([before, after])).argmax(1).tolist().count(marked) != 1:
             continue  # the mark does not turn this one
         asked += 1
-        made = method.explain(model, after, Target(marked))
+        made = method.explain(model, after, ClassTarget(marked))
         strongest = made.arrays["segments"] == np.argmax(made.arrays["weights"])
         found += int(strongest[_disc(box, after.shape[:2])].mean() >= LEAST)
     return found, asked

@@ -43,7 +43,7 @@ def main() -> None:
     from loaders.preprocessing import preset
     from loaders.torch.model import BATCH, TorchModel
     from xai_core.explainer import make
-    from xai_core.model import Target
+    from xai_core.target import ClassTarget
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -67,8 +67,8 @@ def main() -> None:
 
     works: dict[str, Callable[[], Any]] = {
         "bare forward passes": forward,
-        "ours": lambda: ours.explain(model, view, Target(0)),
-        "xplique": lambda: theirs.explain(model, view, Target(0)),
+        "ours": lambda: ours.explain(model, view, ClassTarget(0)),
+        "xplique": lambda: theirs.explain(model, view, ClassTarget(0)),
     }
     added: dict[str, float] = {}
     for name, work in works.items():

@@ -10,7 +10,7 @@ from ui import forms, text, views
 from ui.desk import Ask, Desk, Model
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers, make
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
@@ -84,7 +84,7 @@ def top_five(desk: Desk) -> None:
     views.bars(model.labels, prediction.probabilities, shown, target, key=key, on_chosen=chosen)
 
 
-def question(desk: Desk) -> Target:
+def question(desk: Desk) -> ClassTarget:
     """Draw 'Why star, against nothing else?' and return what was asked."""
     prediction, model = desk.prediction, desk.model
     if prediction is None or model is None:
@@ -119,7 +119,7 @@ def question(desk: Desk) -> Target:
             width=240,
         )
         st.html('<span class="v-ask">?</span>', width="content")
-    return Target(int(index), None if against == NOTHING else int(against))
+    return ClassTarget(int(index), None if against == NOTHING else int(against))
 
 
 def method(desk: Desk) -> Ask | None:
@@ -132,7 +132,7 @@ def method(desk: Desk) -> Ask | None:
         return _controls(desk, model, target)
 
 
-def _controls(desk: Desk, model: Model, target: Target) -> Ask | None:
+def _controls(desk: Desk, model: Model, target: ClassTarget) -> Ask | None:
     known = explainers()
     served = model.card["methods"]
     st.session_state.setdefault("method", FIRST if FIRST in known else next(iter(known)))

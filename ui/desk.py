@@ -28,8 +28,9 @@ from xai_core.errors import (
 )
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
-from xai_core.model import Finding, Geometry, Layer, Target
+from xai_core.model import Finding, Geometry, Layer
 from xai_core.region import Region
+from xai_core.target import ClassTarget
 
 if TYPE_CHECKING:
     from loaders.catalogue import Pretrained
@@ -142,7 +143,7 @@ class Ask:
     method: str
     engine: str
     values: Mapping[str, Any]
-    target: Target
+    target: ClassTarget
 
 
 @dataclasses.dataclass(frozen=True)

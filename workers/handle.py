@@ -20,7 +20,7 @@ from workers.process import Stopped, Worker
 from workers.tasks import hash_of
 from xai_core.errors import JobError, LoadError, ParamError
 from xai_core.explainer import explainers, make
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 Arrays = Mapping[str, NDArray[Any]]
 Pixels = NDArray[np.uint8]
@@ -112,7 +112,7 @@ class ModelHandle:
         method: str,
         values: Mapping[str, Any] | None = None,
         engine: str = "",
-        target: Target,
+        target: ClassTarget,
     ) -> Job:
         """Explain a photo, uint8 `[H, W, 3]`; the result is an Explanation."""
         pixels = _check_photo(pixels)

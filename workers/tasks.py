@@ -20,7 +20,8 @@ from xai_core.errors import UnsupportedModel
 from xai_core.explainer import Progress, explainers, make, silent
 from xai_core.explainers.grad_cam import default_layer
 from xai_core.explanation import Explanation
-from xai_core.model import Finding, Geometry, HasLayers, ShowsLayers, Target
+from xai_core.model import Finding, Geometry, HasLayers, ShowsLayers
+from xai_core.target import ClassTarget
 
 if TYPE_CHECKING:
     from loaders.preprocessing import Options
@@ -139,7 +140,7 @@ def explain(
     method: str,
     values: Mapping[str, Any],
     engine: str,
-    target: Target,
+    target: ClassTarget,
     progress: Progress = silent,
     model_hash: str = "",
     image_hash: str = "",
@@ -228,7 +229,7 @@ def _explain(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -> 
         method=given["method"],
         values=given["values"],
         engine=given["engine"],
-        target=Target(**given["target"]),
+        target=ClassTarget(**given["target"]),
         progress=progress,
         model_hash=bench.hash,
         image_hash=given["image_hash"],

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from xai_core import params
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.explanation import Explanation
-from xai_core.model import Differentiates, HasLayers, HasNative, MasksFast, Predicts, Target
+from xai_core.model import Differentiates, HasLayers, HasNative, MasksFast, Predicts
+from xai_core.target import ClassTarget, Target
 
 Array = NDArray[np.float32]
 
@@ -135,12 +136,7 @@ class Explainer:
                 f"{self.title} explains a view of {model.input_size[0]} x {model.input_size[1]} "
                 f"pixels and 3 channels, got an array {list(image.shape)}"
             )
-        for index in (target.index, target.against):
-            if index is not None and not 0 <= index < len(model.labels):
-                raise ParamError(
-                    f"Target must be from 0 to {len(model.labels) - 1}, the classes of this "
-                    f"model, got {index}"
-                )
+        target.check(model)
         start = time.perf_counter()
         raw = engine.run(self, model, np.asarray(image, np.float32), target, progress)
         seconds = time.perf_counter() - start
@@ -153,7 +149,7 @@ class Explainer:
         return Explanation(
             attribution=raw.attribution,
             signed=self.signed if raw.signed is None else raw.signed,
-            target=target,
+            target=cast(ClassTarget, target),
             method=self.name,
             engine=self.engine,
             parameters=values,

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.errors import UnsupportedModel
-from xai_core.model import Geometry, Target
+from xai_core.model import Geometry
+from xai_core.target import ClassTarget
 
 Array = NDArray[np.float32]
 
@@ -27,7 +28,7 @@ class Explanation:
 
     attribution: Array
     signed: bool
-    target: Target
+    target: ClassTarget
     method: str
     parameters: Mapping[str, Any]
     engine: str
@@ -89,7 +90,7 @@ class Explanation:
         return cls(
             attribution=others.pop("attribution"),
             arrays=others,
-            target=Target(**rest.pop("target")),
+            target=ClassTarget(**rest.pop("target")),
             geometry=geometry,
             notes=tuple(rest.pop("notes")),
             **rest,

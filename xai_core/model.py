@@ -7,13 +7,16 @@ float32 `[N, h, w, 3]`, RGB in 0..1, whatever the network itself eats.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.changes import Change
 from xai_core.perturb import MaskSource
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 HeadKind = Literal["logits", "softmax", "log-softmax", "sigmoid"]
@@ -56,24 +59,6 @@ class Head:
             exp = np.exp(shifted)
             return np.asarray(exp / exp.sum(axis=-1, keepdims=True), np.float32)
         return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """The number that is explained: a class's score, or its lead over another class.
-
-    `of` is `logit` (before softmax or sigmoid) or `probability`.
-    """
-
-    index: int
-    against: int | None = None
-    of: Literal["logit", "probability"] = "logit"
-
-    def score(self, logits: Array, head: Head) -> Array:
-        """Return float32 `[N]` from logits `[N, classes]`."""
-        values = head.probabilities(logits) if self.of == "probability" else logits
-        score = values[:, self.index]
-        return score if self.against is None else score - values[:, self.against]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,13 +133,17 @@ class HasLayers(ShowsLayers, Protocol):
 
 
 @runtime_checkable
-class RunsFrom(Predicts, Protocol):
-    """Runs the rest of the network from a layer's activations."""
+class RunsFrom(HasLayers, Protocol):
+    """Runs the rest of the network from a layer's activations.
 
-    def run_from(self, layer: str, activations: Array) -> Array:
+    `image` float32 `[h, w, 3]` is the view that everything else comes from which reaches the scores
+    past the layer (another branch, a shortcut round it).
+    """
+
+    def run_from(self, layer: str, activations: Array, image: Array) -> Array:
         """Return logits `[N, classes]` from `[N, map h, map w, channels]`."""
 
-    def vjp_from(self, layer: str, activations: Array, cotangent: Array) -> Array:
+    def vjp_from(self, layer: str, activations: Array, image: Array, cotangent: Array) -> Array:
         """Pull logit cotangents `[N, classes]` back to the layer's activations."""
 
     def vjp_to(self, layer: str, images: Array, cotangent: Array) -> Array:
@@ -163,10 +152,51 @@ class RunsFrom(Predicts, Protocol):
 
 @runtime_checkable
 class Rewrites(Predicts, Protocol):
-    """Makes changed copies of itself."""
+    """Makes changed copies of itself; the model itself stays as it is."""
 
-    def rewritten(self, change: str, **settings: Any) -> Predicts:
-        """Return a copy with other ReLU rules, randomised layers, or other exposed insides."""
+    def weighted(self) -> tuple[str, ...]:
+        """List the layers that have weights, from the input to the output."""
+
+    def output_weights(self) -> tuple[Array, Array]:
+        """Return the last dense layer's weights `[classes, features]` and bias `[classes]`.
+
+        Raises UnsupportedModel where the scores do not come straight out of one.
+        """
+
+    def rewritten(self, change: Change) -> Predicts:
+        """Return a copy with the change made, which serves all that the model itself does.
+
+        Raises UnsupportedModel, with the reason, where the network does not bear it.
+        """
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Detections:
+    """What a detector found on one view.
+
+    `boxes` float32 `[n, 4]` are (top, left, bottom, right) in the view's pixels, `labels` int32
+    `[n]` the classes and `scores` float32 `[n]` in 0..1, the highest first.
+    """
+
+    boxes: Array
+    labels: NDArray[np.int32]
+    scores: Array
+
+
+@runtime_checkable
+class Detects(Protocol):
+    """Finds objects. A detector has this one in the place of `Predicts`.
+
+    `masked_scores` and `gradients` of a detector take targets that read objects.
+    """
+
+    name: str
+    framework: str
+    labels: tuple[str, ...]
+    input_size: tuple[int, int]
+
+    def detect(self, images: Array) -> tuple[Detections, ...]:
+        """Return what is found on each view `[N, h, w, 3]`."""
 
 
 @runtime_checkable
@@ -203,3 +233,44 @@ class Geometry:
         """The part of the upload that the view shows: its (top, left, bottom, right)."""
         (height, width), (top, left, bottom, right) = self.photo, self.box
         return max(top, 0.0), max(left, 0.0), min(bottom, height), min(right, width)
+
+
+GIVEN: dict[type, str] = {
+    Predicts: "class scores",
+    MasksFast: "scores for masked photos",
+    Differentiates: "gradients",
+    ShowsLayers: "a layer whose output is a map",
+    HasLayers: "a layer whose output is a map, and its gradients",
+    RunsFrom: "to be run on from a layer",
+    Rewrites: "a changed copy of itself",
+    HasNative: "the framework's own model",
+    Detects: "objects in boxes",
+}
+"""What each capability gives, in words."""
+
+
+def given(need: type) -> str:
+    """Return what a capability gives, in words; its name in words where it is not one of ours."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", need.__name__).lower()
+    return GIVEN.get(need, words)
+
+
+def lacks(model: Any, need: type) -> str | None:
+    """Say why a model does not give what a capability is, or None where it does.
+
+    A model knows it of itself (its method `lacks`): one object may have layers, and another of the
+    same class none. For others its methods are looked for.
+    """
+    own = getattr(model, "lacks", None)
+    if own is not None:
+        return cast("str | None", own(need))
+    return missing(model, need)
+
+
+def missing(model: Any, need: type) -> str | None:
+    """Say that a model has not the methods of a capability, or None where it has."""
+    try:
+        held = isinstance(model, need)
+    except TypeError:  # a protocol that cannot be checked, of somebody else's
+        held = False
+    return None if held else f"This needs {given(need)}, which the model does not give."

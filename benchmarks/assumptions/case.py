@@ -133,12 +133,12 @@ def _wrong(model: Any, truth: Truth) -> str:
 
 def _unlike(model: Any, truth: Truth) -> str:
     from xai_core.explainer import make
-    from xai_core.model import Target
+    from xai_core.target import ClassTarget
 
     method = make("grad-cam", {"layer": truth.layer}, size=model.input_size)
     seen = model.preprocessing.view(PHOTO)[0]
     best = int(model.logits(seen[None])[0].argmax())
-    found = method.explain(model, seen, Target(best)).attribution
+    found = method.explain(model, seen, ClassTarget(best)).attribution
     grown = Image.fromarray(np.asarray(truth.cam, np.float32)).resize(
         found.shape[::-1], Image.Resampling.BILINEAR
     )

@@ -16,7 +16,7 @@ from loaders.preprocessing import Preprocessing
 from workers.client import Wall
 from workers.handle import ModelHandle
 from xai_core.errors import LoadError, UnsupportedModel
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 OPERATIONS = "benchmarks.formats.operations"
 """What the wall of these measurements is opened with."""
@@ -84,7 +84,7 @@ def _answers(handle: ModelHandle, case: Case) -> tuple[Truth, Any]:
 def _check_map(handle: ModelHandle, case: Case) -> None:
     """Raise WrongAnswer unless Grad-CAM, on the layer it takes by itself, shows something."""
     job = handle.explain(
-        case.photo, method="grad-cam", values={"relu": False}, target=Target(1, against=0)
+        case.photo, method="grad-cam", values={"relu": False}, target=ClassTarget(1, against=0)
     )
     shown = job.result().attribution
     if not np.isfinite(shown).all() or np.ptp(shown) == 0:

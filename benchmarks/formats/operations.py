@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from xai_core.model import Differentiates, ShowsLayers, Target
+from xai_core.model import Differentiates, ShowsLayers
+from xai_core.target import ClassTarget
 
 
 def gradient(bench: Any, given: Any, arrays: Any, progress: Any) -> Any:
     """Return the gradient of class 1's logit less class 0's; none where a model gives none."""
     if not isinstance(bench.model, Differentiates):
         return {}, {}
-    target = Target(1, against=0)
+    target = ClassTarget(1, against=0)
     return {}, {"gradient": bench.model.gradients(arrays["views"], target)}
 
 

@@ -26,8 +26,9 @@ from loaders.preprocessing import Options, Preprocessing
 from loaders.resolve import resolve
 from xai_core import perturb
 from xai_core.errors import ParamError
-from xai_core.model import Finding, HeadKind, Layer, Target
+from xai_core.model import Finding, HeadKind, Layer
 from xai_core.perturb import MaskSource
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 BATCH = 16
@@ -244,11 +245,7 @@ class KerasModel:
         return tf.linalg.matvec(logits, weights)
 
     def _weights(self, target: Target) -> Any:
-        weights = np.zeros(len(self.labels), np.float32)
-        weights[target.index] += 1
-        if target.against is not None:
-            weights[target.against] -= 1
-        return tf.constant(weights)
+        return tf.constant(target.weights(len(self.labels)))
 
     def _run(self, images: Array) -> Array:
         logits = self._compile("logits", self._network.forward)(tensor(images))

@@ -13,8 +13,9 @@ from loaders.onnx.session import BATCH, Network
 from loaders.preprocessing import Preprocessing
 from xai_core import perturb
 from xai_core.errors import ParamError
-from xai_core.model import Finding, Head, HeadKind, Layer, Target
+from xai_core.model import Finding, Head, HeadKind, Layer
 from xai_core.perturb import MaskSource
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 Reader = Callable[[str], Network]

@@ -18,8 +18,9 @@ from loaders.torch.watch import Watch, step_of
 from loaders.torch.wrapped import Reading, Wrapped, plain
 from xai_core import perturb
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
-from xai_core.model import Finding, Head, Layer, Target
+from xai_core.model import Finding, Head, Layer
 from xai_core.perturb import MaskSource
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 BATCH = 8
@@ -172,8 +173,8 @@ class TorchModel:
     def _score(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
         if target.of == "probability":
             logits = logits.softmax(1) if self.head.exclusive else logits.sigmoid()
-        score = logits[:, target.index]
-        return score if target.against is None else score - logits[:, target.against]
+        read = list(target.classes())  # the others may overflow, and 0 times that is no number
+        return logits[:, read] @ torch.from_numpy(target.weights(logits.shape[1])[read])
 
     def _check(self, layer: str) -> None:
         if layer not in self._layouts:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from xai_core import perturb
-from xai_core.model import Array, Head, Target
+from xai_core.model import Array, Head
 from xai_core.perturb import MaskSource
+from xai_core.target import Target
 
 
 class LinearModel:

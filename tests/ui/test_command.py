@@ -12,7 +12,7 @@ from loaders.preprocessing import Options
 from ui import answer
 from xai_core.explainer import make
 from xai_core.explanation import Explanation
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("grad-cam", {}),
@@ -35,7 +35,7 @@ def test_the_command_repeats_the_values(method: str, changed: dict[str, Any]) ->
     made = Explanation(
         attribution=np.ones(size, np.float32),
         signed=False,
-        target=Target(1, of="probability"),
+        target=ClassTarget(1, of="probability"),
         method=method,
         parameters=values,
         engine="ours",

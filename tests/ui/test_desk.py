@@ -7,7 +7,7 @@ from PIL import Image
 from loaders.preprocessing import Options
 from tests.fakes.wall import Wall
 from ui.desk import Ask, Desk, changes
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def desk(wall, photo):
 
 
 def ask(**changes):
-    given = {"method": "occlusion", "engine": "ours", "values": {}, "target": Target(0)}
+    given = {"method": "occlusion", "engine": "ours", "values": {}, "target": ClassTarget(0)}
     return Ask(**(given | changes))
 
 
@@ -134,7 +134,7 @@ def test_what_differs_from_the_answer_is_said(desk):
     answer = desk.answer
     assert changes(answer, answer.ask) == []
     assert changes(answer, ask(values={"patch_height": 30})) == ["patch height 20 px"]
-    assert changes(answer, ask(values={"patch_height": 20}, target=Target(3))) == ["class 0"]
+    assert changes(answer, ask(values={"patch_height": 20}, target=ClassTarget(3))) == ["class 0"]
     assert changes(answer, ask(method="grad-cam")) == ["Occlusion"]
 
 

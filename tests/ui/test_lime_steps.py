@@ -10,12 +10,12 @@ from tests.fakes import tiny
 from ui import lime_steps
 from xai_core import render
 from xai_core.explainers.lime import SHOWN, Lime
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 
 def made():
     method = Lime(segmentation="grid", segments=12, samples=100)
-    return method.explain(tiny.torch_model(), tiny.view(3), Target(0))
+    return method.explain(tiny.torch_model(), tiny.view(3), ClassTarget(0))
 
 
 def page():

@@ -16,7 +16,7 @@ from tests.workers.conftest import new_wall, processes, wait_for
 from workers import handle, mother
 from workers.client import StillRunning
 from xai_core.errors import JobError, LoadError, ParamError
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 
 def started(job):
@@ -242,7 +242,7 @@ def test_bad_arguments_are_refused(open_model):
     model = open_model()
     with pytest.raises(ParamError, match="uint8"):
         model.predict(np.zeros((4, 4), np.uint8))
-    job = model.explain(np.zeros((4, 4, 3), np.uint8), method="magic", target=Target(0))
+    job = model.explain(np.zeros((4, 4, 3), np.uint8), method="magic", target=ClassTarget(0))
     with pytest.raises(ParamError, match="magic"):
         job.result(30)
 

@@ -19,7 +19,7 @@ from workers.client import Wall
 from workers.fetch import Cache
 from xai_core.errors import LoadError
 from xai_core.explainer import explainers
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 MODELS = ROOT / "assets" / "models" / "models.json"
 PHOTO = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
@@ -61,8 +61,8 @@ def test_a_built_in_model_is_explained_as_without_the_wall(wall, framework):
     assert said["view"].shape == (*card["input_size"], 3)
 
     index = int(said["probabilities"].argmax())
-    made = handle.explain(PHOTO, method="occlusion", target=Target(index)).result(120)
-    again = handle.explain(PHOTO, method="occlusion", target=Target(index)).result(120)
+    made = handle.explain(PHOTO, method="occlusion", target=ClassTarget(index)).result(120)
+    again = handle.explain(PHOTO, method="occlusion", target=ClassTarget(index)).result(120)
     np.testing.assert_array_equal(made.attribution, again.attribution)
     assert made.model_hash == card["hash"]
     assert made.geometry == said["geometry"]
@@ -74,7 +74,7 @@ def test_a_built_in_model_is_explained_as_without_the_wall(wall, framework):
 
         model, _ = tasks.load(entry.path, entry.options, name=name)
         direct = tasks.explain(
-            model, PHOTO, method="occlusion", values={}, engine="", target=Target(index)
+            model, PHOTO, method="occlusion", values={}, engine="", target=ClassTarget(index)
         )
         np.testing.assert_allclose(made.attribution, direct.attribution, atol=1e-4)
         assert direct.image_hash == made.image_hash

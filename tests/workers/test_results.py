@@ -9,7 +9,8 @@ from tests.workers.operations import CARD
 from workers import results
 from xai_core.errors import JobError
 from xai_core.explanation import Explanation
-from xai_core.model import Geometry, Target
+from xai_core.model import Geometry
+from xai_core.target import ClassTarget
 
 GEOMETRY = {"photo": [4, 6], "box": [0, 0, 4, 6], "view": [2, 3]}
 
@@ -97,7 +98,7 @@ def explained(**changed):
     made = Explanation(
         attribution=np.ones((2, 3), np.float32),
         signed=True,
-        target=Target(1),
+        target=ClassTarget(1),
         method="rise",
         parameters={"masks": 10},
         engine="ours",

@@ -11,8 +11,8 @@ import pytest
 from tests.fakes import tiny
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.explainer import Explainer, explainers, make
-from xai_core.model import Target
 from xai_core.params import Param
+from xai_core.target import ClassTarget
 
 METHODS = explainers()
 ENGINES = [(name, engine.name) for name, cls in METHODS.items() for engine in cls.engines]
@@ -112,7 +112,7 @@ def test_every_parameter_changes_the_map(
     models: list[Any], name: str, engine: str, field: str
 ) -> None:
     model = serving(models, name, engine)
-    target, view = Target(1), tiny.view(4)
+    target, view = ClassTarget(1), tiny.view(4)
     first = make(name, {}, engine=engine, size=model.input_size)
     param = first.declared()[field]
     values = {key: getattr(first, key) for key in first.declared()}
@@ -133,7 +133,7 @@ def test_explanation_is_whole(models: list[Any], name: str, engine: str) -> None
     method = make(name, {}, engine=engine, size=model.input_size)
     view = tiny.view(1)
     seen = view.copy()
-    result = method.explain(model, view, Target(2))
+    result = method.explain(model, view, ClassTarget(2))
     assert result.attribution.dtype == np.float32
     assert result.attribution.shape == model.input_size
     assert np.isfinite(result.attribution).all()
@@ -143,7 +143,9 @@ def test_explanation_is_whole(models: list[Any], name: str, engine: str) -> None
     np.testing.assert_array_equal(view, seen)
     with pytest.raises(ValueError, match="read-only"):
         result.attribution[0, 0] = 1
-    again = make(name, {}, engine=engine, size=model.input_size).explain(model, view, Target(2))
+    again = make(name, {}, engine=engine, size=model.input_size).explain(
+        model, view, ClassTarget(2)
+    )
     np.testing.assert_array_equal(result.attribution, again.attribution)
 
 
@@ -151,7 +153,7 @@ def test_explanation_is_whole(models: list[Any], name: str, engine: str) -> None
 def test_passes_are_counted(models: list[Any], name: str) -> None:
     model = serving(models[:1], name, "ours")
     method = make(name, {}, size=model.input_size)
-    method.explain(model, tiny.view(), Target(0))  # what a method finds out once is not counted
+    method.explain(model, tiny.view(), ClassTarget(0))  # what is found out once is not counted
     passes = 0
 
     def count(module: Any, args: Any) -> None:
@@ -164,7 +166,7 @@ def test_passes_are_counted(models: list[Any], name: str) -> None:
         result = method.explain(
             model,
             tiny.view(),
-            Target(0),
+            ClassTarget(0),
             progress=lambda done, total, partial=None: steps.append((done, total)),
         )
     finally:
@@ -179,9 +181,9 @@ def test_targets_and_views_are_checked(models: list[Any], name: str) -> None:
     model = serving(models[:1], name, "ours")
     method = make(name, {}, size=model.input_size)
     with pytest.raises(ParamError, match=r"Target must be from 0 to 2, .*got 3"):
-        method.explain(model, tiny.view(), Target(3))
+        method.explain(model, tiny.view(), ClassTarget(3))
     with pytest.raises(ParamError, match="got an array"):
-        method.explain(model, tiny.view()[:-1], Target(0))
+        method.explain(model, tiny.view()[:-1], ClassTarget(0))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -190,7 +192,7 @@ def test_against_and_probability_are_other_questions(models: list[Any], name: st
     method = make(name, {}, size=model.input_size)
     maps = [
         method.explain(model, tiny.view(), target).attribution
-        for target in (Target(0), Target(0, against=1), Target(0, of="probability"))
+        for target in (ClassTarget(0), ClassTarget(0, against=1), ClassTarget(0, of="probability"))
     ]
     assert not np.allclose(maps[0], maps[1])
     assert not np.allclose(maps[0], maps[2])
@@ -206,7 +208,7 @@ def test_engines_of_the_other_framework_say_why_not(
             assert reason.endswith(".")
             with pytest.raises(UnsupportedModel, match=reason[:20]):
                 make(name, {}, engine=engine, size=model.input_size).explain(
-                    model, tiny.view(), Target(0)
+                    model, tiny.view(), ClassTarget(0)
                 )
 
 

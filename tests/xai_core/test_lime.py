@@ -16,7 +16,7 @@ from tests.fakes import tiny
 from tests.fakes.linear import LinearModel
 from xai_core.explainers.lime import SHOWN, Lime, draw, kernel
 from xai_core.local_line import LocalLine
-from xai_core.model import Target
+from xai_core.target import ClassTarget, Target
 
 # blocks of colour, for the algorithms to find: on noise they find little
 VIEW = (
@@ -65,7 +65,7 @@ def by_the_library(model: Any, view: Any, target: Target, **values: Any) -> Any:
 @pytest.mark.parametrize("of", ["logit", "probability"])
 @pytest.mark.parametrize("features", [0, 4, 9])
 def test_is_the_librarys_own_run_at_the_same_seed(model: Any, of: Any, features: int) -> None:
-    target = Target(1, of=of)
+    target = ClassTarget(1, of=of)
     slic = SegmentationAlgorithm("slic", n_segments=20, start_label=0)
     values = {"samples": 150, "features": features, "seed": 11, "kernel_width": 0.3}
     made, weights = by_the_library(model, VIEW, target, segmentation_fn=slic, **values)
@@ -82,7 +82,7 @@ def test_is_the_librarys_own_run_at_the_same_seed(model: Any, of: Any, features:
 def test_is_the_library_as_it_comes(shapes: Any) -> None:
     """With 0 segments all is the library's own: its quickshift, its hiding, its kernel."""
     view = scene(np.random.default_rng(5), 128, ["star"])[0].astype(np.float32) / 255
-    target = Target(5, of="probability")
+    target = ClassTarget(5, of="probability")
     made, weights = by_the_library(shapes, view, target, samples=60, seed=3)
     ours = Lime(segments=0, samples=60, seed=3).explain(shapes, view, target)
     assert made.segments.max() > 5
@@ -104,7 +104,7 @@ def test_is_the_library_as_it_comes(shapes: Any) -> None:
     ],
 )
 def test_engines_agree(model: Any, values: dict[str, Any]) -> None:
-    target = Target(2, against=0)
+    target = ClassTarget(2, against=0)
     ours, library = (
         Lime(**FEW | values, engine=engine).explain(model, VIEW, target)
         for engine in ("ours", "lime")
@@ -123,7 +123,7 @@ def test_a_linear_model_gets_what_each_superpixel_holds() -> None:
     weights[:, :, :12] = 0  # the left half is ignored
     image = np.random.default_rng(1).random((20, 24, 3), np.float32)
     method = Lime(segmentation="grid", segments=24, samples=4000, hide="black", kernel_width=5.0)
-    made = method.explain(LinearModel(weights), image, Target(1))
+    made = method.explain(LinearModel(weights), image, ClassTarget(1))
     labels = made.arrays["segments"]
     held = np.bincount(labels.ravel(), (weights[1] * image).sum(-1).ravel())
     np.testing.assert_allclose(made.arrays["weights"], held, atol=0.005 * np.abs(held).max())
@@ -182,7 +182,7 @@ def test_the_kernel_is_one_on_the_photo_and_falls_with_what_is_hidden() -> None:
 
 
 def test_what_goes_along_shows_the_four_steps() -> None:
-    made = Lime(**FEW).explain(tiny.torch_model(), VIEW, Target(0))
+    made = Lime(**FEW).explain(tiny.torch_model(), VIEW, ClassTarget(0))
     labels, masks = made.arrays["segments"], made.arrays["masks"]
     assert labels.dtype == np.int32
     np.testing.assert_array_equal(np.unique(labels), np.arange(labels.max() + 1))
@@ -204,7 +204,7 @@ def test_partial_maps_grow_into_the_result() -> None:
         if partial is not None:
             partials.append(partial.copy())
 
-    made = Lime(**FEW).explain(tiny.torch_model(), VIEW, Target(0), progress=keep)
+    made = Lime(**FEW).explain(tiny.torch_model(), VIEW, ClassTarget(0), progress=keep)
     assert 5 < len(partials) <= 41
     away = [float(np.abs(partial - made.attribution).mean()) for partial in partials]
     assert away[-1] == 0
@@ -213,7 +213,8 @@ def test_partial_maps_grow_into_the_result() -> None:
 
 def test_a_seed_repeats_and_another_is_another() -> None:
     first, again, other = (
-        Lime(**FEW, seed=seed).explain(tiny.torch_model(), VIEW, Target(0)) for seed in (1, 1, 2)
+        Lime(**FEW, seed=seed).explain(tiny.torch_model(), VIEW, ClassTarget(0))
+        for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first.arrays["weights"], again.arrays["weights"])
     assert first.seed == 1
@@ -231,7 +232,7 @@ def test_tiny_and_plain_photos_end_in_a_map_and_true_notes(
     model = LinearModel(rng.normal(size=(2, *size, 3)).astype(np.float32))
     values = Lime.suggest(size) | {"segmentation": segmentation}
     for extra in ({}, {"segments": 0}):
-        made = Lime(**values | extra).explain(model, image, Target(1))
+        made = Lime(**values | extra).explain(model, image, ClassTarget(1))
         notes = " ".join(made.notes)
         count = made.arrays["segments"].max() + 1
         assert ("it is one superpixel" in notes) == (count == 1)
@@ -251,11 +252,11 @@ def test_a_poor_line_and_a_narrow_kernel_are_said() -> None:
     model = Jumps(np.zeros((2, 16, 16, 3), np.float32))
     image = np.ones((16, 16, 3), np.float32)
     values = {"segmentation": "grid", "segments": 16, "hide": "black"}
-    made = Lime(**values, samples=400).explain(model, image, Target(0))
+    made = Lime(**values, samples=400).explain(model, image, ClassTarget(0))
     assert made.scalars["r2"] < 0.3
     share = f"{made.scalars['r2'] * 100:.0f}\u00a0%"
     assert f"The straight line explains only {share} of what the model did" in made.notes[0]
-    narrow = Lime(**values, samples=400, kernel_width=0.05).explain(model, image, Target(0))
+    narrow = Lime(**values, samples=400, kernel_width=0.05).explain(model, image, ClassTarget(0))
     assert narrow.scalars["samples_worth"] < 32
     assert f"worth about {narrow.scalars['samples_worth']:.0f} of full weight" in narrow.notes[-1]
 

@@ -7,7 +7,7 @@ from tests.fakes import tiny
 from tests.fakes.linear import LinearModel
 from xai_core.errors import ParamError
 from xai_core.explainers.occlusion import Occlusion
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 
 def method(patch: tuple[int, int], stride: tuple[int, int], **values: object) -> Occlusion:
@@ -24,7 +24,7 @@ def method(patch: tuple[int, int], stride: tuple[int, int], **values: object) ->
 def test_a_uniform_model_gets_a_flat_map(stride: tuple[int, int]) -> None:
     model = LinearModel(np.full((2, 40, 46, 3), 0.01, np.float32))
     image = np.full((40, 46, 3), 0.8, np.float32)
-    result = method((12, 12), stride).explain(model, image, Target(0))
+    result = method((12, 12), stride).explain(model, image, ClassTarget(0))
     expected = 12 * 12 * 3 * 0.01 * (0.8 - 0.5)
     np.testing.assert_allclose(result.attribution, expected, rtol=1e-3)
 
@@ -32,13 +32,13 @@ def test_a_uniform_model_gets_a_flat_map(stride: tuple[int, int]) -> None:
 def test_one_pixel_patches_give_the_linear_model_back() -> None:
     weights = np.random.default_rng(0).normal(size=(2, 10, 12, 3)).astype(np.float32)
     image = np.random.default_rng(1).random((10, 12, 3), np.float32)
-    result = method((1, 1), (1, 1), value=0.25).explain(LinearModel(weights), image, Target(1))
+    result = method((1, 1), (1, 1), value=0.25).explain(LinearModel(weights), image, ClassTarget(1))
     np.testing.assert_allclose(result.attribution, (weights[1] * (image - 0.25)).sum(-1), atol=1e-4)
 
 
 def test_is_the_slow_transcription() -> None:
     model, view = tiny.torch_model(), tiny.view(2)
-    result = method((7, 5), (3, 4)).explain(model, view, Target(0, against=2))
+    result = method((7, 5), (3, 4)).explain(model, view, ClassTarget(0, against=2))
     total, count = np.zeros(tiny.SIZE), np.zeros(tiny.SIZE)
 
     def lead(image: np.ndarray) -> float:
@@ -58,7 +58,7 @@ def test_patches_that_do_not_fit_are_refused() -> None:
     model = LinearModel(np.ones((2, 16, 20, 3), np.float32))
     view = np.zeros((16, 20, 3), np.float32)
     with pytest.raises(ParamError, match=r"patch_height must be from 1 to 16 px, .*got 17"):
-        method((17, 4), (4, 4)).explain(model, view, Target(0))
+        method((17, 4), (4, 4)).explain(model, view, ClassTarget(0))
     with pytest.raises(ParamError, match=r"stride_width must be at most patch_width \(4 px\)"):
         method((4, 4), (4, 5))
 
@@ -71,7 +71,7 @@ def test_partial_maps_grow_into_the_result() -> None:
         if partial is not None:
             partials.append(partial.copy())
 
-    result = method((6, 6), (3, 3)).explain(model, view, Target(0), progress=keep)
+    result = method((6, 6), (3, 3)).explain(model, view, ClassTarget(0), progress=keep)
     assert len(partials) > 2
     assert np.count_nonzero(partials[0]) < np.count_nonzero(partials[-1])
     np.testing.assert_array_equal(partials[-1], result.attribution)

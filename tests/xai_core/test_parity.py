@@ -10,7 +10,7 @@ from loaders import catalogue
 from loaders.images import decode
 from loaders.load import load
 from xai_core.explainer import make
-from xai_core.model import Target
+from xai_core.target import ClassTarget, Target
 
 PHOTOS = [sample.path for sample in catalogue.photos()[:5]]
 PATCHES = {"patch_height": 32, "patch_width": 24, "stride_height": 24, "stride_width": 16}
@@ -30,7 +30,7 @@ def questions(twins: tuple[Any, Any]) -> list[tuple[Any, Target]]:
     for path in PHOTOS:
         view, _ = twins[0].preprocessing.view(decode(path.read_bytes()).pixels)
         order = np.argsort(-twins[0].logits(view[None])[0])
-        asked += [(view, Target(int(order[place]))) for place in (0, 1, -1)]
+        asked += [(view, ClassTarget(int(order[place]))) for place in (0, 1, -1)]
     assert len(asked) == 15
     return asked
 

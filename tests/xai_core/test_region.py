@@ -5,8 +5,9 @@ from tests.xai_core.test_report import explained, numbers
 from xai_core import region
 from xai_core.errors import ParamError
 from xai_core.explanation import Explanation
-from xai_core.model import Geometry, Target
+from xai_core.model import Geometry
 from xai_core.region import Region
+from xai_core.target import ClassTarget
 
 RNG = np.random.default_rng(4)
 ASKED = "\u201cstar\u201d"
@@ -132,7 +133,7 @@ def test_a_map_of_parts_is_measured_by_their_weights():
     weights = np.array([0.5, 0.5])
     made = Explanation(
         attribution=weights[labels].astype(np.float32),
-        signed=True, target=Target(0), method="lime", parameters={}, engine="ours",
+        signed=True, target=ClassTarget(0), method="lime", parameters={}, engine="ours",
         arrays={"segments": labels, "weights": weights},
     )  # fmt: skip
     assert region.facts(made, Region(0, 0, 1, 1))["evidence"] == pytest.approx(0.5)

@@ -7,7 +7,8 @@ from PIL import Image
 from xai_core import colormaps, render
 from xai_core.errors import ParamError
 from xai_core.explanation import Explanation
-from xai_core.model import Geometry, Target
+from xai_core.model import Geometry
+from xai_core.target import ClassTarget
 
 RNG = np.random.default_rng(5)
 CROP = Geometry(photo=(30, 40), box=(3.5, 8.25, 27.5, 32.25), view=(12, 12))
@@ -15,7 +16,7 @@ CROP = Geometry(photo=(30, 40), box=(3.5, 8.25, 27.5, 32.25), view=(12, 12))
 
 def explained(values, *, signed=False, geometry=None):
     return Explanation(
-        attribution=values, signed=signed, target=Target(0), method="m", parameters={},
+        attribution=values, signed=signed, target=ClassTarget(0), method="m", parameters={},
         engine="ours", geometry=geometry,
     )  # fmt: skip
 

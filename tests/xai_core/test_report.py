@@ -7,7 +7,8 @@ import pytest
 from xai_core import report
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
-from xai_core.model import Finding, Geometry, Layer, Target
+from xai_core.model import Finding, Geometry, Layer
+from xai_core.target import ClassTarget
 
 RNG = np.random.default_rng(9)
 LABELS = ["heart", "star", "ring"]
@@ -18,7 +19,7 @@ def explained(values, *, target=None, signed=False, geometry=None, parameters=No
     return Explanation(
         attribution=np.asarray(values, np.float32),
         signed=signed,
-        target=target or Target(1),
+        target=target or ClassTarget(1),
         method="grad-cam",
         parameters=parameters or {},
         engine="ours",
@@ -102,7 +103,7 @@ def test_a_crop_says_what_the_model_never_saw():
     assert any("never saw 50\u00a0% of this photo" in s for s in report.doubts(made, SURE, LABELS))
 
 
-@pytest.mark.parametrize("target", [Target(1), Target(0), Target(2, against=1)])
+@pytest.mark.parametrize("target", [ClassTarget(1), ClassTarget(0), ClassTarget(2, against=1)])
 @pytest.mark.parametrize("seed", range(4))
 def test_every_number_in_the_sentences_can_be_recomputed(target, seed):
     values = np.random.default_rng(seed).normal(size=(16, 16)) + 0.5
@@ -133,7 +134,7 @@ def test_doubts_are_only_the_true_ones():
     sharp = np.zeros((64, 64))
     sharp[:8, :8] = 1
     assert report.doubts(explained(sharp), SURE, LABELS) == []
-    unlikely = report.doubts(explained(sharp, target=Target(2)), SURE, LABELS)
+    unlikely = report.doubts(explained(sharp, target=ClassTarget(2)), SURE, LABELS)
     assert len(unlikely) == 1
     assert "only 2\u00a0%" in unlikely[0]
     unsure = report.doubts(explained(sharp), np.array([0.3, 0.4, 0.3]), LABELS)
@@ -183,7 +184,8 @@ def of_parts(weights, *, of="logit", against=None, r2=0.9, **arrays):
     arrays = {"segments": labels.astype(np.int32), "weights": weights} | arrays
     return Explanation(
         attribution=weights[labels % len(weights)], signed=True, method="lime", engine="ours",
-        target=Target(1, against=against, of=of), parameters={}, scalars={"r2": r2}, arrays=arrays,
+        target=ClassTarget(1, against=against, of=of), parameters={}, scalars={"r2": r2},
+        arrays=arrays,
     )  # fmt: skip
 
 
@@ -263,7 +265,7 @@ def test_parts_that_do_not_fit_are_no_parts(arrays):
 def command(labels=LABELS, **changes):
     made = explained(
         np.ones((2, 2)),
-        target=changes.pop("target", Target(1)),
+        target=changes.pop("target", ClassTarget(1)),
         parameters={"layer": "features.3", "relu": False, "value": 0.25, "patch": 8},
     )
     text = report.command(
@@ -291,7 +293,7 @@ def test_a_doubled_or_odd_class_name_goes_by_its_number():
     assert command(["0", "-rf /"])[8] == "1"
     assert command(["0", "7"])[8] == "1"
     assert command(["a", "$(reboot)"])[8] == "$(reboot)"
-    assert command(target=Target(1, against=2))[9:11] == ["--against", "ring"]
+    assert command(target=ClassTarget(1, against=2))[9:11] == ["--against", "ring"]
 
 
 @pytest.mark.parametrize("cls", explainers().values())
@@ -309,7 +311,7 @@ def test_the_command_line_reads_the_command_as_it_was_meant(cls):
         else:
             other[name] = "features.1/conv"
     made = Explanation(
-        attribution=np.ones((2, 2)), signed=True, target=Target(1, against=2), method=cls.name,
+        attribution=np.ones((2, 2)), signed=True, target=ClassTarget(1, against=2), method=cls.name,
         engine=cls.engines[-1].name, parameters=other,
     )  # fmt: skip
     text = report.command(

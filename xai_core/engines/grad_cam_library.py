@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xai_core.model import Target
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 
@@ -26,11 +26,12 @@ def grad_cam(model: Any, image: Array, target: Target, layer: str) -> Array:
     import torch
     from pytorch_grad_cam import GradCAM
 
+    weights = torch.from_numpy(target.weights(len(model.labels)))
+
     def score(output: torch.Tensor) -> torch.Tensor:
         if target.of == "probability":
             output = output.softmax(-1) if model.head.exclusive else output.sigmoid()
-        lead = output[target.index]
-        return lead if target.against is None else lead - output[target.against]
+        return output @ weights
 
     module = model.native()
     view = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]

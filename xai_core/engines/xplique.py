@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xai_core.model import Target
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 _BATCH = 16
@@ -102,11 +102,7 @@ def _native(model: Any) -> Iterator[Any]:
 
 def _one_hot(model: Any, target: Target) -> Array:
     """Return float32 `[1, classes]`: 1 for the class, -1 for the one it is set against."""
-    weights = np.zeros((1, len(model.labels)), np.float32)
-    weights[0, target.index] = 1
-    if target.against is not None:
-        weights[0, target.against] -= 1
-    return weights
+    return target.weights(len(model.labels))[None]
 
 
 def _operator(model: Any, target: Target) -> Callable[..., Any] | None:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from xai_core.engines import grad_cam_library, xplique
 from xai_core.errors import UnsupportedModel
 from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
-from xai_core.model import HasLayers, Layer, Predicts, Target
+from xai_core.model import HasLayers, Layer, Predicts
 from xai_core.params import choice, layer, switch
 from xai_core.perturb import resize
+from xai_core.target import ClassTarget, Target
 
 Array = NDArray[np.float32]
 SMOOTH = ("linear", "cubic", "nearest")
@@ -59,7 +60,7 @@ def _find_default(model: HasLayers) -> str:
     candidates = useful or pool
     # not a flat view: on one, a symmetric network may give exact zeros
     view = np.random.default_rng(0).random((1, *model.input_size, 3), np.float32)
-    target = Target(int(model.logits(view)[0].argmax()))
+    target = ClassTarget(int(model.logits(view)[0].argmax()))
     for row in candidates[::-1][:_TRIES]:
         _, gradients = model.activation_gradients(view, row.name, target)
         if np.any(gradients):

@@ -14,10 +14,11 @@ from xai_core import superpixels
 from xai_core.engines import lime_library
 from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
 from xai_core.local_line import Line, LocalLine
-from xai_core.model import MasksFast, Target
+from xai_core.model import MasksFast
 from xai_core.params import choice, number
 from xai_core.perturb import Segments, baseline
 from xai_core.report import percent
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 Bits = NDArray[np.bool_]

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from xai_core.engines import xplique
 from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
-from xai_core.model import MasksFast, Target
+from xai_core.model import MasksFast
 from xai_core.params import choice, number
 from xai_core.perturb import Patches, baseline
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 

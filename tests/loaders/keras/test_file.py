@@ -22,7 +22,7 @@ from loaders.keras import read as reading
 from loaders.load import load
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 LIBRARIES = {"keras": keras, "tf_keras": tf_keras}
 
@@ -94,7 +94,7 @@ def test_a_grey_network_of_2017(shared):
     assert (last.name, last.map_size, last.channels) == ("conv2d_7", (4, 4), 7)
     view = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
     logits = model.logits(view)
-    maps, gradients = model.activation_gradients(view, "conv2d_7", Target(3))
+    maps, gradients = model.activation_gradients(view, "conv2d_7", ClassTarget(3))
     # the logits are the means of conv2d_7's maps, one for each class
     np.testing.assert_allclose(maps.mean((1, 2)), logits, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(gradients[..., 3], 1 / 16, rtol=1e-5)

@@ -8,7 +8,8 @@ import tf_keras
 from loaders.keras.model import KerasModel
 from loaders.preprocessing import LUMINANCE, Options
 from xai_core.errors import ParamError, UnsupportedModel
-from xai_core.model import HasLayers, Target
+from xai_core.model import HasLayers
+from xai_core.target import ClassTarget
 
 LIBRARIES = {"keras": keras, "tf_keras": tf_keras}
 both = pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
@@ -55,7 +56,7 @@ def test_a_dense_network_is_filled_with_the_photo(library, shape, size, channels
         assert [each.level for each in about(model, name)] == ["warning"] * (said == name)
     assert isinstance(model, HasLayers)
     assert model.layers() == ()
-    gradient = model.gradients(photos, Target(0))
+    gradient = model.gradients(photos, ClassTarget(0))
     weights = np.asarray(model._network.model.layers[-1].kernel)[:, 0]
     by_pixel = weights.reshape(*size, channels)
     if channels == 1:

@@ -21,9 +21,9 @@ from xai_core.model import (
     HasNative,
     MasksFast,
     Predicts,
-    Target,
 )
 from xai_core.perturb import Dense, Patches
+from xai_core.target import ClassTarget
 
 LIBRARIES = {"keras": keras, "tf_keras": tf_keras}
 SIZE = (16, 16)
@@ -229,7 +229,7 @@ def test_subclassed_models_are_told_by_the_layer_that_gives_their_output(make):
             np.testing.assert_allclose(model.logits(views()), expected, atol=1e-6)
         else:
             np.testing.assert_allclose(got[:, -units:], expected, atol=1e-5)
-        assert np.abs(model.gradients(views(), Target(0))).max() > 0
+        assert np.abs(model.gradients(views(), ClassTarget(0))).max() > 0
     kinds = [(layer.kind, layer.name.count("/")) for layer in model.layers()]
     assert kinds == [("Conv2D", 0), ("Conv2D", 1)][: len(kinds)]
     assert len(kinds) == (2 if make is Own else 1)
@@ -307,10 +307,10 @@ def test_gradients_are_those_of_finite_differences(library, end):
     model = KerasModel(network(library, dense), Options(preprocessing="imagenet"))
     batch = views()
     for target in (
-        Target(0),
-        Target(1, against=0),
-        Target(0, of="probability"),
-        Target(1, against=0, of="probability"),
+        ClassTarget(0),
+        ClassTarget(1, against=0),
+        ClassTarget(0, of="probability"),
+        ClassTarget(1, against=0, of="probability"),
     ):
         gradient = model.gradients(batch, target)
         assert gradient.shape == batch.shape
@@ -332,7 +332,7 @@ def test_gradients_of_a_linear_model_are_its_weights(library):
     model = KerasModel(net, Options(preprocessing="caffe"))
     weights = np.asarray(dense.kernel).reshape(*SIZE, 3, 2)
     expected = weights[..., ::-1, 1] * 255  # blue, green, red in units of 1/255
-    np.testing.assert_allclose(model.gradients(views(), Target(1))[1], expected, rtol=1e-5)
+    np.testing.assert_allclose(model.gradients(views(), ClassTarget(1))[1], expected, rtol=1e-5)
 
 
 @both
@@ -347,7 +347,7 @@ def test_inner_gradients_are_those_of_a_model_split_by_hand(library):
         mean = pool(second(norm(maps, training=False)))
         logits = tf.linalg.matmul(mean, tf.convert_to_tensor(dense.kernel)) + dense.bias
         score = logits[:, 2] - logits[:, 0]
-    activations, gradients = model.activation_gradients(views(), "first", Target(2, against=0))
+    activations, gradients = model.activation_gradients(views(), "first", ClassTarget(2, against=0))
     np.testing.assert_allclose(activations, maps, atol=1e-5)
     np.testing.assert_allclose(gradients, tape.gradient(score, maps), atol=1e-6)
     np.testing.assert_allclose(model.activations(views(), "first"), maps, atol=1e-5)
@@ -360,7 +360,7 @@ def test_inner_gradients_in_a_nested_network(library):
     model = wrapped(net)
     kernel = np.asarray(net.layers[-1].layers[-1].kernel)
     for name in ("backbone/second", "second", "backbone"):
-        maps, gradients = model.activation_gradients(views(), name, Target(1))
+        maps, gradients = model.activation_gradients(views(), name, ClassTarget(1))
         assert maps.shape == gradients.shape == (2, 12, 12, 5)
         np.testing.assert_allclose(
             gradients, np.broadcast_to(kernel[:, 1] / 144, gradients.shape), rtol=1e-5
@@ -377,8 +377,8 @@ def test_a_layer_off_the_path_has_no_gradient(library):
         2, kernel_initializer=lambda shape, dtype=None: np.eye(*shape, dtype="float32")
     )
     model = wrapped(library.Model(image, only(layers.GlobalAveragePooling2D()(joined))))
-    assert not model.activation_gradients(views(), "un", Target(0))[1].any()
-    assert model.activation_gradients(views(), "used", Target(0))[1].any()
+    assert not model.activation_gradients(views(), "un", ClassTarget(0))[1].any()
+    assert model.activation_gradients(views(), "used", ClassTarget(0))[1].any()
 
 
 # layers
@@ -426,7 +426,7 @@ def test_a_layer_that_runs_twice_gives_its_last_output():
     expected = keras.Model(image, twice)(views())
     np.testing.assert_allclose(model.activations(views(), "shared"), expected, atol=1e-6)
     kernel = np.asarray(net.layers[-1].kernel)[:, 0]
-    gradients = model.activation_gradients(views(), "shared", Target(0))[1]
+    gradients = model.activation_gradients(views(), "shared", ClassTarget(0))[1]
     np.testing.assert_allclose(gradients, np.broadcast_to(kernel / 256, gradients.shape), rtol=1e-5)
 
 
@@ -443,7 +443,7 @@ def test_tokens_that_fill_a_square_are_a_map():
     assert names["last"] == names["patches"] == (5, 5)
     assert not any(name.startswith("attention/") for name in names)
     values = np.asarray(keras.Model(image, last)(views()))[:, 1:].reshape(2, 5, 5, 8)
-    maps, gradients = model.activation_gradients(views(), "last", Target(0))
+    maps, gradients = model.activation_gradients(views(), "last", ClassTarget(0))
     np.testing.assert_allclose(maps, values, atol=1e-5)
     assert gradients.shape == maps.shape
 
@@ -452,10 +452,10 @@ def test_layers_are_put_back_after_an_error():
     model = wrapped(network(keras, keras.layers.Dense(2)))
     layer = model.native_layer("second")
     with pytest.raises(Exception, match="shape"):  # each library raises its own
-        model.activation_gradients(views(2, (3, 3)), "second", Target(0))
+        model.activation_gradients(views(2, (3, 3)), "second", ClassTarget(0))
     assert "call" not in vars(layer)
     with pytest.raises(IndexError):
-        model.activation_gradients(views(), "second", Target(5))
+        model.activation_gradients(views(), "second", ClassTarget(5))
     assert "call" not in vars(layer)
     assert model.logits(views()).shape == (2, 2)
 
@@ -469,7 +469,7 @@ def test_masked_scores_are_those_of_the_masked_views(library):
     model = wrapped(net)
     image, behind = views()
     masks = np.random.default_rng(5).random((37, *SIZE), np.float32)
-    targets = [Target(0), Target(2, of="probability")]
+    targets = [ClassTarget(0), ClassTarget(2, of="probability")]
     got = list(model.masked_scores(image, Dense(masks), behind, targets))
     assert [part.start for part, _ in got] == list(range(0, 37, BATCH))
     scores = np.concatenate([part for _, part in got])
@@ -496,7 +496,9 @@ def test_a_last_batch_of_another_size_is_not_traced_again():
     traces = 0
     for count in (1, 5, 16, 17):
         model.logits(views(count))
-    list(model.masked_scores(views()[0], Patches(SIZE, (4, 4), (2, 2)), views()[1], [Target(0)]))
+    list(
+        model.masked_scores(views()[0], Patches(SIZE, (4, 4), (2, 2)), views()[1], [ClassTarget(0)])
+    )
     assert traces == 0
 
 
@@ -535,8 +537,8 @@ def test_a_model_that_is_let_go_is_freed():
     import weakref
 
     model = wrapped(network(keras, keras.layers.Dense(2, activation="softmax")))
-    model.gradients(views(), Target(0))
-    model.activation_gradients(views(), "second", Target(0))
+    model.gradients(views(), ClassTarget(0))
+    model.activation_gradients(views(), "second", ClassTarget(0))
     gone = weakref.ref(model)
     del model
     gc.collect()

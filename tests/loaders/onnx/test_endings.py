@@ -13,7 +13,7 @@ from loaders.load import load
 from loaders.preprocessing import Options
 from tests.loaders.onnx.graphs import WEIGHTS, first, model, node, opened, said, tail, theirs, views
 from xai_core.explainer import make
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 STEEP = {"dense": WEIGHTS["dense"] * 300, "like": np.array([-1, 4]), "ax": np.array([1])}
 STEEP |= {"hundred": np.float32(100), "one": np.float32(1), "tiny": np.float32(1e-9)}
@@ -105,7 +105,7 @@ def test_the_map_of_a_saturated_network_is_the_torch_files_own(
     ours = opened(tmp_path / "m", model(nodes, weights=weights))
     other = load(tmp_path / "torch", Options(size=(32, 32)), name="t")
     maps = [
-        make("occlusion", patches).explain(each, view, Target(1)).attribution
+        make("occlusion", patches).explain(each, view, ClassTarget(1)).attribution
         for each in (ours, other)
     ]
     assert np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1] > 0.999

@@ -19,7 +19,8 @@ from loaders.onnx.graph import inspect
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError, UnsupportedModel
 from xai_core.explainer import explainers, make
-from xai_core.model import Differentiates, HasLayers, MasksFast, Predicts, Target
+from xai_core.model import Differentiates, HasLayers, MasksFast, Predicts
+from xai_core.target import ClassTarget
 
 DRAW = np.random.default_rng(0)
 KERNEL = DRAW.standard_normal((5, 3, 3, 3)).astype(np.float32)
@@ -134,7 +135,7 @@ def test_it_serves_what_needs_answers_only(tmp_path: Path) -> None:
     assert "maps but no gradients" in str(explainers()["grad-cam"].why_not(model))
     view = DRAW.random((32, 32, 3), np.float32)
     patches = {f"{what}_{side}": 8 for what in ("patch", "stride") for side in ("height", "width")}
-    assert np.ptp(make("occlusion", patches).explain(model, view, Target(1)).attribution) > 0
+    assert np.ptp(make("occlusion", patches).explain(model, view, ClassTarget(1)).attribution) > 0
 
 
 def refusal(path: Path, model: onnx.ModelProto) -> str:

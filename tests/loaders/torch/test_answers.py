@@ -9,7 +9,7 @@ import pytest
 
 from tests.loaders.torch.networks import about, made, opened, save, truth, views
 from xai_core.errors import ParamError
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 NET = """
 Pair = collections.namedtuple("Pair", "features logits")
@@ -124,7 +124,7 @@ class Net(nn.Module):
     given = views(model)
     wanted = truth(lambda x: answers(x).logits, model, given)
     np.testing.assert_allclose(model.logits(given), wanted, atol=1e-5)
-    assert model.activation_gradients(given, "maps", Target(1))[1].any()
+    assert model.activation_gradients(given, "maps", ClassTarget(1))[1].any()
 
 
 @pytest.mark.parametrize(

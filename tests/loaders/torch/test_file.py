@@ -19,7 +19,8 @@ from loaders.preprocessing import Options
 from loaders.torch import weights
 from loaders.torch.sets import Weights
 from xai_core.errors import LoadError, UnsupportedModel, VitrineError
-from xai_core.model import Differentiates, HasLayers, HasNative, MasksFast, Target
+from xai_core.model import Differentiates, HasLayers, HasNative, MasksFast
+from xai_core.target import ClassTarget
 
 SMALL = ("resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5", "regnet_y_400mf")
 
@@ -225,7 +226,7 @@ def test_has_its_capabilities(tmp_path: Path) -> None:
     model = opened(saved(tmp_path, module.state_dict()), size=(64, 64))
     for capability in (MasksFast, Differentiates, HasLayers, HasNative):
         assert isinstance(model, capability)
-    view, target = views(model), Target(1, against=0)
+    view, target = views(model), ClassTarget(1, against=0)
     gradient = model.gradients(view, target)
     direction = np.random.default_rng(1).normal(size=view.shape).astype(np.float32)
     step = 1e-2 * direction / np.abs(direction).max()
@@ -252,12 +253,14 @@ def test_layers_of_transformers_are_maps(tmp_path: Path, name: str) -> None:
     assert layer.map_size == (7, 7)
     view = views(model)[0]
     cams = [
-        make("grad-cam", {"relu": False}).explain(model, view, Target(k)).attribution
+        make("grad-cam", {"relu": False}).explain(model, view, ClassTarget(k)).attribution
         for k in range(3)
     ]
     assert all(np.ptp(cam) > 0 for cam in cams)
-    theirs = make("grad-cam", {}, engine="grad-cam").explain(model, view, Target(0)).attribution
-    ours = np.maximum(make("grad-cam", {}).explain(model, view, Target(0)).attribution, 0)
+    theirs = (
+        make("grad-cam", {}, engine="grad-cam").explain(model, view, ClassTarget(0)).attribution
+    )
+    ours = np.maximum(make("grad-cam", {}).explain(model, view, ClassTarget(0)).attribution, 0)
     if ours.max() > 0:
         np.testing.assert_allclose((ours - ours.min()) / (1e-7 + np.ptp(ours)), theirs, atol=1e-3)
 

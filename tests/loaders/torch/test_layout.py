@@ -11,7 +11,7 @@ import torch
 from torchvision import models
 
 from tests.loaders.torch.networks import about, cam, made, opened, photos, save, views, watched
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 BLOCKS = """
 class Block(nn.Module):
@@ -90,7 +90,7 @@ def same_map(network: Any, part: str, model: Any, layer: str, shaped: Shaped) ->
     given = views(model, 1)
     output, slope = watched(network, part, photos(model, given))
     wanted = cam(shaped(output)[0].numpy(), shaped(slope)[0].numpy())
-    maps, slopes = model.activation_gradients(given, layer, Target(0))
+    maps, slopes = model.activation_gradients(given, layer, ClassTarget(0))
     ours = cam(maps[0], slopes[0])
     assert ours.shape == wanted.shape
     assert np.corrcoef(ours.ravel(), wanted.ravel())[0, 1] > 0.99

@@ -16,7 +16,7 @@ from loaders.load import load
 from loaders.preprocessing import Options
 from xai_core.errors import LoadError, UnsupportedModel
 from xai_core.explainer import explainers, make
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,10 @@ def test_layers_are_those_of_the_network(tmp_path: Path, kind: str) -> None:
         theirs = module[:3](x)[0].permute(1, 2, 0).numpy()
     ours = model.activations(view[None], layer.name)[0]
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    assert np.ptp(make("grad-cam", {"relu": False}).explain(model, view, Target(1)).attribution) > 0
+    assert (
+        np.ptp(make("grad-cam", {"relu": False}).explain(model, view, ClassTarget(1)).attribution)
+        > 0
+    )
 
 
 class Writes(nn.Module):
@@ -169,13 +172,13 @@ def test_the_layers_of_a_script(tmp_path: Path, how: str) -> None:
     pairs = [(last, module[2])] if how == "frozen" else [(first, module[1].conv), (last, module[2])]
     x = torch.from_numpy(view).permute(0, 3, 1, 2).requires_grad_()
     for name, part in pairs:
-        maps, gradients = model.activation_gradients(view, name, Target(2))
+        maps, gradients = model.activation_gradients(view, name, ClassTarget(2))
         wanted, slope = watched(module, part, x)
         np.testing.assert_allclose(maps, wanted.permute(0, 2, 3, 1), atol=1e-5)
         np.testing.assert_allclose(gradients, slope.permute(0, 2, 3, 1), atol=1e-5)
         np.testing.assert_allclose(model.activations(view, name), maps, atol=1e-6)
     assert model.layers()[-1].map_size == (15, 11)
-    made = make("grad-cam", {"relu": False}).explain(model, view[0], Target(2))
+    made = make("grad-cam", {"relu": False}).explain(model, view[0], ClassTarget(2))
     assert np.ptp(made.attribution) > 0
     wanted, slope = watched(module, module[2], x)
     np.testing.assert_allclose(
@@ -203,9 +206,9 @@ def test_a_script_gives_gradients_and_runs_no_hooks(tmp_path: Path) -> None:
     view = np.random.default_rng(0).random((64, 64, 3), np.float32)
     x = torch.from_numpy(view).permute(2, 0, 1)[None].requires_grad_()
     module(x)[0, 1].backward()
-    gradient = model.gradients(view[None], Target(1))[0]
+    gradient = model.gradients(view[None], ClassTarget(1))[0]
     np.testing.assert_allclose(gradient, x.grad[0].permute(1, 2, 0).numpy(), atol=1e-5)
-    assert np.ptp(make("occlusion", {}).explain(model, view, Target(1)).attribution) > 0
+    assert np.ptp(make("occlusion", {}).explain(model, view, ClassTarget(1)).attribution) > 0
     engines = {engine.name: engine for engine in explainers()["grad-cam"].engines}
     assert "TorchScript runs none" in (engines["grad-cam"].why_not(model) or "")
 

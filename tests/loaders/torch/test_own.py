@@ -20,7 +20,7 @@ from tests.loaders.torch.networks import (
     views,
 )
 from xai_core.errors import NeedsSource, UnsupportedModel
-from xai_core.model import Target
+from xai_core.target import ClassTarget
 
 FLATTENS = """
 class Net(nn.Module):
@@ -78,10 +78,10 @@ def right(network: Any, model: Any) -> None:
     grey = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     score = sum(network(each[None]).reshape(-1)[1] for each in (x if model.channels == 3 else grey))
     score.backward()
-    gradients = model.gradients(given, Target(1))
+    gradients = model.gradients(given, ClassTarget(1))
     np.testing.assert_allclose(gradients, x.grad.permute(0, 2, 3, 1), atol=1e-5)
     for row in model.layers()[-1:]:
-        maps, slopes = model.activation_gradients(given, row.name, Target(1))
+        maps, slopes = model.activation_gradients(given, row.name, ClassTarget(1))
         assert slopes.shape == maps.shape
         np.testing.assert_allclose(maps, model.activations(given, row.name), atol=1e-5)
 
@@ -251,7 +251,7 @@ class Net(nn.Module):
     model = opened(tmp_path / "file")
     given = views(model)
     for row in model.layers():
-        first = model.activation_gradients(given, row.name, Target(0))[0]
+        first = model.activation_gradients(given, row.name, ClassTarget(0))[0]
         np.testing.assert_allclose(model.activations(given, row.name), first, atol=1e-6)
-    assert model.gradients(given, Target(0)).shape == given.shape
+    assert model.gradients(given, ClassTarget(0)).shape == given.shape
     assert model.logits(given).shape == (2, 4)
