@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core import channels
 from xai_core.engines import grad_cam_library, xplique
 from xai_core.errors import UnsupportedModel
 from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
@@ -92,7 +93,7 @@ def _ours(
     if method.relu:
         cam = np.maximum(cam, 0)
     progress(1, 1)
-    return _smoothed(method, model, name, cam, weights, gradients)
+    return _smoothed(method, model, name, cam, weights, gradients, activations[0])
 
 
 def _smoothed(
@@ -102,6 +103,7 @@ def _smoothed(
     cam: Array,
     weights: Array,
     gradients: Array,
+    maps: Array,
 ) -> Raw:
     notes = []
     if not np.any(gradients):
@@ -117,7 +119,7 @@ def _smoothed(
     return Raw(
         attribution=attribution,
         signed=not method.relu,
-        arrays={"map": cam, "weights": weights},
+        arrays={"map": cam, "weights": weights} | channels.strongest(maps, weights),
         scalars={"map_height": cam.shape[0], "map_width": cam.shape[1]},
         notes=tuple(notes),
     )
