@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from loaders.keras import endings, head, inputs, layers, modes, norms, outputs, recognise
+from loaders.keras import endings, head, inputs, layers, modes, norms, outputs, recognise, sites
+from loaders.keras.forward import SCORES, Forward, score
 from loaders.keras.front import front
 from loaders.keras.network import Network, library_of, tensor
 from loaders.keras.record import Record, record
@@ -26,14 +25,19 @@ from loaders.preprocessing import Options, Preprocessing
 from loaders.resolve import resolve
 from xai_core import perturb
 from xai_core.errors import ParamError
-from xai_core.model import Finding, HeadKind, Layer
+from xai_core.model import Finding, HeadKind, Layer, ShowsLayers, missing
 from xai_core.perturb import MaskSource
-from xai_core.target import Target
+from xai_core.target import Target, UnitTarget
 
 Array = NDArray[np.float32]
 BATCH = 16
 """Images in one forward pass of the hot path; its memory is flat in the number of masks."""
 GRADIENT_BATCH = 8
+
+_NO_MAP = (
+    "No layer of this network gives a map, which is what this reads: it is made of dense layers "
+    "only, or keeps its maps to itself."
+)
 
 
 class KerasModel:
@@ -102,7 +106,6 @@ class KerasModel:
         said += named
         self.findings = tuple(said)
         self.parameters = int(self._network.model.count_params())
-        self._compiled: dict[str, Callable[..., Any]] = {}
         self._native: Any = None
 
     def _open(self, options: Options, owned: bool) -> list[Finding]:
@@ -123,7 +126,8 @@ class KerasModel:
         self.head, ends = head.opened(network, maker, views, scores, options, owned)
         if network.model is not original:
             seen = self._noted(views)  # the layers of the copy
-        self._layers, self._sites, self._calls = seen.layers, seen.sites, seen.calls
+        self._sites = sites.Sites(seen.layers, seen.sites, seen.maps, seen.calls)
+        self._forward = Forward(network, self._sites)
         return [*said, *ends]
 
     def _ends(self, output: outputs.Output, seen: Record) -> tuple[HeadKind | None, int]:
@@ -141,33 +145,45 @@ class KerasModel:
         )
         return noted
 
+    def lacks(self, need: type) -> str | None:
+        """Say why this network does not give what a capability is, or None where it does."""
+        if not self._sites.rows and ShowsLayers in need.__mro__:
+            return _NO_MAP
+        return missing(self, need)
+
     # what every method needs
 
     def logits(self, images: Array) -> Array:
         """Return float32 `[N, classes]` for views `[N, h, w, 3]`."""
-        parts = [self._run(images[at : at + BATCH]) for at in range(0, len(images), BATCH)]
-        return np.concatenate(parts)
+        run = self._forward.logits
+        return np.concatenate([run(images[at : at + BATCH]) for at in range(0, len(images), BATCH)])
 
     def masked_scores(
         self, image: Array, masks: MaskSource, baseline: Array, targets: Sequence[Target]
     ) -> Iterator[tuple[slice, Array]]:
         """Yield `(slice of masks, scores [b, targets])`; one buffer of views is reused."""
-        for part, logits in perturb.stream(self._run, image, masks, baseline, BATCH):
-            yield part, np.stack([target.score(logits, self.head) for target in targets], 1)
+        reads = [self._read(target) for target in targets]
+        kinds = tuple(dict.fromkeys(reads))
+
+        def scores(views: Array) -> Array:
+            found = dict(zip(kinds, self._forward.all(kinds, views), strict=True))
+            rows = zip(targets, reads, strict=True)
+            return np.stack([target.score(found[read], self.head) for target, read in rows], 1)
+
+        return perturb.stream(scores, image, masks, baseline, BATCH)
 
     def gradients(self, images: Array, target: Target) -> Array:
         """Return d score / d view, float32 `[N, h, w, 3]`."""
-        weights = self._weights(target)
-        probability = target.of == "probability"
-        forward = self._compile("logits", self._network.forward)  # traced once for both
+        weights, read = self._weights(target), self._read(target)
+        forward = self._forward.reading(read)  # traced once for both
 
         def pull(views: Any, weights: Any) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(views)
-                score = self._score(forward(views), weights, probability)
+                score = self._score(forward(views), weights, target)
             return tape.gradient(score, views, unconnected_gradients="zero")
 
-        run = self._compile(f"gradients of the {target.of}", pull, weights.shape)
+        run = self._forward.graph(f"gradients of the {target.of} {read}", pull, weights.shape)
         parts = [
             run(tensor(images[at : at + GRADIENT_BATCH]), weights).numpy()
             for at in range(0, len(images), GRADIENT_BATCH)
@@ -178,15 +194,16 @@ class KerasModel:
 
     def layers(self) -> tuple[Layer, ...]:
         """List the layers that give a map, in the order of execution."""
-        return self._layers
+        return self._sites.rows
 
     def activations(self, images: Array, layer: str) -> Array:
         """Return float32 `[N, map h, map w, channels]`."""
+        path = self._sites.path(layer)
         parts = []
         for at in range(0, len(images), BATCH):
-            with self._at(layer) as seen:
+            with self._sites.at(path) as seen:
                 self._network.forward(tensor(images[at : at + BATCH]))
-            parts.append(_as_map(seen[-1]))
+            parts.append(sites.array(seen[-1]))
         return np.concatenate(parts)
 
     def activation_gradients(
@@ -196,18 +213,19 @@ class KerasModel:
 
         The tape sees nothing before the layer's output: only what follows is differentiated.
         """
-        weights, probability = self._weights(target), target.of == "probability"
+        path, weights = self._sites.path(layer), self._weights(target)
+        run = self._forward.plain(self._read(target))
         maps, gradients = [], []
         for at in range(0, len(images), GRADIENT_BATCH):
             with (
                 tf.GradientTape(watch_accessed_variables=False) as tape,
-                self._at(layer, tape.watch) as seen,
+                self._sites.at(path, tape.watch) as seen,
             ):
-                logits = self._network.forward(tensor(images[at : at + GRADIENT_BATCH]))
-                score = self._score(logits, weights, probability)
-            maps.append(_as_map(seen[-1]))
+                outputs = run(tensor(images[at : at + GRADIENT_BATCH]))
+                score = self._score(outputs, weights, target)
+            maps.append(sites.array(seen[-1]))
             gradient = tape.gradient(score, seen[-1], unconnected_gradients="zero")
-            gradients.append(_as_map(gradient))
+            gradients.append(sites.array(gradient))
         return np.concatenate(maps), np.concatenate(gradients)
 
     def first_spread(self, images: Array) -> float | None:
@@ -234,71 +252,30 @@ class KerasModel:
 
     def native_layer(self, layer: str) -> Any:
         """Return the layer object behind a name."""
-        return self._sites[self._path(layer)]
+        return self._sites.found[self._sites.path(layer)]
 
-    # the network itself
+    # what a target reads
 
-    def _score(self, logits: Any, weights: Any, probability: bool) -> Any:
-        """Return float `[N]`: the target's weights over logits or probabilities."""
-        if probability:
-            logits = tf.nn.softmax(logits) if self.head.exclusive else tf.nn.sigmoid(logits)
-        return tf.linalg.matvec(logits, weights)
+    def _read(self, target: Target) -> str:
+        """Return the path of the layer whose map a target reads, or `SCORES`."""
+        if target.reads == "layer":
+            return self._sites.path(cast(UnitTarget, target).layer)
+        if target.reads != "scores":
+            raise ParamError(
+                f"Target must read class scores or a layer's map; this one reads {target.reads}, "
+                "which a classifier does not give"
+            )
+        return SCORES
 
     def _weights(self, target: Target) -> Any:
-        return tf.constant(target.weights(len(self.labels)))
+        read = self._read(target)
+        return tf.constant(target.weights(self._sites.maps[read] if read else len(self.labels)))
 
-    def _run(self, images: Array) -> Array:
-        logits = self._compile("logits", self._network.forward)(tensor(images))
-        return np.asarray(logits.numpy(), np.float32)
-
-    def _compile(self, key: str, run: Callable[..., Any], *more: Any) -> Callable[..., Any]:
-        """Return `run` as a graph for any number of views, or as it is where it cannot be one."""
-        if key not in self._compiled:
-            signature = [tf.TensorSpec((None, *self.input_size, 3), tf.float32)]
-            signature += [tf.TensorSpec(shape, tf.float32) for shape in more]
-            graph = tf.function(run, input_signature=signature, autograph=False)
-            try:
-                graph.get_concrete_function()
-                self._compiled[key] = graph
-            except Exception:  # a subclassed model may need Python at each pass
-                self._compiled[key] = run
-        return self._compiled[key]
-
-    # looking inside
-
-    @contextlib.contextmanager
-    def _at(self, layer: str, watch: Callable[[Any], None] | None = None) -> Iterator[list[Any]]:
-        """Collect the layer's output at its last call in a pass."""
-        path = self._path(layer)
-        seen: list[Any] = []
-        calls = 0
-
-        def see(_: str, output: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == self._calls[path]:
-                if watch is not None:
-                    # a fresh tensor: a Dropout hands on the one that the layer before it made
-                    output = tf.identity(output)
-                    watch(output)
-                seen.append(output)
-            return output
-
-        with layers.intercepted({path: self._sites[path]}, see):
-            yield seen
-
-    def _path(self, layer: str) -> str:
-        """Find a layer by its path, or by its own name where only one has it."""
-        if layer in self._sites:
-            return layer
-        ends = [path for path in self._sites if path.rsplit("/", 1)[-1] == layer]
-        if len(ends) == 1:
-            return ends[0]
-        some = ", ".join(row.name for row in self._layers[-3:]) or "none of this network's"
-        which = f"{len(ends)} layers are called" if ends else "no layer with a map is called"
-        raise ParamError(
-            f"The layer must be one whose output is a map (such as {some}); {which} {layer!r}"
-        )
+    def _score(self, outputs: Any, weights: Any, target: Target) -> Any:
+        """Return float `[N]`: the target's weights over what it reads."""
+        if target.reads == "scores" and target.of == "probability":
+            outputs = tf.nn.softmax(outputs) if self.head.exclusive else tf.nn.sigmoid(outputs)
+        return score(outputs, weights)
 
 
 def _before_choice(model: Any, findings: Sequence[Finding]) -> tuple[Any, Sequence[Finding]]:
@@ -320,13 +297,3 @@ def _probe_views(size: tuple[int, int]) -> Array:
     views = np.random.default_rng(0).random((3, *size, 3), np.float32)
     views[0] = 0.5
     return views
-
-
-def _as_map(output: Any) -> Array:
-    values = np.asarray(tf.cast(output, tf.float32))
-    if values.ndim == 4:
-        return values
-    side = math.isqrt(values.shape[1])
-    # a class token, where there is one, comes first
-    tokens = values[:, values.shape[1] - side * side :]
-    return np.ascontiguousarray(tokens.reshape(len(values), side, side, -1))

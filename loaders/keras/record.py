@@ -19,11 +19,15 @@ _STILL_THE_PHOTO = ("Rescaling", "Normalization", "Random", "TFOpLambda", "Slici
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What a pass showed: `sites` can be looked into by path, `calls` is how often each ran."""
+    """What a pass showed: `sites` can be looked into by path, `calls` is how often each ran.
+
+    `maps` is how large the map of each site is; `calls` is in the order in which layers ended.
+    """
 
     answers: Any
     layers: tuple[Layer, ...]
     sites: Mapping[str, Any]
+    maps: Mapping[str, tuple[int, int, int]]
     calls: Mapping[str, int]
     makers: Mapping[int, tuple[int, Any]]
     """By the id of what it gave: when a single layer ran, counted from 1, and that layer."""
@@ -65,13 +69,14 @@ def record(
         answers = run()
     rows: list[Layer] = []
     sites: dict[str, Any] = {}
+    maps: dict[str, tuple[int, int, int]] = {}
     listed: set[int] = set()
     for path, shape in shapes.items():
         measured = layers.map_shape(shape, count)
         if measured is None:
             continue
         layer = tree[path]
-        sites[path] = layer
+        sites[path], maps[path] = layer, measured
         kind, (height, width, channels) = type(layer).__name__, measured
         if order[path] in listed or layers.is_model(layer) or _AT_REST.search(kind):
             continue  # the same map under a second name
@@ -79,4 +84,4 @@ def record(
             continue
         listed.add(order[path])
         rows.append(Layer(path, kind, (height, width), channels))
-    return Record(answers, tuple(rows), sites, calls, makers)
+    return Record(answers, tuple(rows), sites, maps, calls, makers)

@@ -14,7 +14,18 @@ from tests.loaders.onnx.graphs import WEIGHTS, first, model, node, opened, tail,
 from workers.tasks import card
 from xai_core.errors import ParamError
 from xai_core.explainer import explainers
-from xai_core.model import HasLayers, ShowsLayers
+from xai_core.model import (
+    Differentiates,
+    HasLayers,
+    HasNative,
+    MasksFast,
+    Predicts,
+    Rewrites,
+    RunsFrom,
+    ShowsLayers,
+)
+from xai_core.perturb import Dense
+from xai_core.target import BoxTarget, ClassTarget, UnitTarget
 
 
 def maps(photos: np.ndarray) -> np.ndarray:
@@ -44,6 +55,40 @@ def test_the_card_lists_them_and_grad_cam_says_what_it_lacks(tmp_path: Path) -> 
     assert [row["name"] for row in made["layers"]] == ["maps", "kept"]
     assert made["default_layer"] is None
     assert "gives its maps but no gradients" in str(explainers()["grad-cam"].why_not(loaded))
+
+
+def test_masked_scores_of_units_and_classes_together(tmp_path: Path) -> None:
+    loaded = opened(tmp_path / "m", model(tail()))
+    image, behind = views(2)
+    masks = np.random.default_rng(5).random((11, 32, 32), np.float32)
+    mixed = (masks[..., None] * image + (1 - masks[..., None]) * behind).astype(np.float32)
+    targets = [UnitTarget("kept", 1), ClassTarget(1), UnitTarget("maps", 2, (3, 4))]
+    logits, kept = loaded.logits(mixed), maps(mixed)
+    got = list(loaded.masked_scores(image, Dense(masks), behind, targets))
+    scores = np.concatenate([part for _, part in got])
+    np.testing.assert_allclose(scores[:, 0], kept[..., 1].mean((1, 2)), atol=1e-5)
+    np.testing.assert_allclose(scores[:, 1], logits[:, 1], atol=1e-5)
+    np.testing.assert_allclose(np.maximum(scores[:, 2], 0), kept[:, 3, 4, 2], atol=1e-5)
+    with pytest.raises(ParamError, match="this one reads objects"):
+        loaded.masked_scores(image, Dense(masks), behind, [BoxTarget((0, 0, 4, 4), 0)])
+
+
+def test_what_it_lacks_is_said_in_the_words_of_each(tmp_path: Path) -> None:
+    loaded = opened(tmp_path / "m", model(tail()))
+    for need in (Predicts, MasksFast, ShowsLayers):
+        assert loaded.lacks(need) is None
+    words = {
+        HasLayers: "gives its maps but no gradients",
+        Differentiates: "answers but no gradients",
+        RunsFrom: "not from one of its layers on",
+        Rewrites: "no changed copy",
+        HasNative: "no model of PyTorch or Keras",
+        int: "needs int",
+    }
+    for need, said in words.items():
+        assert said in str(loaded.lacks(need))
+    loaded._places = {}
+    assert "No value in the graph" in str(loaded.lacks(ShowsLayers))
 
 
 def test_maps_behind_a_transposition_lie_with_their_channels_last(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""The one way through a Keras network: views in, logits or maps out, as a graph where it can be."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from loaders.keras.network import Network, tensor
+from loaders.keras.sites import Sites, as_map
+
+Array = NDArray[np.float32]
+SCORES = ""
+"""What is read where it is the logits and no layer's map."""
+
+
+class Forward:
+    """Runs a network on views; each kind of run is traced once, for any number of views."""
+
+    def __init__(self, network: Network, sites: Sites) -> None:
+        self._network, self._sites = network, sites
+        self._graphs: dict[str, Callable[..., Any]] = {}
+
+    def logits(self, images: Array) -> Array:
+        """Return float32 `[N, classes]` for views `[N, h, w, 3]`."""
+        return np.asarray(self.reading(SCORES)(tensor(images)).numpy(), np.float32)
+
+    def plain(self, what: str) -> Callable[[Any], Any]:
+        """Return what maps tensors of views to logits (`SCORES`) or to a layer's map, by path."""
+        if what == SCORES:
+            return self._network.forward
+
+        def read(views: Any) -> Any:
+            with self._sites.at(what) as seen:
+                self._network.forward(views)
+            return as_map(seen[-1])
+
+        return read
+
+    def reading(self, what: str) -> Callable[[Any], Any]:
+        """Return `plain` as a graph."""
+        return self.graph("logits" if what == SCORES else f"the map of {what}", self.plain(what))
+
+    def all(self, reads: Sequence[str], images: Array) -> list[Array]:
+        """Return what is read of each, for views `[N, h, w, 3]`, in one pass."""
+        if tuple(reads) == (SCORES,):
+            return [self.logits(images)]
+
+        def read(views: Any) -> Any:
+            with contextlib.ExitStack() as within:
+                seen = {path: within.enter_context(self._sites.at(path)) for path in reads if path}
+                logits = self._network.forward(views)
+            return [as_map(seen[path][-1]) if path else logits for path in reads]
+
+        found = self.graph(f"all of {list(reads)}", read)(tensor(images))
+        return [np.asarray(each.numpy(), np.float32) for each in found]
+
+    def graph(self, key: str, run: Callable[..., Any], *more: Any) -> Callable[..., Any]:
+        """Return `run` as a graph for any number of views, or as it is where it cannot be one.
+
+        `more` are the shapes of what it takes besides views.
+        """
+        if key not in self._graphs:
+            signature = [tf.TensorSpec((None, *self._network.size, 3), tf.float32)]
+            signature += [tf.TensorSpec(shape, tf.float32) for shape in more]
+            graph = tf.function(run, input_signature=signature, autograph=False)
+            try:
+                graph.get_concrete_function()
+                self._graphs[key] = graph
+            except Exception:  # a subclassed model may need Python at each pass
+                self._graphs[key] = run
+        return self._graphs[key]
+
+
+def score(outputs: Any, weights: Any) -> Any:
+    """Return `[N]`: a target's weights over what it reads, each of any shape."""
+    if len(outputs.shape) == 2:
+        return tf.linalg.matvec(outputs, weights)
+    return tf.tensordot(outputs, weights, len(weights.shape))
