@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from loaders.checks import (
+from loaders.class_names import check_classes, read_classes
+from loaders.presets import PRESETS, Channels, Fit, Interpolation
+from xai_core.checks import (
     are_numbers,
     check_choice,
     from_plain,
@@ -16,8 +18,6 @@ from loaders.checks import (
     refusal,
     to_plain,
 )
-from loaders.class_names import check_classes, read_classes
-from loaders.presets import PRESETS, Channels, Fit, Interpolation
 from xai_core.errors import ParamError
 
 Framework = Literal["auto", "torch", "keras", "onnx"]

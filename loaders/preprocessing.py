@@ -15,14 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from loaders.checks import (
-    are_numbers,
-    check_choice,
-    from_plain,
-    is_pair,
-    is_whole,
-    to_plain,
-)
 from loaders.class_names import read_classes
 from loaders.options import (
     MAX_RESIZE,
@@ -35,6 +27,14 @@ from loaders.options import (
     parse_std,
 )
 from loaders.presets import PRESETS, Channels, Fit, Interpolation, Preset
+from xai_core.checks import (
+    are_numbers,
+    check_choice,
+    from_plain,
+    is_pair,
+    is_whole,
+    to_plain,
+)
 from xai_core.errors import ImageError, ParamError
 from xai_core.model import Geometry
 

@@ -6,10 +6,10 @@ import dataclasses
 import math
 from typing import Any
 
-from loaders.checks import refusal
 from loaders.options import Options
 from loaders.preprocessing import Preprocessing, preset
 from loaders.presets import PRESETS
+from xai_core.checks import refusal
 from xai_core.errors import UnsupportedModel
 from xai_core.model import Finding
 

@@ -1,101 +1,23 @@
 """Declared parameters: a field that carries its default, range, unit, help and source.
 
 Sliders, command-line flags, validation, reports and tests are all read from these declarations.
+What a person may say of a model and its photos is declared in the same way; such a declaration
+carries besides how the command line and the page ask for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, cast
 
-from xai_core.errors import ParamError
+from xai_core.param import Kind, Param, Titles
 
-Kind = Literal["integer", "real", "choice", "switch", "layer"]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Param:
-    """One declared parameter of an explainer.
-
-    `engines` names the engines that honour it; empty means all of them.
-    """
-
-    kind: Kind
-    default: int | float | str | bool
-    lo: float = -math.inf
-    hi: float = math.inf
-    step: float | None = None
-    unit: str = ""
-    help: str = ""
-    source: str = ""
-    options: tuple[str, ...] = ()
-    engines: tuple[str, ...] = ()
-    label: str = ""
-    more: bool = False
-    name: str = ""
-
-    @property
-    def flag(self) -> str:
-        """The command-line flag, `--patch-height`."""
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def title(self) -> str:
-        """What a form calls it, 'Patch height'."""
-        return self.label or self.name.replace("_", " ").capitalize()
-
-    def parse(self, owner: str, text: str) -> int | float | str | bool:
-        """Read a value from a command line. Raises ParamError."""
-        try:
-            match self.kind:
-                case "integer":
-                    return int(text)
-                case "real":
-                    return float(text)
-                case "switch":
-                    return {"true": True, "on": True, "false": False, "off": False}[text.lower()]
-        except (ValueError, KeyError):
-            raise ParamError(self._refusal(owner, text)) from None
-        return text
-
-    def validate(self, owner: str, value: object) -> None:
-        """Raise ParamError unless `value` is of the declared kind and in the declared range."""
-        match self.kind:
-            case "integer":
-                good = isinstance(value, int) and not isinstance(value, bool)
-                good = good and self.lo <= cast(int, value) <= self.hi
-            case "real":
-                good = isinstance(value, (int, float)) and not isinstance(value, bool)
-                good = good and self.lo <= cast(float, value) <= self.hi
-            case "switch":
-                good = isinstance(value, bool)
-            case "choice":
-                good = isinstance(value, str) and value in self.options
-            case "layer":
-                good = isinstance(value, str)
-        if not good:
-            raise ParamError(self._refusal(owner, value))
-
-    def _refusal(self, owner: str, value: object) -> str:
-        shown = value if isinstance(value, (int, float, bool)) else repr(value)[:60]
-        return f"{owner}.{self.name} must be {self.rule}, got {shown}"
-
-    @property
-    def rule(self) -> str:
-        """The range in words, 'from 50 to 20000 masks'."""
-        unit = f" {self.unit}" if self.unit else ""
-        match self.kind:
-            case "integer" | "real":
-                whole = "" if self.kind == "real" else "a whole number "
-                whole = "" if self.unit else whole
-                return f"{whole}from {self.lo:.12g} to {self.hi:.12g}{unit}"
-            case "switch":
-                return "true or false"
-            case "choice":
-                return "one of " + ", ".join(self.options)
-            case "layer":
-                return "the name of a layer"
+__all__ = [
+    "FILLS", "Kind", "Param", "choice", "declared", "fill", "layer", "maybe", "names", "number",
+    "numbers", "pair", "patch", "seed", "stride", "switch", "text", "validate", "whole",
+]  # fmt: skip
 
 
 class Details(TypedDict, total=False):
@@ -108,9 +30,19 @@ class Details(TypedDict, total=False):
     engines: tuple[str, ...]
     label: str
     more: bool
+    hint: str
+    titles: Titles
+    group: str
+    metavar: str
+    file: str
+    place: str
+    example: str
+    spoken: str
+    lacking: bool
 
 
 N = TypeVar("N", int, float)
+C = TypeVar("C", bound=str)
 
 
 def _field(param: Param) -> Any:
@@ -123,9 +55,9 @@ def number(default: N, lo: N, hi: N, **details: Unpack[Details]) -> N:
     return cast(N, _field(Param(kind=kind, default=default, lo=lo, hi=hi, **details)))
 
 
-def choice(default: str, options: tuple[str, ...], **details: Unpack[Details]) -> str:
+def choice(default: C, options: tuple[C, ...], **details: Unpack[Details]) -> C:
     """Declare one of a few names."""
-    return cast(str, _field(Param(kind="choice", default=default, options=options, **details)))
+    return cast(C, _field(Param(kind="choice", default=default, options=options, **details)))
 
 
 def switch(default: bool, **details: Unpack[Details]) -> bool:
@@ -138,6 +70,119 @@ def layer(**details: Unpack[Details]) -> str:
     return cast(str, _field(Param(kind="layer", default="", **details)))
 
 
+# What is None where it was not asked
+
+
+def maybe(options: tuple[C, ...], **details: Unpack[Details]) -> C | None:
+    """Declare one of a few names, or None."""
+    made = Param(kind="choice", default=None, optional=True, options=options, **details)
+    return cast("C | None", _field(made))
+
+
+def whole(lo: int, hi: int, **details: Unpack[Details]) -> int | None:
+    """Declare a whole number in `lo..hi`, or None."""
+    made = Param(kind="integer", default=None, optional=True, lo=lo, hi=hi, **details)
+    return cast("int | None", _field(made))
+
+
+def text(longest: int, **details: Unpack[Details]) -> str:
+    """Declare a text of at most so many characters; empty where it was not asked."""
+    return cast(str, _field(Param(kind="text", default="", hi=longest, **details)))
+
+
+def pair(lo: int, hi: int, **details: Unpack[Details]) -> tuple[int, int] | None:
+    """Declare a height and a width, each in `lo..hi`, or None."""
+    made = Param(kind="pair", default=None, optional=True, lo=lo, hi=hi, **details)
+    return cast("tuple[int, int] | None", _field(made))
+
+
+def numbers(lo: float, hi: float, **details: Unpack[Details]) -> tuple[float, ...] | None:
+    """Declare one number or one for each of three channels, each in `lo..hi`, or None."""
+    made = Param(kind="numbers", default=None, optional=True, lo=lo, hi=hi, **details)
+    return cast("tuple[float, ...] | None", _field(made))
+
+
+def names(
+    read: Callable[[str], Any], check: Callable[[Any], None], **details: Unpack[Details]
+) -> tuple[str, ...] | None:
+    """Declare names that come as a text, or None; `read` and `check` raise ParamError."""
+    made = Param(kind="names", default=None, optional=True, read=read, check=check, **details)
+    return cast("tuple[str, ...] | None", _field(made))
+
+
+# What many methods have
+
+
+def seed(drawn: str = "masks", **details: Unpack[Details]) -> int:
+    """Declare what makes a random method repeat itself; `drawn` is what is random in it."""
+    about: Details = {
+        "help": f"Which random {drawn} are drawn. The same seed repeats the result; another shows "
+        "how steady it is.",
+        "more": True,
+    }
+    given: Details = {**about, **details}
+    return number(0, 0, 2**31 - 1, **given)
+
+
+FILLS: Mapping[str, str] = MappingProxyType(
+    {
+        "value": "the grey above",
+        "segment": "its own mean colour",
+        "black": "black",
+        "grey": "a middle grey",
+        "white": "white",
+        "mean": "the photo's mean colour",
+        "blur": "the blurred photo",
+        "noise": "random colours",
+    }
+)
+"""What can stand where a photo is hidden, in image terms; the first two need the method's help."""
+
+
+def fill(what: str, fills: tuple[str, ...], **details: Unpack[Details]) -> str:
+    """Declare what the hidden part, `what`, shows; the first of `fills` is the default."""
+    first, last = ", ".join(FILLS[each] for each in fills[:-1]), FILLS[fills[-1]]
+    about: Details = {
+        "help": f"What {what} shows: {first}, or {last}.",
+        "label": "Hide with",
+        "more": True,
+    }
+    given: Details = {**about, **details}
+    return choice(fills[0], fills, **given)
+
+
+Side = Literal["height", "width"]
+LONGEST_SIDE = 512
+"""The longest side of a patch, in pixels; a form bounds it by the view besides."""
+
+
+def patch(side: Side, default: int = 32, **details: Unpack[Details]) -> int:
+    """Declare a side of a hidden patch."""
+    about: Details = {
+        "unit": "px",
+        "help": "Height of the hidden patch. Larger patches hide whole parts and give a coarser "
+        "map; smaller ones may hide too little for the model to notice."
+        if side == "height"
+        else "Width of the hidden patch.",
+    }
+    given: Details = {**about, **details}
+    return number(default, 1, LONGEST_SIDE, **given)
+
+
+def stride(side: Side, default: int = 16, **details: Unpack[Details]) -> int:
+    """Declare how far a patch moves down, or across."""
+    about: Details = {
+        "unit": "px",
+        "help": "How far down the patch moves. Halving both strides gives a finer map and takes "
+        "four times as long."
+        if side == "height"
+        else "How far across the patch moves.",
+        "more": True,
+    }
+    given: Details = {**about, **details}
+    return number(default, 1, LONGEST_SIDE, **given)
+
+
 def declared(cls: type) -> dict[str, Param]:
     """Every declared parameter of a dataclass, by name, in the order of declaration."""
     return {
@@ -147,8 +192,11 @@ def declared(cls: type) -> dict[str, Param]:
     }
 
 
-def validate(instance: Any) -> None:
-    """Check every declared field of `instance`. Raises ParamError with the first that is wrong."""
-    owner = type(instance).__name__
+def validate(instance: Any, owner: str | None = None) -> None:
+    """Check every declared field of `instance`. Raises ParamError with the first that is wrong.
+
+    A refusal begins with the class's name and the field's, or with the flag where `owner` is empty.
+    """
+    owner = type(instance).__name__ if owner is None else owner
     for name, param in declared(type(instance)).items():
         param.validate(owner, getattr(instance, name))

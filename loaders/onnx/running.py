@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loaders import heads
-from loaders.checks import refusal
 from loaders.onnx import outputs, scaling
 from loaders.onnx.entry import SIZES, Entry, entries
 from loaders.onnx.graph import Graph
 from loaders.onnx.outputs import Scores
 from loaders.onnx.session import Network, reason
 from loaders.preprocessing import MAX_SIZE, Options
+from xai_core.checks import refusal
 from xai_core.errors import UnsupportedModel
 from xai_core.model import Finding
 

@@ -15,7 +15,7 @@ from xai_core.engines import lime_library
 from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
 from xai_core.local_line import Line, LocalLine
 from xai_core.model import MasksFast
-from xai_core.params import choice, number
+from xai_core.params import choice, fill, number, seed
 from xai_core.perturb import Segments, baseline
 from xai_core.report import percent
 from xai_core.target import Target
@@ -255,24 +255,12 @@ class Lime(Explainer):
         source="lime distance_metric",
         more=True,
     )
-    hide: str = choice(
-        "segment",
+    hide: str = fill(
+        "a hidden superpixel",
         ("segment", "grey", "black", "white", "mean", "blur"),
-        help="What a hidden superpixel shows: its own mean colour, one grey, black or white, the "
-        "photo's mean colour, or the photo, blurred.",
         source="lime hide_color",
-        more=True,
-        label="Hide with",
     )
-    seed: int = number(
-        0,
-        0,
-        2**31 - 1,
-        help="Which random masks are drawn. The same seed repeats the result; another shows how "
-        "steady it is.",
-        source="lime random_state",
-        more=True,
-    )
+    seed: int = seed(source="lime random_state")
 
     @classmethod
     def suggest(

@@ -13,7 +13,7 @@ from xai_core.engines import xplique
 from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
 from xai_core.model import MasksFast
-from xai_core.params import choice, number
+from xai_core.params import choice, fill, number, patch, stride
 from xai_core.perturb import Patches, baseline
 from xai_core.target import Target
 
@@ -101,42 +101,10 @@ class Occlusion(Explainer):
         Engine(name="xplique", run=_xplique, why_not=xplique.why_not, worker="both"),
     )
 
-    patch_height: int = number(
-        32,
-        1,
-        512,
-        unit="px",
-        help="Height of the hidden patch. Larger patches hide whole parts and give a coarser map; "
-        "smaller ones may hide too little for the model to notice.",
-        source="Xplique Occlusion.patch_size",
-    )
-    patch_width: int = number(
-        32,
-        1,
-        512,
-        unit="px",
-        help="Width of the hidden patch.",
-        source="Xplique Occlusion.patch_size",
-    )
-    stride_height: int = number(
-        16,
-        1,
-        512,
-        unit="px",
-        help="How far down the patch moves. Halving both strides gives a finer map and takes four "
-        "times as long.",
-        source="Xplique Occlusion.patch_stride",
-        more=True,
-    )
-    stride_width: int = number(
-        16,
-        1,
-        512,
-        unit="px",
-        help="How far across the patch moves.",
-        source="Xplique Occlusion.patch_stride",
-        more=True,
-    )
+    patch_height: int = patch("height", source="Xplique Occlusion.patch_size")
+    patch_width: int = patch("width", source="Xplique Occlusion.patch_size")
+    stride_height: int = stride("height", source="Xplique Occlusion.patch_stride")
+    stride_width: int = stride("width", source="Xplique Occlusion.patch_stride")
     value: float = number(
         0.5,
         0.0,
@@ -146,14 +114,7 @@ class Occlusion(Explainer):
         "the model least.",
         source="Xplique Occlusion.occlusion_value",
     )
-    fill: str = choice(
-        "value",
-        ("value", "mean", "blur"),
-        help="What hides: the grey above, the photo's mean colour, or the photo itself, blurred.",
-        engines=("ours",),
-        more=True,
-        label="Hide with",
-    )
+    fill: str = fill("the hidden patch", ("value", "mean", "blur"), engines=("ours",))
     overlap: str = choice(
         "mean",
         ("mean", "sum"),

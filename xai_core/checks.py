@@ -9,9 +9,14 @@ from typing import Any
 from xai_core.errors import ParamError
 
 
+def shown(value: object) -> str:
+    """Return a refused value as a sentence quotes it."""
+    return repr(value)[:60]
+
+
 def refusal(flag: str, rule: str, value: object) -> ParamError:
     """Return the error for a flag whose value breaks its rule."""
-    return ParamError(f"--{flag} must be {rule}, got {value!r:.60}")
+    return ParamError(f"--{flag} must be {rule}, got {shown(value)}")
 
 
 def check_choice(flag: str, options: Sequence[str], value: object) -> None:
@@ -20,7 +25,7 @@ def check_choice(flag: str, options: Sequence[str], value: object) -> None:
         raise refusal(flag, "one of " + ", ".join(options), value)
 
 
-def is_whole(value: object, low: int, high: int) -> bool:
+def is_whole(value: object, low: float, high: float) -> bool:
     """Tell whether `value` is a whole number in `low..high`, ends included."""
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
@@ -39,7 +44,7 @@ def are_numbers(value: object, low: float, high: float) -> bool:
     )
 
 
-def is_pair(value: object, low: int, high: int) -> bool:
+def is_pair(value: object, low: float, high: float) -> bool:
     """Tell whether `value` is a tuple of two whole numbers in `low..high`."""
     return (
         isinstance(value, tuple) and len(value) == 2 and all(is_whole(s, low, high) for s in value)
