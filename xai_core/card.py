@@ -83,7 +83,7 @@ class Card:
     pace: Pace
     methods: Mapping[str, Service]
     hash: str = ""
-    sandbox: Mapping[str, Any] = MappingProxyType({})
+    sandbox: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         """Raise ValueError for what no model has."""

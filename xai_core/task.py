@@ -109,7 +109,7 @@ class Bench:
 
     model: Any = None
     hash: str = ""
-    sandbox: Mapping[str, Any] = MappingProxyType({})
+    sandbox: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     kept: dict[str, Any] = dataclasses.field(default_factory=dict)
     folder: Path = Path()
 
