@@ -6,41 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
-from loaders.options import Activation, Maps, Outputs
-from loaders.preprocessing import PRESETS
+from loaders.options import Options
 from xai_core.errors import ParamError
 from xai_core.explainer import explainers
 
 Run = Callable[[argparse.Namespace], Any]
-
-PREPROCESSING_FLAGS = {
-    "preprocessing": ("auto|" + "|".join(PRESETS), "what the network was trained on"),
-    "mean": ("M[,M,M]", "subtracted from the 0..1 photo, one number or one a channel"),
-    "std": ("S[,S,S]", "divides what is left"),
-    "channels": ("rgb|bgr|grey", "the order of the network's channels"),
-    "size": ("HxW", "the network's view in pixels"),
-    "resize": ("SIDE", "the shorter side in pixels before a crop"),
-    "interpolation": ("nearest|bilinear|bicubic|lanczos", "how the photo is resized"),
-    "fit": ("stretch|crop|pad", "how the photo fits the view"),
-}
-
-READING_FLAGS = {
-    "head": ("|".join(get_args(Outputs)), "what the network's outputs are, where it was guessed"),
-    "output": ("NAME", "the output that holds the scores, where there are several"),
-    "weights": ("NAME", "the set of weights to take, where the file has several"),
-    "layout": ("|".join(get_args(Maps)), "how a torch network's inner maps lie"),
-    "activation": ("|".join(get_args(Activation)), "between the layers of a rebuilt head"),
-}
-"""What a finding says was assumed, and how to say otherwise."""
-
-SENT_FLAGS = {
-    "classes": ("FILE", "class names: lines, a table, JSON, YAML or Python"),
-    "source": ("FILE", "the Python of its class, run in the sandbox alone"),
-    "architecture": ("FILE", "the JSON of a Keras network, for a file of weights alone"),
-}
-"""Files that come with a model, by the option that they stand for."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,20 +53,12 @@ def parse(arguments: list[str], runs: Mapping[str, Run]) -> argparse.Namespace:
 
 def _model_flags(parser: _Parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a file, or a name that `models` lists")
-    group = parser.add_argument_group("pre-processing")
-    for name, (shape, help) in PREPROCESSING_FLAGS.items():
-        group.add_argument(f"--{name}", metavar=shape, help=help)
-    group = parser.add_argument_group("how it is read")
-    for name, (shape, help) in READING_FLAGS.items():
-        group.add_argument(f"--{name}", metavar=shape, help=help)
-    group = parser.add_argument_group("what comes with the model")
-    for name, (shape, help) in SENT_FLAGS.items():
-        group.add_argument(f"--{name}", metavar=shape, help=help)
-    group.add_argument(
-        "--build",
-        metavar="EXPRESSION",
-        help="how the network is built of its source, as in 'Net(num_classes=5)'",
-    )
+    groups: dict[str, Any] = {}
+    for param in Options.flags().values():
+        if param.group not in groups:
+            groups[param.group] = parser.add_argument_group(param.group)
+        help = param.help.replace("%", "%%")
+        groups[param.group].add_argument(param.flag, metavar=param.shape, help=help)
 
 
 def _explain_flags(parser: _Parser) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arguments import PREPROCESSING_FLAGS, READING_FLAGS, SENT_FLAGS, parse
+from arguments import parse
 from loaders import catalogue, texts
 from loaders.onnx.graph import holds_graph
 from loaders.preprocessing import Options
@@ -143,12 +143,11 @@ def _parameter(param: Any) -> dict[str, Any]:
 @contextmanager
 def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, dict[str, Any]]]:
     """Start the wall, load the model, and end both afterwards."""
-    texts = {name: getattr(args, name) for name in (*PREPROCESSING_FLAGS, *READING_FLAGS)}
-    texts["build"] = args.build
-    for name in SENT_FLAGS:
-        if getattr(args, name) is not None:
-            texts[name] = _read_text(name, Path(getattr(args, name)))
-    options = Options.from_text(texts)
+    given = {name: getattr(args, name) for name in Options.flags()}
+    for name, param in Options.flags().items():
+        if param.file and given[name] is not None:
+            given[name] = _read_text(name, Path(given[name]))
+    options = Options.from_text(given)
     entry = None if Path(args.model).is_file() else catalogue.find(args.model)
     if entry is not None:
         options, name = catalogue.asked_of(entry, options), entry.name

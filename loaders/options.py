@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from loaders.class_names import check_classes, read_classes
 from loaders.presets import PRESETS, Channels, Fit, Interpolation
-from xai_core.checks import (
-    are_numbers,
-    check_choice,
-    from_plain,
-    is_pair,
-    is_whole,
-    refusal,
-    to_plain,
-)
+from xai_core import params
+from xai_core.checks import from_plain, to_plain
 from xai_core.errors import ParamError
+from xai_core.params import Param, choice, maybe, names, numbers, pair, text, whole
 
 Framework = Literal["auto", "torch", "keras", "onnx"]
 Origin = Literal["custom", "pretrained", "custom-head"]
@@ -38,157 +31,244 @@ MAX_SOURCE, MAX_BUILD, MAX_ARCHITECTURE = 200_000, 300, 2_000_000
 MAX_RESIZE = 4096
 """The longest shorter side that a person may ask of `--resize`, in pixels."""
 
-SIZE_RULE = f"HEIGHTxWIDTH in pixels from {MIN_SIZE} to {MAX_SIZE}"
-RESIZE_RULE = f"a whole number from {MIN_SIZE} to {MAX_RESIZE} pixels"
-MEAN_RULE = (
-    "one number or one for each channel, with commas, from -4 to 4 in units of the 0..1 photo "
-    "(divide 0..255 means by 255)"
-)
-STD_RULE = (
-    "one number or one for each channel, with commas, from 0.0001 to 100 in units of the 0..1 "
-    "photo (divide 0..255 deviations by 255)"
-)
+PREPROCESSING, READING, SENT = "pre-processing", "how it is read", "what comes with the model"
+"""The headings of the flags."""
 
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Read 'HEIGHTxWIDTH', or one number for a square. Raises ParamError."""
-    match = re.fullmatch(r"\s*(\d{1,5})\s*(?:[xX]\s*(\d{1,5})\s*)?", text, re.ASCII)
-    if not match:
-        raise refusal("size", SIZE_RULE, text)
-    size = int(match[1]), int(match[2] or match[1])
-    if not is_pair(size, MIN_SIZE, MAX_SIZE):
-        raise refusal("size", SIZE_RULE, text)
-    return size
-
-
-def parse_resize(text: str) -> int:
-    """Read the shorter side of `--resize`. Raises ParamError."""
-    value = int(text) if re.fullmatch(r"\s*\d{1,5}\s*", text, re.ASCII) else 0
-    if not is_whole(value, MIN_SIZE, MAX_RESIZE):
-        raise refusal("resize", RESIZE_RULE, text)
-    return value
-
-
-def parse_mean(text: str) -> tuple[float, ...]:
-    """Read one or three numbers with commas, in units of the 0..1 view. Raises ParamError."""
-    return _parse_numbers("mean", text, MEAN_RULE, -4, 4)
-
-
-def parse_std(text: str) -> tuple[float, ...]:
-    """Read one or three numbers with commas, in units of the 0..1 view. Raises ParamError."""
-    return _parse_numbers("std", text, STD_RULE, 1e-4, 100)
-
-
-def _parse_numbers(flag: str, text: str, rule: str, low: float, high: float) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise refusal(flag, rule, text) from None
-    if not are_numbers(numbers, low, high):
-        raise refusal(flag, rule, text)
-    return numbers
-
-
-_TEXTS = {
-    "source": MAX_SOURCE,
-    "build": MAX_BUILD,
-    "architecture": MAX_ARCHITECTURE,
-    "output": MAX_NAME,
-    "weights": MAX_NAME,
-}
-_CHOICES = {
-    "channels": Channels,
-    "interpolation": Interpolation,
-    "fit": Fit,
-    "head": Outputs,
-    "layout": Maps,
-    "activation": Activation,
-}
+ON_CARD, ON_READING, ON_NAMES = "Pre-processing", "How it is read", "Class names"
+ON_MODEL, ON_SOURCE, ON_JSON = "Change model", "With the source of its class", "With its JSON"
+"""Where on the page a control lies."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the person asked about a model and its photos; None means not asked.
+    """What the person asked about a model and its photos; None and '' mean not asked.
 
-    `mean` and `std` are in units of the 0..1 view, in the order of the network's channels.
-    `source` is the Python of the network's class, `build` the expression that makes the network
-    of it, and `architecture` the JSON of a Keras network whose file holds weights alone. What
-    was guessed can be said: `head` is what the outputs are, `output` the name or number of the
-    one that holds the scores, `weights` the name of the set to take where a file has several,
-    `layout` how inner maps lie, `activation` what stands between the layers of a rebuilt head.
+    Flags, forms, checks and the printed command follow from the declarations. `mean` and `std` are
+    in units of the 0..1 view, in the order of the network's channels.
     Raises ParamError, naming the flag, the rule and the value.
     """
 
-    preprocessing: str = "auto"
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    channels: Channels | None = None
-    size: tuple[int, int] | None = None
-    resize: int | None = None
-    interpolation: Interpolation | None = None
-    fit: Fit | None = None
-    classes: tuple[str, ...] | None = None
-    framework: Framework = "auto"
-    origin: Origin = "custom"
-    source: str = ""
-    build: str = ""
-    architecture: str = ""
-    head: Outputs | None = None
-    output: str = ""
-    weights: str = ""
-    layout: Maps | None = None
-    activation: Activation | None = None
+    preprocessing: str = choice(
+        "auto",
+        ("auto", *PRESETS),
+        help="What the network was trained on.",
+        label="Values",
+        titles={
+            "auto": "As the file says",
+            **{name: f"{name}: {each.meaning}" for name, each in PRESETS.items()},
+        },
+        group=PREPROCESSING,
+        place=ON_CARD,
+    )
+    mean: tuple[float, ...] | None = numbers(
+        -4,
+        4,
+        unit="in units of the 0..1 photo",
+        hint="divide 0..255 means by 255",
+        help="Subtracted from the 0..1 photo: one number, or one a channel.",
+        example="0.485, 0.456, 0.406",
+        metavar="M[,M,M]",
+        group=PREPROCESSING,
+        place=ON_CARD,
+    )
+    std: tuple[float, ...] | None = numbers(
+        1e-4,
+        100,
+        unit="in units of the 0..1 photo",
+        hint="divide 0..255 deviations by 255",
+        help="Divides what is left, in units of the 0..1 photo: one number, or one a channel.",
+        label="Deviation",
+        example="0.229, 0.224, 0.225",
+        metavar="S[,S,S]",
+        group=PREPROCESSING,
+        place=ON_CARD,
+    )
+    size: tuple[int, int] | None = pair(
+        MIN_SIZE,
+        MAX_SIZE,
+        unit="pixels",
+        help="Height x width of what the network sees of a photo, in pixels.",
+        example="224x224",
+        metavar="HxW",
+        group=PREPROCESSING,
+        place=ON_CARD,
+        lacking=True,
+    )
+    channels: Channels | None = maybe(
+        get_args(Channels),
+        help="The order of the network's channels.",
+        group=PREPROCESSING,
+        place=ON_CARD,
+        lacking=True,
+    )
+    resize: int | None = whole(
+        MIN_SIZE,
+        MAX_RESIZE,
+        unit="pixels",
+        help="The photo's shorter side in pixels, before it is cropped.",
+        label="Shorter side before a crop",
+        example="256",
+        metavar="SIDE",
+        group=PREPROCESSING,
+        place=ON_CARD,
+    )
+    interpolation: Interpolation | None = maybe(
+        get_args(Interpolation),
+        help="How the photo is resized.",
+        group=PREPROCESSING,
+        place=ON_CARD,
+    )
+    fit: Fit | None = maybe(
+        get_args(Fit),
+        help="How a photo of another shape fits the view.",
+        group=PREPROCESSING,
+        place=ON_CARD,
+    )
+    classes: tuple[str, ...] | None = names(
+        read_classes,
+        check_classes,
+        help="One name a line, with its number or without; a table; JSON, YAML or Python.",
+        label="Class names",
+        spoken="The class names",
+        group=SENT,
+        file="classes.txt",
+        place=ON_NAMES,
+    )
+    framework: Framework = choice(
+        "auto",
+        get_args(Framework),
+        help="What the file was saved by.",
+        titles={"auto": "Detect it", "torch": "PyTorch", "keras": "TensorFlow", "onnx": "ONNX"},
+        place=ON_MODEL,
+    )
+    origin: Origin = choice(
+        "custom",
+        get_args(Origin),
+        help="Where the network comes from, which is compared with what is in the file.",
+        label="Where it comes from",
+        titles={
+            "custom": "Custom",
+            "pretrained": "Pre-trained",
+            "custom-head": "Pre-trained + custom head",
+        },
+        place=ON_MODEL,
+    )
+    source: str = text(
+        MAX_SOURCE,
+        help="The Python of the network's class, run in the sandbox alone.",
+        label="Paste the source",
+        spoken="the source",
+        group=SENT,
+        file="source.py",
+        place=ON_SOURCE,
+    )
+    build: str = text(
+        MAX_BUILD,
+        help="How the network is built of its source. Without it the source's classes are tried "
+        "until one fits the weights.",
+        label="How it is built",
+        example="Net(num_classes=5)",
+        metavar="EXPRESSION",
+        group=SENT,
+        place=ON_SOURCE,
+    )
+    architecture: str = text(
+        MAX_ARCHITECTURE,
+        help="The JSON of a Keras network, for a file of weights alone.",
+        label="The file that model.to_json() gave",
+        spoken="the network's JSON",
+        group=SENT,
+        file="architecture.json",
+        place=ON_JSON,
+    )
+    output: str = text(
+        MAX_NAME,
+        help="The name or the number of the output that holds the scores, where there are several.",
+        label="The scores are in",
+        example="for example logits",
+        metavar="NAME",
+        group=READING,
+        place=ON_READING,
+        lacking=True,
+    )
+    head: Outputs | None = maybe(
+        get_args(Outputs),
+        help="What the last numbers of the network mean. Chances are turned back into scores.",
+        label="The outputs are",
+        group=READING,
+        place=ON_READING,
+        lacking=True,
+    )
+    weights: str = text(
+        MAX_NAME,
+        help="The name of the set of weights to take, where the file holds several.",
+        example="for example ema",
+        metavar="NAME",
+        group=READING,
+        place=ON_READING,
+    )
+    layout: Maps | None = maybe(
+        get_args(Maps),
+        help="Which side of an inner layer's output holds its channels.",
+        label="Inner maps lie",
+        group=READING,
+        place=ON_READING,
+    )
+    activation: Activation | None = maybe(
+        get_args(Activation),
+        help="The activation between the last layers of a head that was rebuilt of its weights.",
+        label="Between the head's layers",
+        group=READING,
+        place=ON_READING,
+    )
 
     def __post_init__(self) -> None:
-        check_choice("preprocessing", ("auto", *PRESETS), self.preprocessing)
-        if self.mean is not None and not are_numbers(self.mean, -4, 4):
-            raise refusal("mean", MEAN_RULE, self.mean)
-        if self.std is not None and not are_numbers(self.std, 1e-4, 100):
-            raise refusal("std", STD_RULE, self.std)
-        if self.size is not None and not is_pair(self.size, MIN_SIZE, MAX_SIZE):
-            raise refusal("size", SIZE_RULE, self.size)
-        if self.resize is not None and not is_whole(self.resize, MIN_SIZE, MAX_RESIZE):
-            raise refusal("resize", RESIZE_RULE, self.resize)
-        for name, kind in _CHOICES.items():
-            if getattr(self, name) is not None:
-                check_choice(name, get_args(kind), getattr(self, name))
+        """Check every declared value, and those that go together. Raises ParamError."""
+        params.validate(self, owner="")
         if self.resize is not None and self.fit in ("stretch", "pad"):
             raise ParamError(
                 f"--resize belongs to --fit crop, got --resize {self.resize} with --fit {self.fit}"
             )
-        if self.classes is not None:
-            check_classes(self.classes)
-        check_choice("framework", get_args(Framework), self.framework)
-        check_choice("origin", get_args(Origin), self.origin)
-        for name, limit in _TEXTS.items():
-            text = getattr(self, name)
-            if not isinstance(text, str) or len(text) > limit:
-                raise ParamError(f"--{name} must be text of at most {limit:,} characters")
         if self.build and not self.source:
             raise ParamError(
                 "--build says how the network is made of the class in --source, which is missing"
             )
 
     @classmethod
-    def from_text(cls, flags: Mapping[str, str | None]) -> Options:
+    def declared(cls) -> dict[str, Param]:
+        """Return the options by name."""
+        return params.declared(cls)
+
+    @classmethod
+    def flags(cls) -> dict[str, Param]:
+        """Return those that have a flag of the command line."""
+        return {name: param for name, param in cls.declared().items() if param.group}
+
+    @classmethod
+    def from_text(cls, given: Mapping[str, str | None]) -> Options:
         """Read what a command line or a form gave, by field name; None and '' are not asked.
 
-        `classes` is the text of a file of class names. Raises ParamError.
+        What a flag takes as a file is its text. Raises ParamError.
         """
-        parsers = {
-            "size": parse_size,
-            "resize": parse_resize,
-            "mean": parse_mean,
-            "std": parse_std,
-            "classes": read_classes,
+        declared = cls.declared()
+        # an empty file of class names is a mistake, an empty form field is not
+        return cls(
+            **{
+                name: declared[name].parse("", text)
+                for name, text in given.items()
+                if text or (text is not None and declared[name].kind == "names")
+            }
+        )
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What differs from its default, by name."""
+        given = {name: getattr(self, name) for name in self.declared()}
+        return {
+            name: value
+            for name, value in given.items()
+            if value != self.declared()[name].default and value is not None
         }
-        values: dict[str, Any] = {
-            name: parsers[name](text) if name in parsers else text
-            for name, text in flags.items()
-            # an empty file of class names is a mistake, an empty form field is not
-            if text or (text is not None and name == "classes")
-        }
-        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain data."""

@@ -15,16 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from loaders.class_names import read_classes
 from loaders.options import (
     MAX_RESIZE,
     MAX_SIZE,
     MIN_SIZE,
     Options,
-    parse_mean,
-    parse_resize,
-    parse_size,
-    parse_std,
 )
 from loaders.presets import PRESETS, Channels, Fit, Interpolation, Preset
 from xai_core.checks import (
@@ -51,12 +46,7 @@ __all__ = [
     "Preset",
     "eight_sevenths",
     "for_imagenet",
-    "parse_mean",
-    "parse_resize",
-    "parse_size",
-    "parse_std",
     "preset",
-    "read_classes",
     "refuse_tiny",
 ]
 

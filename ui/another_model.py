@@ -9,23 +9,22 @@ from typing import Any
 import streamlit as st
 
 from loaders import catalogue, companions
-from loaders.preprocessing import PRESETS, Options
+from loaders.options import Options
 from ui import missing, pretrained, upload, views
 from ui.desk import Desk, Model
 from ui.popovers import close, shut
-from ui.preparation import preset_title
 from workers.incoming import Upload
 from xai_core.errors import ParamError, VitrineError
 from xai_core.model import Finding
 
-FRAMEWORKS = {"auto": "Detect it", "torch": "PyTorch", "keras": "TensorFlow", "onnx": "ONNX"}
+ASKED = Options.declared()
+FRAMEWORK, ORIGIN, VALUES = ASKED["framework"], ASKED["origin"], ASKED["preprocessing"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
     """An answer to where a model comes from: what it asks for, and what it leads us to check."""
 
-    title: str
     sentence: str
     asks_classes: bool
     asks_preprocessing: bool
@@ -51,7 +50,6 @@ class Origin:
 
 ORIGINS = {
     "custom": Origin(
-        "Custom",
         "A network of your own. Nothing is taken for granted: say how its photos were prepared, "
         "and name its classes if the file does not.",
         asks_classes=True,
@@ -59,7 +57,6 @@ ORIGINS = {
         imagenet_head=None,
     ),
     "pretrained": Origin(
-        "Pre-trained",
         "A published network as it came. Names and pre-processing follow from the recognised "
         "architecture; we check that it has ImageNet's 1,000 classes.",
         asks_classes=False,
@@ -67,7 +64,6 @@ ORIGINS = {
         imagenet_head=True,
     ),
     "custom-head": Origin(
-        "Pre-trained + custom head",
         "A published network with your own last layers. Pre-processing follows from the "
         "architecture; we check that the head is not ImageNet's, and that your names fit it.",
         asks_classes=True,
@@ -117,7 +113,7 @@ def popover(desk: Desk) -> None:
         _asked_of_upload()
         if desk.model is not None and not desk.model.built_in:
             st.button("Open again with these answers", on_click=_again, args=(desk,))
-            with st.expander("With the source of its class"):
+            with st.expander(ASKED["source"].place):
                 missing.source(desk, desk.model, "again", lambda **given: _with(desk, given))
 
 
@@ -125,17 +121,17 @@ def _asked_of_upload() -> None:
     st.session_state.setdefault("framework", "auto")
     st.session_state.setdefault("origin", "custom")
     st.segmented_control(
-        "Framework",
-        list(FRAMEWORKS),
-        format_func=FRAMEWORKS.__getitem__,
+        FRAMEWORK.title,
+        FRAMEWORK.options,
+        format_func=FRAMEWORK.titles.__getitem__,
         key="framework",
         required=True,
         persist_state="session",
     )
     st.segmented_control(
-        "Where it comes from",
-        list(ORIGINS),
-        format_func=lambda name: ORIGINS[name].title,
+        ORIGIN.title,
+        ORIGIN.options,
+        format_func=ORIGIN.titles.__getitem__,
         key="origin",
         required=True,
         persist_state="session",
@@ -144,15 +140,15 @@ def _asked_of_upload() -> None:
     views.line(origin.sentence)
     if origin.asks_preprocessing:
         st.selectbox(
-            "Pre-processing",
-            ["auto", *PRESETS],
-            format_func=preset_title,
+            VALUES.place,
+            VALUES.options,
+            format_func=VALUES.titles.__getitem__,
             key="upload-preprocessing",
             persist_state="session",
         )
     if origin.asks_classes:
         st.text_area(
-            "Class names, one a line",
+            f"{ASKED['classes'].title}, one a line",
             key="upload-classes",
             height=80,
             placeholder="Optional: cat, dog, ... in the order of the training",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from loaders import catalogue
+from loaders import printed
 from ui import figure, lime_steps, views
 from ui.desk import Answer, Ask, Desk, changes
 from xai_core import region, render, report
@@ -19,10 +19,6 @@ from xai_core.region import Region
 
 STEPS = {"lime": lime_steps.show}
 """What shows how a method came to its map, from the run's own data, by the method's name."""
-
-
-SENT = {"source": "source.py", "architecture": "architecture.json"}
-"""What the command line calls the texts that were sent with a model."""
 
 
 def invite(desk: Desk) -> None:
@@ -214,7 +210,7 @@ def _region(answer: Answer) -> dict[str, Any] | None:
 
 def command(answer: Answer) -> str:
     """Return the command line that makes the answer again."""
-    scene, cls = answer.scene, explainers()[answer.explanation.method]
+    scene, model, cls = answer.scene, answer.scene.model, explainers()[answer.explanation.method]
     defaults: dict[str, Any] = {name: param.default for name, param in cls.declared().items()}
     values = answer.explanation.parameters
     suggested = cls.suggest(scene.model.size)
@@ -231,34 +227,12 @@ def command(answer: Answer) -> str:
         labels=scene.labels,
         defaults=defaults,
         engine=cls.engines[0].name,
-        options=_flags(answer),
+        options=printed.flags(
+            model.options,
+            word=model.word if model.built_in else "",
+            preprocessing=model.preprocessing.to_json(),
+        ),
     )
-
-
-def _flags(answer: Answer) -> dict[str, Any]:
-    """Return the pre-processing flags that were asked for, as the command line takes them."""
-    model = answer.scene.model
-    entry = catalogue.find(model.word) if model.built_in else None
-    own = entry.options.to_json() if entry else {}  # the command line adds them by itself
-    asked = {
-        name: value
-        for name, value in model.options.to_json().items()
-        if value not in (None, "", own.get(name)) and name not in ("framework", "origin")
-    }
-    for name in ("size", "resize", "interpolation"):
-        if own.get(name) and getattr(model.options, name) is None:
-            asked[name] = model.preprocessing.to_json()[name]
-    asked = {name: value for name, value in asked.items() if value is not None}
-    if asked.get("preprocessing") == "auto":
-        del asked["preprocessing"]
-    if "size" in asked:
-        asked["size"] = "x".join(map(str, asked["size"]))
-    asked |= {name: file for name, file in SENT.items() if name in asked}
-    if "classes" in asked:
-        del asked["classes"]
-        if not model.built_in:
-            asked["classes"] = "classes.txt"
-    return asked
 
 
 def _plain(asked: str) -> str:

@@ -7,11 +7,15 @@ from collections.abc import Callable
 import streamlit as st
 
 from loaders import companions
+from loaders.options import Options
 from loaders.source import snippet
 from loaders.texts import NotText, decode_text
 from ui import reading, text, views
 from ui.desk import Desk, Model
 from xai_core.errors import LoadError, ParamError, VitrineError
+
+ASKED = Options.declared()
+SOURCE, BUILD, ARCHITECTURE = ASKED["source"], ASKED["build"], ASKED["architecture"]
 
 JSON_SNIPPET = """\
 from pathlib import Path
@@ -68,7 +72,7 @@ def source(desk: Desk, model: Model, scope: str, opened: Callable[..., None]) ->
                 desk.model_error = f"The source cannot be read: {error}."
 
     st.text_area(
-        "Paste the source",
+        SOURCE.title,
         key=pasted,
         height=160,
         placeholder="import torch\nfrom torch import nn\n\nclass Net(nn.Module): ...",
@@ -76,10 +80,10 @@ def source(desk: Desk, model: Model, scope: str, opened: Callable[..., None]) ->
     )
     st.file_uploader("Or add its .py file", key=added, on_change=take)
     st.text_input(
-        "How it is built",
+        BUILD.title,
         key=built,
-        placeholder="Net(num_classes=5)",
-        help="Optional. Without it the source's classes are tried until one fits the weights.",
+        placeholder=BUILD.example,
+        help=BUILD.help,
         persist_state="session",
     )
     views.line("It runs in the sandbox alone, with no network and no files but the model's.")
@@ -114,4 +118,4 @@ def _architecture(desk: Desk) -> None:
         except VitrineError as error:
             desk.model_error = str(error)
 
-    st.file_uploader("The file that model.to_json() gave", key=key, on_change=take)
+    st.file_uploader(ARCHITECTURE.title, key=key, on_change=take)

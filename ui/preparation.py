@@ -5,101 +5,34 @@ from __future__ import annotations
 import streamlit as st
 
 from loaders import catalogue
-from loaders.preprocessing import PRESETS, Options
+from loaders.options import ON_CARD, Options
 from loaders.texts import NotText, decode_text
-from ui import views
+from ui import option_form, views
 from ui.desk import Desk
 from ui.popovers import close
 from xai_core.errors import ParamError
 
-DETECT = "As the file says"
-
-
-def preset_title(name: str) -> str:
-    """Return a preset's name with what it means."""
-    return DETECT if name == "auto" else f"{name}: {PRESETS[name].meaning}"
+CLASSES = Options.declared()["classes"]
 
 
 def preprocessing(desk: Desk) -> None:
     """Draw the form of the values, the fit and the size."""
     with st.popover(
-        "Pre-processing", key="change-preprocessing", on_change="rerun", disabled=desk.model is None
+        ON_CARD, key="change-preprocessing", on_change="rerun", disabled=desk.model is None
     ):
-        if desk.model is None:
+        model = desk.model
+        if model is None:
             return
-        views.line(desk.model.preprocessing.sentence())
-        asked = desk.model.options
-        with st.form(f"preprocessing-{desk.model.id}", border=False):
-            flags: dict[str, str | None] = {
-                "preprocessing": st.selectbox(
-                    "Values",
-                    ["auto", *PRESETS],
-                    index=["auto", *PRESETS].index(asked.preprocessing),
-                    format_func=preset_title,
-                ),
-                "mean": st.text_input(
-                    "Mean",
-                    _numbers(asked.mean),
-                    placeholder="0.485, 0.456, 0.406",
-                    help="One number or one a channel, in units of the 0..1 photo.",
-                ),
-                "std": st.text_input(
-                    "Deviation",
-                    _numbers(asked.std),
-                    placeholder="0.229, 0.224, 0.225",
-                    help="One number or one a channel, in units of the 0..1 photo.",
-                ),
-            }
-            left, right = st.columns(2)
-            with left:
-                flags["channels"] = _maybe("Channels", ("rgb", "bgr", "grey"), asked.channels)
-                flags["fit"] = _maybe("Fit", ("crop", "stretch", "pad"), asked.fit)
-                flags["size"] = st.text_input(
-                    "Size",
-                    "x".join(map(str, asked.size or ())),
-                    placeholder="224x224",
-                    help="Height x width of the view, in pixels.",
-                )
-            with right:
-                flags["interpolation"] = _maybe(
-                    "Interpolation",
-                    ("bilinear", "bicubic", "lanczos", "nearest"),
-                    asked.interpolation,
-                )
-                flags["resize"] = st.text_input(
-                    "Shorter side before a crop",
-                    str(asked.resize or ""),
-                    placeholder="256",
-                    help="In pixels; used when the photo is cropped.",
-                )
-            if st.form_submit_button("Apply", type="primary"):
-                _apply(desk, flags)
-
-
-def _apply(desk: Desk, flags: dict[str, str | None]) -> None:
-    try:
-        asked = Options.from_text({name: value or None for name, value in flags.items() if value})
-    except ParamError as error:
-        views.error(str(error))
-        return
-    desk.reopen(**{name: getattr(asked, name) for name in flags})
-    close("change-preprocessing")
-
-
-def _numbers(values: tuple[float, ...] | None) -> str:
-    return ", ".join(f"{value:.6g}" for value in values or ())
-
-
-def _maybe(label: str, options: tuple[str, ...], asked: str | None) -> str | None:
-    return st.selectbox(
-        label, options, index=options.index(asked) if asked else None, placeholder=DETECT
-    )
+        views.line(model.preprocessing.sentence())
+        asked, key = option_form.at(ON_CARD), f"preprocessing-{model.id}"
+        if option_form.draw(key, asked, model.options, desk.reopen, button="Apply"):
+            close("change-preprocessing")
 
 
 def classes(desk: Desk) -> None:
     """Draw the form of the class names."""
     with st.popover(
-        "Class names", key="change-classes", on_change="rerun", disabled=desk.model is None
+        CLASSES.title, key="change-classes", on_change="rerun", disabled=desk.model is None
     ):
         if desk.model is None:
             return
@@ -109,10 +42,7 @@ def classes(desk: Desk) -> None:
             given = st.text_area(
                 "One a line", "\n".join(desk.model.labels) if count <= 200 else "", height=180
             )
-            file = st.file_uploader(
-                "Or a file",
-                help="One name a line, with its number or without; a table; JSON, YAML or Python.",
-            )
+            file = st.file_uploader("Or a file", help=CLASSES.help)
             if st.form_submit_button("Apply", type="primary"):
                 _name(desk, file.getvalue() if file else given)
         if count == 1000 and st.button("Use ImageNet's names"):

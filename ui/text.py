@@ -5,30 +5,14 @@ from __future__ import annotations
 import html
 import re
 
+from loaders.options import Options
+
 NO_BREAK = "\u00a0"
 
 _QUOTED = re.compile("\u201c([^\u201d]*)\u201d")
 _BRACKETED = re.compile(r" \(--[a-z-]+(?: [A-Zx]+)?(?:(?:,| or| and)+ --[a-z-]+)*\)")
 _FLAG = re.compile(r"--([a-z][a-z-]*)")
-TITLES = {
-    "activation": "'Between the head's layers'",
-    "architecture": "the network's JSON",
-    "build": "'How it is built'",
-    "channels": "'Channels'",
-    "classes": "The class names",
-    "fit": "'Fit'",
-    "head": "'The outputs are'",
-    "interpolation": "'Interpolation'",
-    "layout": "'Inner maps lie'",
-    "mean": "'Mean'",
-    "output": "'The scores are in'",
-    "preprocessing": "'Values'",
-    "resize": "'Shorter side before a crop'",
-    "size": "'Size'",
-    "source": "the source",
-    "std": "'Deviation'",
-    "weights": "'Weights'",
-}
+TITLES = {param.flag[2:]: param.called for param in Options.declared().values()}
 """What the page calls the thing that a flag of the command line sets."""
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:$<>&^=@/\"'])")

@@ -15,10 +15,6 @@ from loaders.preprocessing import (
     Preprocessing,
     eight_sevenths,
     for_imagenet,
-    parse_mean,
-    parse_resize,
-    parse_size,
-    parse_std,
     preset,
 )
 from loaders.resolve import resolve
@@ -314,6 +310,13 @@ def test_eight_sevenths(side, resize):
     assert eight_sevenths((side, side)) == resize
 
 
+ASKED = Options.declared()
+
+
+def parse(name, text):
+    return ASKED[name].parse("", text)
+
+
 # -- texts ---------------------------------------------------------------------------------------
 
 
@@ -322,7 +325,7 @@ def test_eight_sevenths(side, resize):
     [("224", (224, 224)), ("128x256", (128, 256)), (" 16 X 2048 ", (16, 2048))],
 )
 def test_sizes(text, size):
-    assert parse_size(text) == size
+    assert parse("size", text) == size
 
 
 @pytest.mark.parametrize(
@@ -330,35 +333,35 @@ def test_sizes(text, size):
 )
 def test_bad_sizes(text):
     with pytest.raises(ParamError) as caught:
-        parse_size(text)
+        parse("size", text)
     rule = "--size must be HEIGHTxWIDTH in pixels from 16 to 2048, got "
     assert str(caught.value) == rule + repr(text)
 
 
 def test_numbers():
-    assert parse_mean("0.1, 0.2,0.3") == (0.1, 0.2, 0.3)
-    assert parse_mean("-0.5") == (-0.5,)
-    assert parse_std("0.00392") == (0.00392,)
-    assert parse_resize(" 256 ") == 256
+    assert parse("mean", "0.1, 0.2,0.3") == (0.1, 0.2, 0.3)
+    assert parse("mean", "-0.5") == (-0.5,)
+    assert parse("std", "0.00392") == (0.00392,)
+    assert parse("resize", " 256 ") == 256
 
 
 @pytest.mark.parametrize(
-    ("parse", "text", "flag"),
+    ("name", "text", "flag"),
     [
-        (parse_mean, "0.1,0.2", "--mean"),
-        (parse_mean, "123.7,116.8,103.9", "--mean"),
-        (parse_mean, "nan", "--mean"),
-        (parse_std, "0", "--std"),
-        (parse_std, "-1", "--std"),
-        (parse_std, "inf", "--std"),
-        (parse_std, "a,b,c", "--std"),
-        (parse_resize, "big", "--resize"),
-        (parse_resize, "4097", "--resize"),
+        ("mean", "0.1,0.2", "--mean"),
+        ("mean", "123.7,116.8,103.9", "--mean"),
+        ("mean", "nan", "--mean"),
+        ("std", "0", "--std"),
+        ("std", "-1", "--std"),
+        ("std", "inf", "--std"),
+        ("std", "a,b,c", "--std"),
+        ("resize", "big", "--resize"),
+        ("resize", "4097", "--resize"),
     ],
 )
-def test_bad_numbers(parse, text, flag):
+def test_bad_numbers(name, text, flag):
     with pytest.raises(ParamError) as caught:
-        parse(text)
+        parse(name, text)
     assert str(caught.value).startswith(f"{flag} must be ")
     assert repr(text) in str(caught.value)
 
@@ -504,3 +507,30 @@ def test_sentences(ours, words):
     assert sentence.endswith(".")
     for word in words:
         assert word in sentence
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_each_option_is_declared_whole(name):
+    param = ASKED[name]
+    assert param.help.endswith(".")
+    assert param.place
+    if param.group:
+        assert param.shape, "what a flag takes is shown in its help"
+    else:
+        assert name in ("framework", "origin"), "told by the file itself on the command line"
+
+
+@pytest.mark.parametrize("name", [name for name in ASKED if ASKED[name].group])
+def test_each_flag_reads_its_own_printed_form(name):
+    param, value = ASKED[name], getattr(FULL, name)
+    if param.file:
+        assert param.word(value) == param.file
+        assert "." in param.file
+    else:
+        assert param.parse("", param.word(value)) == value
+
+
+def test_every_field_is_declared():
+    assert list(ASKED) == [field.name for field in dataclasses.fields(Options)]
+    assert FULL.asked == {name: getattr(FULL, name) for name in ASKED}
+    assert Options().asked == {}

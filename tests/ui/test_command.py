@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import cli
-from loaders.preprocessing import Options
+from loaders import catalogue
+from loaders.preprocessing import preset
 from ui import answer
 from xai_core.explainer import make
 from xai_core.explanation import Explanation
@@ -40,8 +41,14 @@ def test_the_command_repeats_the_values(method: str, changed: dict[str, Any]) ->
         parameters=values,
         engine="ours",
     )
+    asked = catalogue.find("shapes").options
     model = SimpleNamespace(
-        word="shapes", size=size, card={"default_layer": ""}, options=Options(), built_in=True
+        word="shapes",
+        size=size,
+        card={"default_layer": ""},
+        options=asked,
+        built_in=True,
+        preprocessing=preset("unit", size),
     )
     scene = SimpleNamespace(
         model=model, photo=SimpleNamespace(word="photo.png"), labels=["one", "two"]
@@ -53,16 +60,3 @@ def test_the_command_repeats_the_values(method: str, changed: dict[str, Any]) ->
     again = make(args.method, args.values, engine=args.engine, size=size)
     assert {name: getattr(again, name) for name in again.declared()} == values
     assert (args.target, args.of) == ("two", "probability")
-
-
-def test_the_command_names_the_files_that_came_with_the_model() -> None:
-    options = Options(source="class Net: ...", build="Net(num_classes=5)", architecture="{}")
-    model = SimpleNamespace(options=options, built_in=False)
-    asked = answer._flags(SimpleNamespace(scene=SimpleNamespace(model=model)))  # type: ignore[arg-type]
-    assert asked == {
-        "source": "source.py",
-        "build": "Net(num_classes=5)",
-        "architecture": "architecture.json",
-    }
-    model.options = Options()
-    assert answer._flags(SimpleNamespace(scene=SimpleNamespace(model=model))) == {}  # type: ignore[arg-type]
