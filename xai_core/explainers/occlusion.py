@@ -27,10 +27,7 @@ def _ours(
     total = len(patches) + 1
     whole = float(target.score(model.logits(image[None]), model.head)[0])
     progress(1, total)
-    if method.fill == "value":
-        hidden = np.full_like(image, method.value)
-    else:
-        hidden = baseline(method.fill, image)
+    hidden = method.hidden(image)
     drops = np.zeros(model.input_size, np.float64)
     covered = np.zeros(model.input_size, np.int64)
     scores = np.empty(len(patches), np.float32)
@@ -40,9 +37,9 @@ def _ours(
             window = patches.window(index)
             drops[window] += whole - scores[index]
             covered[window] += 1
-        progress(part.stop + 1, total, _joined(method, drops, covered))
+        progress(part.stop + 1, total, method.joined(drops, covered))
     return Raw(
-        attribution=_joined(method, drops, covered),
+        attribution=method.joined(drops, covered),
         scalars={
             "score": whole,
             "patches": len(patches),
@@ -50,13 +47,6 @@ def _ours(
         },
         arrays={"scores": scores, "corners": patches.corners.astype(np.int32)},
     )
-
-
-def _joined(method: Occlusion, drops: NDArray[Any], covered: NDArray[Any]) -> Array:
-    """Return the map out of each pixel's summed drops and the patches that hid it."""
-    if method.overlap == "sum":
-        return np.asarray(drops, np.float32)
-    return np.asarray(drops / np.maximum(covered, 1), np.float32)
 
 
 def _xplique(
@@ -162,6 +152,18 @@ class Occlusion(Explainer):
             (self.stride_height, self.stride_width),
             edges=self.overlap == "mean" and self.engine == "ours",
         )
+
+    def hidden(self, image: Array) -> Array:
+        """Return what a patch shows of a view, float32 `[h, w, 3]`."""
+        if self.fill == "value":
+            return np.full_like(image, self.value)
+        return baseline(self.fill, image)
+
+    def joined(self, drops: NDArray[Any], covered: NDArray[Any]) -> Array:
+        """Return the map out of each pixel's summed drops and the patches that hid it."""
+        if self.overlap == "sum":
+            return np.asarray(drops, np.float32)
+        return np.asarray(drops / np.maximum(covered, 1), np.float32)
 
     def forward_passes(self, model: Sized) -> int:
         """One for each patch and one for the whole view."""

@@ -1,0 +1,283 @@
+"""LIME as a film: the cut, masked photos and what the model said, the fit, weight by weight."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core import render, report, stage
+from xai_core.explainers.lime import Lime
+from xai_core.explanation import Explanation
+from xai_core.film import Film, Frame, Step, Table, Unfit, held, steps, told
+from xai_core.report import amount, percent
+
+Array = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+SECONDS = 1.6
+ROWS = 5
+"""Superpixels whose weight is listed and numbered."""
+MASKED = 12
+"""Masked photos that are shown at the most."""
+ADDED = 8
+"""Superpixels that are put down one by one."""
+EDGE = (255, 214, 10)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Run:
+    """What the film is drawn from; `order` is by falling size of the weight, without zeros."""
+
+    photo: Pixels
+    hidden: Pixels
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    order: list[int]
+    masks: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    kernel: NDArray[np.float64]
+    samples: int
+    intercept: float
+    prediction: float
+    score: float
+    r2: float
+
+    @property
+    def predicted(self) -> NDArray[np.float64]:
+        """What the fitted line says of each masked photo that is shown."""
+        return self.intercept + self.masks @ self.weights
+
+
+@steps(Lime)
+def film(explanation: Explanation, view: Array) -> Film:
+    """Draw the four steps."""
+    run = _checked(explanation, view)
+    size = stage.frame_size((view.shape[0], view.shape[1]))
+    _, top = render.limits(np.asarray(run.weights, np.float32), signed=True)
+    cut = outlined(run.photo, run.labels, run.order[:ROWS], size)
+    frames = [_cut(run, cut, size)]
+    for index in range(len(run.masks)):
+        shown = stage.fitted(masked(run, index), size, smooth=False)
+        drawn = stage.Stage([(shown, _name(index)), (_mask(run, index, size), "What is shown")])
+        drawn.bars(np.asarray(run.scores[: len(run.masks)], np.float32), [index])
+        drawn.note("Scores of the masked photos")
+        frames.append(
+            Frame(
+                drawn.done(),
+                f"{_name(index)} scores {amount(float(run.scores[index]))} and counts "
+                f"{run.kernel[index]:.2f}.",
+            )
+        )
+    frames.append(_fit(run, cut, size))
+    put = np.zeros(len(run.weights))
+    for rank, part in enumerate(run.order[:ADDED], 1):
+        put[part] = run.weights[part]
+        lit = np.zeros(len(run.weights), bool)
+        lit[part] = True
+        drawn = stage.Stage(
+            [
+                (_only(run, lit, size), f"Superpixel {rank}"),
+                (_painted(run, put, top, size), "Weights"),
+            ]
+        )
+        drawn.bars(np.asarray(run.weights[run.order], np.float32), [rank - 1])
+        drawn.note("The model's scores, and beside each what the line gives")
+        frames.append(
+            Frame(
+                drawn.done(),
+                f"Superpixel {rank}, {report.place_of(run.labels == part)}, adds "
+                f"{amount(float(run.weights[part]))}.",
+            )
+        )
+    last = _last(run, cut, top, size)
+    return Film(
+        title="Masked photos, and a line fitted to them",
+        frames=(*frames, last),
+        seconds=SECONDS,
+        still=_still(run, cut, top, size),
+        steps=_told(run, cut),
+    )
+
+
+def _checked(explanation: Explanation, view: Array) -> _Run:
+    """Return what the run handed back, each part fitting the others. Raises Unfit."""
+    held(explanation, "weights", "f", (None,))
+    split = report.parts(explanation)
+    if split is None:
+        raise Unfit("segments")
+    labels, weights = split
+    masks = np.asarray(held(explanation, "masks", "b", (None, len(weights))), bool)[:MASKED]
+    scores = np.asarray(held(explanation, "scores", "f", (None,)), np.float64)
+    kernel = np.asarray(held(explanation, "kernel", "f", (len(scores),)), np.float64)
+    hidden = held(explanation, "hidden", "u", view.shape)
+    if hidden.dtype != np.uint8 or len(masks) > len(scores):
+        raise Unfit("hidden")
+    present = np.bincount(labels.ravel(), minlength=len(weights)) > 0
+    order = np.argsort(-np.abs(weights), kind="stable").tolist()
+    return _Run(
+        photo=render.pixels(view),
+        hidden=np.asarray(hidden, np.uint8),
+        labels=np.asarray(labels, np.int64),
+        weights=weights,
+        order=[at for at in order if weights[at] != 0 and present[at]],
+        masks=masks,
+        scores=scores,
+        kernel=kernel,
+        samples=len(scores),
+        intercept=told(explanation, "intercept"),
+        prediction=told(explanation, "prediction"),
+        score=told(explanation, "score"),
+        r2=told(explanation, "r2"),
+    )
+
+
+def _name(index: int) -> str:
+    return "The whole photo" if index == 0 else f"Masked photo {index}"
+
+
+def masked(run: _Run, index: int) -> Pixels:
+    """Return what the model saw, uint8 `[h, w, 3]`: the photo where it is on, else what hides."""
+    on = run.masks[index][run.labels]
+    return np.where(on[..., None], run.photo, run.hidden).astype(np.uint8)
+
+
+def outlined(
+    photo: Pixels, labels: NDArray[np.int64], order: list[int], size: tuple[int, int]
+) -> Pixels:
+    """Draw each superpixel's edge on the photo at that size, and number those in `order` from 1."""
+    from PIL import Image, ImageDraw
+
+    rows = np.arange(size[0]) * labels.shape[0] // size[0]
+    columns = np.arange(size[1]) * labels.shape[1] // size[1]
+    large = labels[np.ix_(rows, columns)]
+    drawn = stage.fitted(photo, size).copy()
+    edge = np.zeros(large.shape, bool)
+    edge[:, 1:] |= large[:, 1:] != large[:, :-1]
+    edge[1:] |= large[1:] != large[:-1]
+    drawn[edge] = EDGE
+    picture = Image.fromarray(drawn)
+    pen = ImageDraw.Draw(picture)
+    for rank, index in enumerate(order, 1):
+        down, across = np.nonzero(large == index)
+        if down.size:
+            at = int(np.argmin((down - down.mean()) ** 2 + (across - across.mean()) ** 2))
+            pen.text(
+                (int(across[at]), int(down[at])), str(rank), "white", anchor="mm", font_size=18,
+                stroke_width=2, stroke_fill="black",
+            )  # fmt: skip
+    return np.asarray(picture)
+
+
+def _mask(run: _Run, index: int, size: tuple[int, int]) -> Pixels:
+    """Draw which superpixels are shown: ink for shown, ground for hidden."""
+    on = run.masks[index][run.labels]
+    drawn = np.where(on[..., None], stage.QUIET, stage.GROUND).astype(np.uint8)
+    return stage.fitted(drawn, size, smooth=False)
+
+
+def _only(run: _Run, lit: NDArray[np.bool_], size: tuple[int, int]) -> Pixels:
+    """Draw the photo, dimmed but for some superpixels."""
+    on = lit[run.labels]
+    dimmed = (run.photo * 0.3).astype(np.uint8)
+    return stage.fitted(np.where(on[..., None], run.photo, dimmed).astype(np.uint8), size)
+
+
+def _painted(run: _Run, weights: NDArray[np.float64], top: float, size: tuple[int, int]) -> Pixels:
+    values = np.asarray(weights[run.labels], np.float32)
+    return stage.coloured(values, size, signed=True, vmax=top)
+
+
+def _cut(run: _Run, cut: Pixels, size: tuple[int, int]) -> Frame:
+    drawn = stage.Stage([(stage.fitted(run.photo, size), "The photo"), (cut, "Its superpixels")])
+    return Frame(drawn.done(), f"The photo is cut into {len(run.weights)} superpixels.")
+
+
+def _fit(run: _Run, cut: Pixels, size: tuple[int, int]) -> Frame:
+    """Draw, for each masked photo that is shown, what the model said beside what the line says."""
+    said = np.stack([run.scores[: len(run.masks)], run.predicted], 1)
+    drawn = stage.Stage(
+        [(cut, "Each superpixel gets a weight"), (_mask(run, 0, size), "All shown")]
+    )
+    drawn.bars(np.asarray(said.ravel(), np.float32), range(0, said.size, 2))
+    drawn.note("The weights")
+    return Frame(
+        drawn.done(),
+        f"A straight line is fitted to {run.samples:,} scores: for the whole photo it gives "
+        f"{amount(run.prediction)}, and the model said {amount(run.score)}.",
+    )
+
+
+def _last(run: _Run, cut: Pixels, top: float, size: tuple[int, int]) -> Frame:
+    drawn = stage.Stage(
+        [(cut, "Its superpixels"), (_painted(run, run.weights, top, size), "The map")]
+    )
+    drawn.bars(np.asarray(run.weights[run.order or [0]], np.float32), range(len(run.order)))
+    drawn.note("The weights")
+    return Frame(
+        drawn.done(),
+        f"{len(run.order)} of {len(run.weights)} superpixels have a weight; the line explains "
+        f"{percent(max(run.r2, 0.0))} of how the scores vary (R2).",
+    )
+
+
+def _still(run: _Run, cut: Pixels, top: float, size: tuple[int, int]) -> Frame:
+    """Draw the cut, a masked photo and the map side by side."""
+    small = (max(1, round(size[0] * 0.65)), max(1, round(size[1] * 0.65)))
+    some = min(1, len(run.masks) - 1)
+    drawn = stage.Stage(
+        [
+            (stage.fitted(cut, small), "Cut"),
+            (stage.fitted(masked(run, some), small, smooth=False), "Masked and scored"),
+            (_painted(run, run.weights, top, small), "Fitted weights"),
+        ]
+    )
+    drawn.bars(np.asarray(run.weights[run.order or [0]], np.float32), range(len(run.order)))
+    drawn.note("The weights")
+    return Frame(
+        drawn.done(),
+        f"{len(run.weights)} superpixels, {run.samples:,} masked photos and their scores, and the "
+        "weights of the straight line that is fitted to them.",
+    )
+
+
+def _told(run: _Run, cut: Pixels) -> tuple[Step, ...]:
+    pictures = tuple(
+        Frame(
+            stage.fitted(masked(run, index), _within(run.photo), smooth=False),
+            f"{_name(index)}: score {amount(float(run.scores[index]))}, counts "
+            f"{run.kernel[index]:.2f}",
+        )
+        for index in range(len(run.masks))
+    )
+    rows = tuple(
+        (str(rank), amount(float(run.weights[at])), report.place_of(run.labels == at))
+        for rank, at in enumerate(run.order[:ROWS], 1)
+    )
+    return (
+        Step(
+            f"1. The photo is cut into {len(run.weights)} superpixels; the numbers are those of "
+            "the last step.",
+            (Frame(cut, "The superpixels of this photo"),),
+        ),
+        Step(
+            f"2. A random half of them is hidden, {run.samples:,} times over. 3. The model scores "
+            "each masked photo, and one that is more like the photo counts more.",
+            pictures,
+        ),
+        Step(
+            f"4. A straight line is fitted to the scores. It starts from {amount(run.intercept)} "
+            "with all hidden and adds the weight of each superpixel that is shown. For the whole "
+            f"photo it gives {amount(run.prediction)}; the model said {amount(run.score)}. It "
+            f"explains {percent(max(run.r2, 0.0))} of how the scores vary (R2).",
+            table=Table(("Superpixel", "Weight", "Where"), rows),
+        ),
+    )
+
+
+def _within(photo: Pixels) -> tuple[int, int]:
+    """Return the photo's size, made smaller where no frame may be so large."""
+    height, width = photo.shape[:2]
+    scale = min(1.0, stage.TALLEST / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
