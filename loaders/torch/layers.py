@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-See = Callable[[torch.Tensor], torch.Tensor | None]
+from loaders.torch import replay
+from loaders.torch.replay import Kept, See
 
 
 class Modules:
@@ -61,3 +62,18 @@ class Modules:
             yield
         finally:
             handle.remove()
+
+    def front(self, name: str, run: Callable[[], object], *, copied: bool = False) -> Kept:
+        """Run a pass up to a submodule's last output, and return what it left."""
+        layer = self.body.get_submodule(name)
+        return replay.front(self.body, layer, self._calls[name], run, copied=copied)
+
+    def behind(self, name: str, kept: Kept, see: See) -> contextlib.AbstractContextManager[None]:
+        """Pass on what was kept, show `see` the submodule's output, and run what follows."""
+        return replay.behind(self.body, self.body.get_submodule(name), kept, see)
+
+    def of(self, body: nn.Module) -> Modules:
+        """Return the same submodules of a copy of the body."""
+        made = Modules(body)
+        made._calls = self._calls
+        return made

@@ -36,6 +36,20 @@ class Layout:
         cells = output[:, before : before + height * width]
         return cells.reshape(len(output), height, width, -1)
 
+    def from_map(self, maps: Any, output: Any) -> Any:
+        """Return a layer's output that holds `maps`; tokens beside the cells are `output`'s own."""
+        import torch
+
+        made = maps.to(output.dtype)
+        if self.grid is not None:
+            ordered, before = output.permute(self.order), self.grid.before
+            made = made.flatten(1, 2)
+            after = ordered[:, before + made.shape[1] :]
+            made = torch.cat([ordered[:, :before], made, after], 1)
+        places = sorted(range(len(self.order)), key=lambda place: self.order[place])
+        made = made.permute(places)
+        return made.contiguous() if output.is_contiguous() else made
+
 
 FIRST, LAST = Layout((0, 2, 3, 1)), Layout((0, 1, 2, 3))
 """Channels first, and channels last."""

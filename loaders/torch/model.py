@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,14 +12,27 @@ from torch import nn
 
 from loaders.options import Maps
 from loaders.preprocessing import Preprocessing
-from loaders.torch import layout, norms
+from loaders.torch import norms, rewrite
+from loaders.torch.first_pass import FirstPass
+from loaders.torch.forward import Forward, nchw, pulled, reads
 from loaders.torch.layers import Modules
 from loaders.torch.script import Graph
-from loaders.torch.watch import Watch, step_of
-from loaders.torch.wrapped import Reading, Wrapped, plain
+from loaders.torch.tail import Tail
+from loaders.torch.wrapped import Reading, Wrapped
 from xai_core import perturb
-from xai_core.errors import LoadError, ParamError, UnsupportedModel
-from xai_core.model import Finding, Head, Layer
+from xai_core.changes import Change, OutputWeights, Randomised, ReluRule
+from xai_core.errors import ParamError, UnsupportedModel
+from xai_core.model import (
+    Finding,
+    HasLayers,
+    HasNative,
+    Head,
+    Layer,
+    Rewrites,
+    RunsFrom,
+    ShowsLayers,
+    missing,
+)
 from xai_core.perturb import MaskSource
 from xai_core.target import Target
 
@@ -26,6 +40,10 @@ Array = NDArray[np.float32]
 BATCH = 8
 """Images in one forward pass: on a CPU larger batches are slower, and memory stays flat."""
 
+_NO_OBJECTS = (
+    "A TorchScript network runs no hooks, so that its layers cannot be handed to a library. Export "
+    "it with torch.export.save, or save its state_dict()."
+)
 _SCRIPTED = (
     "The graph of this TorchScript network shows no layer that gives a map, so no method that "
     "reads layers can serve it. Export it with torch.export.save, or save its state_dict()."
@@ -33,7 +51,9 @@ _SCRIPTED = (
 
 
 class TorchModel:
-    """A PyTorch classifier. Satisfies Predicts, MasksFast, Differentiates, HasLayers, HasNative.
+    """A PyTorch classifier: Differentiates, MasksFast, RunsFrom, Rewrites and HasNative.
+
+    `lacks` says which of them it does not give, as TorchScript gives no copy of itself.
 
     Raises LoadError where the network does not run on a view of its size, and UnsupportedModel
     where it does not answer with one row of class scores.
@@ -75,29 +95,46 @@ class TorchModel:
         self._step = self.reading.batch or BATCH
         self._module = Wrapped(self._inside.body, preprocessing, self.head, self.reading).eval()
         self.no_layers = _SCRIPTED if self.scripted else ""
-        self._layouts: dict[str, layout.Layout] = {}
-        self._layers, guessed = self._record(seen, maps)
-        self.findings = (*findings, *guessed)
+        first = FirstPass(
+            self._module,
+            self._inside,
+            self.input_size,
+            still=self._still,
+            random=bool(mode_reason),
+        ).look(len(labels), seen, maps)
+        self._layers, self._layouts, self._shapes = first.layers, first.layouts, first.shapes
+        self.findings = (*findings, *first.findings)
+        self._begin()
+
+    def lacks(self, need: type) -> str | None:
+        """Say why it does not give what a capability is, or None where it does."""
+        if need in (ShowsLayers, HasLayers, RunsFrom) and not self._layers:
+            return _SCRIPTED if self.scripted else _flat(self._module.body)
+        if self.scripted and need in (Rewrites, HasNative):
+            return rewrite.SCRIPTED if need is Rewrites else _NO_OBJECTS
+        return missing(self, need)
 
     def logits(self, images: Array) -> Array:
         """Return float32 `[N, classes]` for views `[N, h, w, 3]`."""
-        return np.concatenate([self._forward(part) for part in self._parts(images)])
+        return np.concatenate([self._forward.logits(part) for part in self._parts(images)])
 
     def masked_scores(
         self, image: Array, masks: MaskSource, baseline: Array, targets: Sequence[Target]
     ) -> Iterator[tuple[slice, Array]]:
         """Yield `(slice of masks, scores [b, targets])`; one buffer of views is reused."""
-        for part, logits in perturb.stream(self._forward, image, masks, baseline, self._step):
-            yield part, np.stack([target.score(logits, self.head) for target in targets], 1)
+        names = [self._asked(target) for target in targets]
+
+        def scores(views: Array) -> Array:
+            read = self._forward.read(views, dict.fromkeys(names))
+            pairs = zip(targets, names, strict=True)
+            return np.stack([target.score(read[name], self.head) for target, name in pairs], 1)
+
+        yield from perturb.stream(scores, image, masks, baseline, self._step)
 
     def gradients(self, images: Array, target: Target) -> Array:
         """Return d score / d view, float32 `[N, h, w, 3]`."""
-        parts = []
-        for part in self._parts(images):
-            views = _nchw(part).requires_grad_()
-            score = self._score(self._module(views), target)
-            (gradient,) = torch.autograd.grad(score.sum(), views)
-            parts.append(gradient.permute(0, 2, 3, 1).numpy())
+        self._asked(target)
+        parts = [self._forward.back(part, target) for part in self._parts(images)]
         return np.ascontiguousarray(np.concatenate(parts))
 
     def layers(self) -> tuple[Layer, ...]:
@@ -107,12 +144,7 @@ class TorchModel:
     def activations(self, images: Array, layer: str) -> Array:
         """Return float32 `[N, map h, map w, channels]`."""
         self._check(layer)
-        parts: list[Array] = []
-        for part in self._parts(images):
-            kept: list[torch.Tensor] = []
-            with self._inside.at(layer, kept.append), self._still():
-                self._module(_nchw(part))
-            parts.append(self._as_map(kept[-1], layer)[: len(part)].numpy())
+        parts = [self._forward.read(part, (layer,))[layer] for part in self._parts(images)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def activation_gradients(
@@ -120,33 +152,86 @@ class TorchModel:
     ) -> tuple[Array, Array]:
         """Return activations and d score / d activations, `[N, map h, map w, channels]`."""
         self._check(layer)
-        both = [self._branched(part, layer, target) for part in self._parts(images)]
+        self._asked(target)
+        both = [self._forward.branched(part, layer, target) for part in self._parts(images)]
         activations, gradients = (np.concatenate(each) for each in zip(*both, strict=True))
         return activations, gradients
 
-    def _branched(self, images: Array, layer: str, target: Target) -> tuple[Array, Array]:
-        leaves: list[torch.Tensor] = []
+    def run_from(self, layer: str, activations: Array, image: Array) -> Array:
+        """Return logits `[N, classes]` from `[N, map h, map w, channels]`."""
+        tail, view = self._tail(layer, activations), nchw(image[None])
+        with self._still():
+            parts = [tail(_tensor(part), view).numpy() for part in self._parts(activations)]
+        return np.concatenate(parts)
 
-        def branch(output: torch.Tensor) -> torch.Tensor:
-            leaves.append(output.detach().requires_grad_())
-            return leaves[-1] * 1  # not the leaf itself: the network may write in place
+    def vjp_from(self, layer: str, activations: Array, image: Array, cotangent: Array) -> Array:
+        """Pull logit cotangents `[N, classes]` back to the layer's activations."""
+        tail, view = self._tail(layer, activations), nchw(image[None])
+        self._fits("cotangent", cotangent, (len(activations), len(self.labels)))
+        parts = []
+        pairs = zip(self._parts(activations), self._parts(cotangent), strict=True)
+        for part, slope in pairs:
+            maps = _tensor(part).requires_grad_()
+            parts.append(pulled(tail(maps, view), maps, _tensor(slope)).numpy())
+        return np.concatenate(parts)
 
-        with self._inside.at(layer, branch):
-            score = self._score(self._module(_nchw(images)), target)
-        leaf = leaves[-1]
-        if score.requires_grad:
-            (gradient,) = torch.autograd.grad(score.sum(), leaf, allow_unused=True)
-        else:
-            gradient = None
-        if gradient is None:
-            gradient = torch.zeros_like(leaf)
-        maps = (self._as_map(tensor, layer)[: len(images)] for tensor in (leaf.detach(), gradient))
-        activations, slopes = (np.ascontiguousarray(each.numpy()) for each in maps)
-        return activations, slopes
+    def vjp_to(self, layer: str, images: Array, cotangent: Array) -> Array:
+        """Pull cotangents at the layer `[N, map h, map w, channels]` back to the view."""
+        self._check(layer)
+        self._fits("cotangent", cotangent, (len(images), *self._shape(layer)))
+        pairs = zip(self._parts(images), self._parts(cotangent), strict=True)
+        parts = [self._forward.back_to(part, layer, slope) for part, slope in pairs]
+        return np.ascontiguousarray(np.concatenate(parts))
 
     def first_spread(self, images: Array) -> float | None:
         """Return how wide the first batch normalisation's input is against its training's."""
-        return norms.first_spread(self._module, _nchw(images))
+        return norms.first_spread(self._module, nchw(images))
+
+    def weighted(self) -> tuple[str, ...]:
+        """List the layers that have weights, from the input to the output."""
+        self._can_be_changed()
+        return rewrite.weighted(self._module, self._tried())
+
+    def output_weights(self) -> tuple[Array, Array]:
+        """Return the last dense layer's weights `[classes, features]` and bias `[classes]`."""
+        self._can_be_changed()
+        dense = rewrite.output(self._module, self._tried())
+        return dense.weights.numpy(), dense.bias.numpy()
+
+    def rewritten(self, change: Change) -> TorchModel:
+        """Return a copy with the change made; what it leaves alone is shared."""
+        self._can_be_changed()
+        labels, said = self.labels, ""
+        match change:
+            case ReluRule():
+                module, said = rewrite.ruled(self._module, change, self._tried())
+            case Randomised():
+                module = rewrite.randomised(self._module, change, self.weighted())
+            case OutputWeights():
+                photos = self._tried()
+                dense = rewrite.output(self._module, photos)
+                module = rewrite.with_output(self._module, change, dense, photos)
+                if len(change.weights) != len(labels):
+                    labels = tuple(f"class {index}" for index in range(len(change.weights)))
+            case _:
+                raise UnsupportedModel(f"A network of torch bears no {type(change).__name__}.")
+        made = copy.copy(self)
+        made._module, made.labels, made.head = module, labels, module.head
+        made.findings = (*self.findings, *rewrite.said(said))
+        made.parameters = sum(parameter.numel() for parameter in module.parameters())
+        if not isinstance(self._inside, Graph):
+            made._inside = self._inside.of(module.body)
+        made._begin()
+        return made
+
+    def _can_be_changed(self) -> None:
+        if reason := self.lacks(Rewrites):
+            raise UnsupportedModel(reason)
+
+    def _begin(self) -> None:
+        """Make what stands on the module anew."""
+        self._forward = Forward(self._module, self._inside, self._layouts, self._still)
+        self._tails: dict[str, Tail] = {}
 
     def native(self) -> nn.Module:
         """Return the module: float32 `[N, 3, h, w]` RGB in 0..1 in, logits out."""
@@ -155,26 +240,36 @@ class TorchModel:
     def native_layer(self, layer: str) -> nn.Module:
         """Return the submodule behind a layer's name; not for TorchScript, which runs no hooks."""
         self._check(layer)
+        if self.scripted:
+            raise UnsupportedModel(_NO_OBJECTS)
         return self._module.body.get_submodule(layer)
 
     def reshape_transform(self, layer: str) -> Callable[[torch.Tensor], torch.Tensor]:
         """Return a function from the layer's own output to `[N, channels, map h, map w]`."""
         self._check(layer)
-        return lambda output: self._as_map(output, layer).permute(0, 3, 1, 2)
+        return lambda output: self._forward.as_map(output, layer).permute(0, 3, 1, 2)
 
     def _parts(self, images: Array) -> list[Array]:
         return [images[i : i + self._step] for i in range(0, len(images), self._step)]
 
-    def _forward(self, images: Array) -> Array:
-        with self._still():
-            scores: Array = self._module(_nchw(images)).numpy()
-        return scores
+    def _asked(self, target: Target) -> str:
+        """Check a target, and return the name of what it reads."""
+        target.check(self)
+        if target.reads not in ("scores", "layer"):
+            raise ParamError(f"This model gives scores and layers; the target reads {target.reads}")
+        return reads(target)
 
-    def _score(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
-        if target.of == "probability":
-            logits = logits.softmax(1) if self.head.exclusive else logits.sigmoid()
-        read = list(target.classes())  # the others may overflow, and 0 times that is no number
-        return logits[:, read] @ torch.from_numpy(target.weights(logits.shape[1])[read])
+    def _tail(self, layer: str, activations: Array) -> Tail:
+        self._check(layer)
+        self._fits("activations", activations, (len(activations), *self._shape(layer)))
+        if layer not in self._tails:
+            batch, way = self.reading.batch, self._layouts[layer]
+            self._tails[layer] = Tail(self._module, self._inside, layer, way, batch)
+        return self._tails[layer]
+
+    def _fits(self, what: str, values: Array, shape: tuple[int, ...]) -> None:
+        if values.shape != shape:
+            raise ParamError(f"The {what} must be an array {list(shape)}, got {list(values.shape)}")
 
     def _check(self, layer: str) -> None:
         if layer not in self._layouts:
@@ -183,99 +278,22 @@ class TorchModel:
                 f"The layer must be one whose output is a map (such as {some}), got {layer!r}"
             )
 
-    def _as_map(self, output: torch.Tensor, layer: str) -> torch.Tensor:
-        """Turn a layer's output into `[N, map h, map w, channels]`."""
-        return self._layouts[layer].as_map(output)
+    def _shape(self, layer: str) -> tuple[int, int, int]:
+        return self._shapes[layer]
 
-    def _record(
-        self, seen: tuple[torch.Tensor, torch.Tensor] | None, maps: Maps | None
-    ) -> tuple[tuple[Layer, ...], tuple[Finding, ...]]:
-        """Run once, note every layer that gives a map, and choose how tensors lie in memory.
-
-        `seen` are inputs of the network and the scores that they got in plain memory. Without
-        them a grey view is asked about.
-        """
-        count = self.reading.batch or 1
-        if seen is None:
-            grey = np.full((count, *self.input_size, 3), 0.5, np.float32)
-            photos, wanted = self._module.normalised(_nchw(grey)), None
-        else:
-            photos, wanted = seen[0][:count], seen[1][:count]
-        values, scores = self._pass(photos, wanted)
-        if scores.ndim != 2:
-            raise UnsupportedModel(
-                f"The network answers with an array {list(scores.shape)}, not with one row of "
-                "class scores: it is no image classifier."
-            )
-        units = scores.shape[1] + (self.head.kind == "sigmoid" and scores.shape[1] == 1)
-        if units != len(self.labels):
-            raise LoadError(
-                f"The network gives {units} scores and {len(self.labels)} class names were given."
-            )
-        watched = {
-            name: (tuple(value.shape), step.axes if (step := step_of(value)) else None)
-            for name, value in values.items()
-        }
-        self._layouts, guessed = layout.decide(watched, count, self.input_size, maps)
-        found: dict[int, list[Layer]] = {}
-        for name in self._layouts:
-            height, width, channels = self._as_map(values[name], name).shape[1:]
-            layer = Layer(name, self._inside.kind(name), (height, width), channels)
-            found.setdefault(id(values[name]), []).append(layer)
-        # A block, its last layer and the stage it ends often hand on one tensor: list one of them.
-        layers = tuple(
-            sorted(same, key=lambda layer: layer.name.count("."))[min(1, len(same) - 1)]
-            for same in found.values()
-        )
-        return layers, guessed
-
-    def _pass(
-        self, photos: torch.Tensor, wanted: torch.Tensor | None
-    ) -> tuple[Mapping[str, torch.Tensor], torch.Tensor]:
-        """Return the inner values and the scores; channels lie last where the network bears it.
-
-        A network that flattens by `view` fails there, and one that reads memory answers otherwise.
-        """
-        self._module.to(memory_format=torch.channels_last)  # as the buffer of views lies
-        try:
-            photos = photos.to(memory_format=torch.channels_last)
-            values, scores = self._run(photos)
-            if self.scripted:  # its own graph may bear less than the one that shows values
-                with self._still():
-                    scores = self._module.scores(photos)
-            if wanted is None or self.mode_reason or _alike(scores, wanted):
-                return values, scores
-        except Exception:  # a stranger's forward may raise anything
-            values = {}
-        self._module.to(memory_format=torch.contiguous_format)
-        self._module.contiguous = True
-        try:
-            return self._run(plain(photos))
-        except Exception as error:
-            raise LoadError(
-                f"The network does not run on a photo of {self.input_size[0]} x "
-                f"{self.input_size[1]} pixels with {self.channels} channel"
-                f"{'s' if self.channels > 1 else ''} "
-                f"({str(error).splitlines()[0][:120]}). Set the size it was trained at."
-            ) from error
-
-    def _run(self, photos: torch.Tensor) -> tuple[Mapping[str, torch.Tensor], torch.Tensor]:
-        watch = Watch()
-        with torch.inference_mode(), self._inside.recorded() as values:
-            photos = watch.begin(photos.view_as(photos))
-            with watch:
-                scores = self._module.scores(photos)
-        return values, scores
+    def _tried(self) -> torch.Tensor:
+        """Return inputs of the network on which to see what it does: noise."""
+        shape = (self.reading.batch or 2, *self.input_size, 3)
+        views = nchw(np.random.default_rng(0).random(shape, np.float32))
+        return self._module.normalised(views)
 
 
-def _alike(scores: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Say whether two ways to lie in memory gave the same scores."""
-    if not bool(wanted.isfinite().all()):
-        return True
-    scale = float(wanted.abs().max())
-    return bool(torch.allclose(scores, wanted, rtol=1e-3, atol=1e-4 + 1e-3 * scale))
+def _tensor(values: Array) -> torch.Tensor:
+    return torch.from_numpy(np.array(values, np.float32))  # a copy: these may be read-only
 
 
-def _nchw(images: Array) -> torch.Tensor:
-    """View `[N, h, w, 3]` as `[N, 3, h, w]` in channels-last memory, without a copy."""
-    return torch.from_numpy(np.ascontiguousarray(images, np.float32)).permute(0, 3, 1, 2)
+def _flat(body: nn.Module) -> str:
+    """Say why no layer of a network gives a map."""
+    if all(parameter.ndim <= 2 for parameter in body.parameters()):
+        return "This network is made of dense layers only, and none of them gives a map."
+    return "No layer of this network gives an output that can be read as a map."

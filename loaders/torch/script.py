@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
-from loaders.torch.layers import See
+from loaders.torch.replay import Ended, Kept, See
 
 # fmt: off
 MAPS = (
@@ -46,7 +46,9 @@ class Graph:
         self.body = network
         self._places: dict[str, int] = {}
         self._kinds: dict[str, str] = {}
-        self._cuts: dict[str, tuple[Any, Any]] = {}
+        self._seen: list[tuple[str, See]] = []
+        self._pieces: dict[tuple[tuple[str, ...], str], Any] = {}
+        self._halved: dict[str, tuple[Any, Any]] = {}
         first = network[0] if isinstance(network, nn.Sequential) else network
         if not isinstance(first, torch.jit.ScriptModule):
             return  # it holds one deeper inside, and is served without layers
@@ -88,15 +90,50 @@ class Graph:
     @contextlib.contextmanager
     def at(self, name: str, see: See) -> Iterator[None]:
         """Show `see` a value in a pass; what it returns takes its place."""
-        before, after = self._cut(name)
+        self._seen.append((name, see))
+        try:
+            with self._part.running(self._watched):
+                yield
+        finally:
+            self._seen.pop()
+
+    def front(self, name: str, run: Callable[[], object], *, copied: bool = False) -> Kept:
+        """Run a pass up to a value, and return it with what else the rest of the graph takes."""
+        made, _ = self._halves(name)
+        found: list[Kept] = []
+
+        def until(photos: torch.Tensor) -> None:
+            output, *values = made(self._part.script._c, photos)
+            found.append(Kept(values, output))
+            raise Ended
+
+        with contextlib.suppress(Ended), self._part.running(until):
+            run()
+        return found[0]
+
+    @contextlib.contextmanager
+    def behind(self, name: str, kept: Kept, see: See) -> Iterator[None]:
+        """Pass on what was kept, show `see` the value, and run what follows it."""
+        _, rest = self._halves(name)
 
         def run(photos: torch.Tensor) -> Any:
-            value = before(self._part.script._c, photos)
-            seen = see(value)
-            return after(self._part.script._c, photos, value if seen is None else seen)
+            seen = see(kept.output)
+            value = kept.output if seen is None else seen
+            return rest(self._part.script._c, photos, value, *kept.values)
 
         with self._part.running(run):
             yield
+
+    def _watched(self, photos: torch.Tensor) -> Any:
+        """Run in pieces, from one value that is seen to the next."""
+        given: dict[str, torch.Tensor] = {}
+        for name, see in sorted(self._seen, key=lambda row: self._places[row[0]]):
+            if name not in given:
+                part = self._piece(tuple(given), name)
+                given[name] = part(self._part.script._c, photos, *given.values())
+            seen = see(given[name])
+            given[name] = given[name] if seen is None else seen
+        return self._piece(tuple(given), "")(self._part.script._c, photos, *given.values())
 
     def _name_all(self, script: Any) -> None:
         parents = {name.rpartition(".")[0] for name, _ in script.named_modules()}
@@ -128,23 +165,43 @@ class Graph:
         graph.appendNode(pack)
         return _function(graph, pack.output())
 
-    def _cut(self, name: str) -> tuple[Any, Any]:
-        """Return two functions: photos to the value, and photos and value to the scores."""
-        if name not in self._cuts:
+    def _piece(self, given: tuple[str, ...], wanted: str) -> Any:
+        """Return a function of photos and the values `given` to one value, or to the scores."""
+        if (given, wanted) not in self._pieces:
+            graph = self._graph.copy()
+            nodes = list(graph.nodes())
+            for name in given:
+                _as_input(graph, nodes[self._places[name]].output())
+            if wanted:
+                result = _copy_of(graph, nodes[self._places[wanted]])
+            else:
+                result = next(graph.outputs())
+            self._pieces[given, wanted] = _function(graph, result)
+        return self._pieces[given, wanted]
+
+    def _halves(self, name: str) -> tuple[Any, Any]:
+        """Return two functions: photos to the value and what else the scores are made of, and back.
+
+        The second takes photos, the value and all else, and gives the scores.
+        """
+        if name not in self._halved:
             place = self._places[name]
+            others = _frontier(self._graph, place)
             graph = self._graph.copy()
-            node = list(graph.nodes())[place]
-            # A later operation may write into the value in place, so a copy is handed out.
-            copy = graph.create("aten::clone", [node.output(), _none(graph)], 1)
-            copy.insertAfter(node)
-            before = _function(graph, copy.output())
+            nodes = list(graph.nodes())
+            found = [list(nodes[node].outputs())[number] for node, number in others]
+            found.insert(0, _copy_of(graph, nodes[place]))
+            pack = graph.create("prim::TupleConstruct", found, 1)
+            pack.output().setType(torch._C.TupleType([value.type() for value in found]))
+            graph.appendNode(pack)
+            made = _function(graph, pack.output())
             graph = self._graph.copy()
-            node = list(graph.nodes())[place]
-            value = graph.addInput("value")
-            value.setType(node.output().type())
-            node.output().replaceAllUsesWith(value)
-            self._cuts[name] = before, _function(graph, next(graph.outputs()))
-        return self._cuts[name]
+            nodes = list(graph.nodes())
+            _as_input(graph, nodes[place].output())
+            for node, number in others:
+                _as_input(graph, list(nodes[node].outputs())[number])
+            self._halved[name] = made, _function(graph, next(graph.outputs()))
+        return self._halved[name]
 
 
 class _Part(nn.Module):
@@ -160,11 +217,11 @@ class _Part(nn.Module):
 
     @contextlib.contextmanager
     def running(self, instead: Any) -> Iterator[None]:
-        self._instead = instead
+        before, self._instead = self._instead, instead
         try:
             yield
         finally:
-            self._instead = None
+            self._instead = before
 
 
 def _function(graph: Any, result: Any) -> Any:
@@ -173,6 +230,56 @@ def _function(graph: Any, result: Any) -> Any:
     graph.registerOutput(result)
     torch._C._jit_pass_dce(graph)
     return torch._C._create_function_from_graph("cut", graph)
+
+
+def _as_input(graph: Any, value: Any) -> None:
+    """Let a value come from outside."""
+    given = graph.addInput("value")
+    given.setType(value.type())
+    value.replaceAllUsesWith(given)
+
+
+def _copy_of(graph: Any, node: Any) -> Any:
+    """Return a copy of a node's value: a later operation may write into the value in place."""
+    copy = graph.create("aten::clone", [node.output(), _none(graph)], 1)
+    copy.insertAfter(node)
+    return copy.output()
+
+
+def _frontier(graph: Any, place: int) -> list[tuple[int, int]]:
+    """List the values that a photo makes and the scores take beside the node's at `place`.
+
+    Each is a node's number and its output's.
+    """
+    photos = list(graph.inputs())[1].debugName()
+    of_photo, of_value = {photos}, set()
+    made: dict[str, tuple[int, int]] = {}
+    found: dict[tuple[int, int], None] = {}
+    for number, node in enumerate(graph.nodes()):
+        outputs = [value.debugName() for value in node.outputs()]
+        made |= {name: (number, each) for each, name in enumerate(outputs)}
+        used = _used(node)
+        if used & of_photo:
+            of_photo.update(outputs)
+        if number == place:
+            of_value.update(outputs)
+        elif used & of_value:
+            of_value.update(outputs)
+            found |= {made[name]: None for name in (used - of_value) & of_photo if name != photos}
+    last = next(graph.outputs()).debugName()
+    if last not in of_value and last in made:
+        found[made[last]] = None
+    return sorted(found)
+
+
+def _used(node: Any) -> set[str]:
+    """Return the names of what a node takes, in the blocks inside it, too."""
+    used = {value.debugName() for value in node.inputs()}
+    for block in node.blocks():
+        used |= {value.debugName() for value in block.outputs()}
+        for inner in block.nodes():
+            used |= _used(inner)
+    return used
 
 
 def _none(graph: Any) -> Any:

@@ -63,6 +63,8 @@ class Watch(TorchDispatchMode):
         tensors = [each for each in _flat(args) if isinstance(each, torch.Tensor)]
         plain = tuple(each for each in args if not _holds_tensors(each))
         name = func._schema.name.rpartition("::")[2].strip("_")
+        if name == "item" and not tensors:
+            return args[0]  # TorchScript asks it of sides, which come as numbers here
         step = Step(
             name,
             plain,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import torch
@@ -32,7 +35,10 @@ class Reading:
 
 
 class Wrapped(nn.Module):
-    """View in, float32 `[N, 3, h, w]` in 0..1; logits out, float32 `[N, classes]`."""
+    """View in, float32 `[N, 3, h, w]` in 0..1; logits out, float32 `[N, classes]`.
+
+    `within` makes what is entered while the network runs.
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -44,6 +50,7 @@ class Wrapped(nn.Module):
         self.body, self.head, self.reading = body, head, reading
         self.channels = preprocessing.channels
         self.contiguous = False
+        self.within: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
         shape = (1, -1, 1, 1)
         self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(shape))
         self.register_buffer("std", torch.tensor(preprocessing.std).reshape(shape))
@@ -51,7 +58,11 @@ class Wrapped(nn.Module):
 
     def forward(self, view: torch.Tensor) -> torch.Tensor:
         """Return float32 `[N, classes]` for views `[N, 3, h, w]`."""
-        scores = self.scores(self.normalised(view))
+        return self.logits(self.normalised(view))
+
+    def logits(self, photos: torch.Tensor) -> torch.Tensor:
+        """Return float32 `[N, classes]` for the network's inputs `[N, c, h, w]`."""
+        scores = self.scores(photos)
         if self.head.kind == "sigmoid" and scores.shape[1] == 1:
             scores = torch.cat([-scores / 2, scores / 2], 1)
         return scores
@@ -69,11 +80,12 @@ class Wrapped(nn.Module):
         if self.contiguous:
             photos = plain(photos)
         batch = self.reading.batch
-        if not batch or len(photos) == batch:
-            scores = ask(self.body, photos, self.reading)
-        else:
-            parts = [ask(self.body, part, self.reading) for part in batches(photos, batch)]
-            scores = torch.cat(parts)[: len(photos)]
+        with self.within():
+            if not batch or len(photos) == batch:
+                scores = ask(self.body, photos, self.reading)
+            else:
+                parts = [ask(self.body, part, self.reading) for part in batches(photos, batch)]
+                scores = torch.cat(parts)[: len(photos)]
         return inverted(scores, self.reading.inverse)
 
 

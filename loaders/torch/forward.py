@@ -1,0 +1,154 @@
+"""The passes of a network, forth and back: the one place where views become scores or maps.
+
+A faster backend stands in for `logits` and `back`; the other passes look inside the module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from loaders.torch.layers import Modules
+from loaders.torch.layout import Layout
+from loaders.torch.replay import Ended
+from loaders.torch.script import Graph
+from loaders.torch.wrapped import Wrapped
+from xai_core.target import Target
+
+Array = NDArray[np.float32]
+SCORES = ""
+"""What stands for the network's scores where names of layers stand."""
+
+
+class Forward:
+    """The passes of one batch of views `[n, h, w, 3]`, at most as many as the network takes."""
+
+    def __init__(
+        self, module: Wrapped, inside: Modules | Graph, layouts: Mapping[str, Layout], still: Any
+    ) -> None:
+        self.module = module
+        self._inside, self._layouts, self._still = inside, layouts, still
+
+    def logits(self, images: Array) -> Array:
+        """Return float32 `[n, classes]`."""
+        with self._still():
+            scores: Array = self.module(nchw(images)).numpy()
+        return scores
+
+    def back(self, images: Array, target: Target) -> Array:
+        """Return d score / d view, float32 `[n, h, w, 3]`."""
+        views = nchw(images).requires_grad_()
+        slope = pulled(self._score(views, target).sum(), views)
+        return _nhwc(slope)
+
+    def read(self, images: Array, names: Collection[str]) -> dict[str, Array]:
+        """Return layers' maps `[n, h, w, channels]`, and the logits for the name SCORES."""
+        if set(names) == {SCORES}:
+            return {SCORES: self.logits(images)}
+        with self._still():
+            found = self._outputs(nchw(images), names)
+        return {name: value.numpy() for name, value in found.items()}
+
+    def branched(self, images: Array, layer: str, target: Target) -> tuple[Array, Array]:
+        """Return a layer's maps and d score / d map, both `[n, h, w, channels]`.
+
+        The maps are where gradients begin, so that the way back goes through what follows only.
+        """
+        leaves: list[torch.Tensor] = []
+
+        def branch(output: torch.Tensor) -> torch.Tensor:
+            leaves.append(output.detach().requires_grad_())
+            return leaves[-1] * 1  # not the leaf itself: the network may write in place
+
+        with self._inside.at(layer, branch):
+            score = self._score(nchw(images), target)
+        if not leaves:  # the target's own layer comes before this one, and ended the pass
+            maps = self.read(images, (layer,))[layer]
+            return maps, np.zeros_like(maps)
+        leaf = leaves[-1]
+        both = (leaf.detach(), pulled(score.sum(), leaf))
+        maps, slopes = (
+            np.ascontiguousarray(self.as_map(each, layer)[: len(images)].numpy()) for each in both
+        )
+        return maps, slopes
+
+    def back_to(self, images: Array, layer: str, cotangent: Array) -> Array:
+        """Pull cotangents at a layer's map `[n, h, w, channels]` back to the view."""
+        views = nchw(images).requires_grad_()
+        maps = self._outputs(views, (layer,))[layer]
+        slope = pulled(maps, views, torch.from_numpy(cotangent).to(maps.dtype))
+        return _nhwc(slope)
+
+    def as_map(self, output: torch.Tensor, layer: str) -> torch.Tensor:
+        """Turn a layer's output into `[n, map h, map w, channels]`."""
+        maps: torch.Tensor = self._layouts[layer].as_map(output)
+        return maps
+
+    def _score(self, views: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the target's number of each view, `[n]`."""
+        name = reads(target)
+        if name != SCORES:
+            maps = self._outputs(views, (name,))[name].float()
+            weights = torch.from_numpy(target.weights(tuple(maps.shape[1:])))
+            chosen = weights != 0  # the others may overflow, and 0 times that is no number
+            return maps[:, chosen] @ weights[chosen]
+        logits: torch.Tensor = self.module(views)
+        if target.of == "probability":
+            logits = logits.softmax(1) if self.module.head.exclusive else logits.sigmoid()
+        weights = target.weights(logits.shape[1])
+        read = np.flatnonzero(weights).tolist()
+        return logits[:, read] @ torch.from_numpy(weights[read])
+
+    def _outputs(self, views: torch.Tensor, names: Collection[str]) -> dict[str, torch.Tensor]:
+        """Return layers' maps of a pass, which ends where all that is asked for is known."""
+        found: dict[str, torch.Tensor] = {}
+
+        def keeping(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
+            def keep(output: torch.Tensor) -> torch.Tensor:
+                found[name] = output
+                if len(found) == len(names):
+                    raise Ended
+                return output.clone()  # the network may write in place
+
+            return keep
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.suppress(Ended))
+            for name in names:
+                if name != SCORES:
+                    stack.enter_context(self._inside.at(name, keeping(name)))
+            found[SCORES] = self.module(views)
+        return {
+            name: found[name] if name == SCORES else self.as_map(found[name], name)[: len(views)]
+            for name in names
+        }
+
+
+def reads(target: Target) -> str:
+    """Return the name of the layer that a target reads, or SCORES."""
+    return str(getattr(target, "layer", "")) if target.reads == "layer" else SCORES
+
+
+def pulled(
+    values: torch.Tensor, source: torch.Tensor, cotangent: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the gradient of `values` (with `cotangent`) by `source`; zero where there is none."""
+    slope = None
+    if values.requires_grad:
+        (slope,) = torch.autograd.grad(values, source, cotangent, allow_unused=True)
+    return torch.zeros_like(source) if slope is None else slope
+
+
+def nchw(images: Array) -> torch.Tensor:
+    """View `[N, h, w, 3]` as `[N, 3, h, w]` in channels-last memory, without a copy."""
+    return torch.from_numpy(np.ascontiguousarray(images, np.float32)).permute(0, 3, 1, 2)
+
+
+def _nhwc(slopes: torch.Tensor) -> Array:
+    values: Array = slopes.permute(0, 2, 3, 1).numpy()
+    return values
