@@ -235,9 +235,15 @@ def _drawn(tensor: torch.Tensor, rng: np.random.Generator) -> nn.Parameter:
 
 def _copied(body: nn.Module, drawn: dict[int, nn.Parameter]) -> nn.Module:
     """Return a copy with some weights replaced, that shares the others."""
-    memo = {id(tensor): drawn.get(id(tensor), tensor) for tensor in body.parameters()}
+    memo: dict[int, Any] = {
+        id(tensor): drawn.get(id(tensor), tensor) for tensor in body.parameters()
+    }
+    for part in body.modules():
+        # what an export notes of itself: tensors without values, which cannot be copied
+        notes = [part.__dict__.get(name) for name in ("meta", "input_placeholders")]
+        memo |= {id(note): note for note in notes if note is not None}
     try:
-        return copy.deepcopy(body, memo)  # type: ignore[arg-type]
+        return copy.deepcopy(body, memo)
     except Exception as error:  # a stranger's class may refuse it
         raise UnsupportedModel(
             f"No copy of the network can be made to change ({str(error)[:120]})."
