@@ -30,7 +30,8 @@ from loaders.source import export
 from workers.client import Job, ModelHandle, Session, Wall
 from workers.fetch import Cache
 from workers.incoming import text
-from xai_core import render
+from xai_core import plain, render
+from xai_core.card import Card
 from xai_core.errors import (
     ImageError,
     LoadError,
@@ -41,6 +42,8 @@ from xai_core.errors import (
 )
 from xai_core.explainer import Explainer, explainers, make
 from xai_core.model import Finding
+from xai_core.question import Question
+from xai_core.record import record
 from xai_core.target import ClassTarget
 
 MAX_SENT = 16_000_000
@@ -141,7 +144,7 @@ def _parameter(param: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, dict[str, Any]]]:
+def _opened(args: argparse.Namespace) -> Iterator[tuple[Session, ModelHandle, Card]]:
     """Start the wall, load the model, and end both afterwards."""
     given = {name: getattr(args, name) for name in Options.flags()}
     for name, param in Options.flags().items():
@@ -265,7 +268,8 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
             "methods",
             "sandbox",
         )
-        return {key: card.get(key) for key in keys}
+        whole = plain.pack(card)[0] | {"classes": card.classes}
+        return {key: whole[key] for key in keys}
 
 
 def _predict(args: argparse.Namespace) -> dict[str, Any]:
@@ -279,13 +283,13 @@ def _predict(args: argparse.Namespace) -> dict[str, Any]:
             "predictions": [
                 {
                     "index": int(index),
-                    "label": card["labels"][index],
+                    "label": card.labels[index],
                     "probability": float(chances[index]),
                     "score": float(scores[index]),
                 }
                 for index in np.argsort(-scores, kind="stable")[: args.top]
             ],
-            "preprocessing": card["preprocessing"],
+            "preprocessing": dict(card.preprocessing),
             "findings": _findings(card, (*notes, *seen["findings"])),
         }
 
@@ -306,36 +310,36 @@ def _class(text: str | None, labels: Sequence[str], flag: str) -> int | None:
 def _explain(args: argparse.Namespace) -> dict[str, Any]:
     make(args.method, args.values, engine=args.engine)  # a bad value is refused before the model
     with _opened(args) as (session, handle, card):
-        against = _class(args.against, card["labels"], "against")
-        index = _class(args.target, card["labels"], "target")
+        against = _class(args.against, card.labels, "against")
+        index = _class(args.target, card.labels, "target")
         pixels, notes = _photo(session, args.image)
         seen = _wait(handle.predict(pixels), "predicting")
         index = int(seen["logits"].argmax()) if index is None else index
         if against == index:
             raise ParamError(f"--against must be another class than the target, got {against}")
-        method: Explainer = make(
-            args.method, args.values, engine=args.engine, size=tuple(card["input_size"])
-        )
+        method: Explainer = make(args.method, args.values, engine=args.engine, size=card.input_size)
         values = {name: getattr(method, name) for name in method.declared()}
         explanation = _wait(
             handle.explain(
                 pixels,
-                method=args.method,
-                values=values,
-                engine=method.engine,
-                target=ClassTarget(index, against, args.of),
+                Question(
+                    method=args.method,
+                    values=values,
+                    engine=method.engine,
+                    target=ClassTarget(index, against, args.of),
+                ),
             ),
             method.title,
         )
-        answer: dict[str, Any] = explanation.to_json()
-        label = card["labels"][index]
+        answer: dict[str, Any] = record(explanation)
+        label = card.labels[index]
         answer |= {"label": label, "probability": float(seen["probabilities"][index])}
         answer |= {"frame": args.frame, "shape": list(explanation.attribution.shape)}
         attribution = explanation.attribution
         if args.frame == "upload":
             attribution = render.to_upload(attribution, explanation.geometry)
             answer["shape"] = list(attribution.shape)
-        answer["preprocessing"] = card["preprocessing"]
+        answer["preprocessing"] = dict(card.preprocessing)
         answer["findings"] = _findings(card, (*notes, *seen["findings"]))
         _write(args.out, attribution, render.overlay(pixels, explanation), answer)
         answer["files"] = [
@@ -344,9 +348,9 @@ def _explain(args: argparse.Namespace) -> dict[str, Any]:
         return answer
 
 
-def _findings(card: dict[str, Any], of_photo: Sequence[Finding]) -> list[dict[str, Any]]:
+def _findings(card: Card, of_photo: Sequence[Finding]) -> list[dict[str, Any]]:
     """Return what is to be known of the model and of this photo, as plain data."""
-    return [*card["findings"], *(dataclasses.asdict(finding) for finding in of_photo)]
+    return [dataclasses.asdict(finding) for finding in (*card.findings, *of_photo)]
 
 
 def _write(

@@ -23,6 +23,7 @@ def caught(photos: int, **values: Any) -> tuple[int, int]:
     from loaders import catalogue
     from loaders.load import load
     from xai_core.explainer import make
+    from xai_core.grain import Superpixels
     from xai_core.target import ClassTarget
 
     rows = json.loads((catalogue.ASSETS / "models" / "models.json").read_text())
@@ -43,7 +44,8 @@ def caught(photos: int, **values: Any) -> tuple[int, int]:
             continue  # the mark does not turn this one
         asked += 1
         made = method.explain(model, after, ClassTarget(marked))
-        strongest = made.arrays["segments"] == np.argmax(made.arrays["weights"])
+        assert isinstance(made.grain, Superpixels)  # noqa: S101 - for the type checker
+        strongest = made.grain.labels == np.argmax(made.grain.weights)
         found += int(strongest[_disc(box, after.shape[:2])].mean() >= LEAST)
     return found, asked
 

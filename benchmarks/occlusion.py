@@ -58,7 +58,7 @@ def main() -> None:
     view = np.random.default_rng(0).random((224, 224, 3), np.float32)
     ours = make("occlusion", PATCH | {"overlap": "sum"})
     theirs = make("occlusion", PATCH, engine="xplique")
-    passes = ours.forward_passes(model)
+    passes = ours.cost(model).passes
     batch = np.repeat(view[None], BATCH, 0)
 
     def forward() -> None:

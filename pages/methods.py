@@ -3,7 +3,8 @@
 import streamlit as st
 
 from ui import text, views
-from xai_core.explainer import NEEDED, Explainer, explainers
+from xai_core.explainer import Explainer, explainers
+from xai_core.model import given
 from xai_core.params import Param
 
 views.heading(
@@ -42,7 +43,7 @@ for cls in explainers().values():
         st.header(cls.title, anchor=cls.name)
         summary = (cls.__doc__ or "").strip().split("\n\n")[0]
         views.line(" ".join(summary.split()), "v-prose")
-        needs = " and ".join(NEEDED[need] for need in cls.needs)
+        needs = " and ".join(given(need) for need in cls.needs)
         engines = ", ".join(engine.name for engine in cls.engines)
         kind = "signed" if cls.signed else "unsigned"
         views.line(f"Needs of the model: {needs}. Engines: {engines}. Its map is {kind}.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -14,6 +13,7 @@ from ui import missing, pretrained, upload, views
 from ui.desk import Desk, Model
 from ui.popovers import close, shut
 from workers.incoming import Upload
+from xai_core.card import Card
 from xai_core.errors import ParamError, VitrineError
 from xai_core.model import Finding
 
@@ -30,9 +30,9 @@ class Origin:
     asks_preprocessing: bool
     imagenet_head: bool | None
 
-    def check(self, card: dict[str, Any]) -> Finding | None:
+    def check(self, card: Card) -> Finding | None:
         """Compare the answer with what was loaded."""
-        classes = int(card["classes"])
+        classes = card.classes
         if self.imagenet_head is True and classes != 1000:
             return Finding(
                 "warning",

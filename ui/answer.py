@@ -12,9 +12,11 @@ import streamlit as st
 
 from loaders import printed
 from ui import figure, lime_steps, views
-from ui.desk import Answer, Ask, Desk, changes
+from ui.desk import Answer, Desk, changes
 from xai_core import region, render, report
 from xai_core.explainer import explainers
+from xai_core.question import Question
+from xai_core.record import record
 from xai_core.region import Region
 
 STEPS = {"lime": lime_steps.show}
@@ -29,31 +31,30 @@ def invite(desk: Desk) -> None:
     first = prediction.top[0]
     chance = report.percent(float(prediction.probabilities[first]))
     views.line(
-        f"{report.quote(model.labels[first])}, says the model, with {chance}. "
+        f"{report.quote(model.card.labels[first])}, says the model, with {chance}. "
         "Press Run to see what it looked at.",
         "v-empty v-quiet",
     )
 
 
-def show(answer: Answer, desk: Desk, ask: Ask | None) -> None:
+def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     """Draw a finished run."""
     # In a place of its own: a line that comes and goes must not move the figure, which would be
     # sent and drawn anew.
     with st.container():
         _stale(answer, desk, ask)
     explanation, scene = answer.explanation, answer.scene
-    asked = report.question(scene.labels, explanation.target.index, explanation.target.against)
-    said = report.sentences(explanation, scene.prediction.probabilities, scene.labels)
+    asked = explanation.target.words(scene.card.labels)
+    said = report.sentences(explanation, scene.prediction.probabilities, scene.card.labels)
     _picture(answer, desk, said)
     views.doubts(
         report.doubts(
             explanation,
             scene.prediction.probabilities,
-            scene.labels,
-            layers=scene.layers,
+            scene.card.labels,
             findings=scene.findings,
         ),
-        report.check(explanation, {name: each.title for name, each in explainers().items()}),
+        report.check(explanation, scene.card.methods, scene.card.input_size),
     )
     if steps := STEPS.get(explanation.method):
         with st.expander("How it came about"):
@@ -76,7 +77,7 @@ def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
         attribution=explanation.attribution,
         geometry=explanation.geometry or scene.prediction.geometry,
         signed=signed,
-        cells=explanation.arrays.get("map"),
+        cells=explanation.grain.cells,
         captions={
             "photo": [(_photo_caption(explanation), False)],
             "map": _map_caption(answer, title),
@@ -98,7 +99,7 @@ def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
 
 def _region_said(answer: Answer, marked: Region) -> list[str]:
     target = answer.explanation.target
-    asked = report.question(answer.scene.labels, target.index, target.against)
+    asked = target.words(answer.scene.card.labels)
     return region.sentences(answer.explanation, marked, asked)
 
 
@@ -108,17 +109,16 @@ def _photo_caption(explanation: Any) -> str:
 
 
 def _map_caption(answer: Answer, title: str) -> figure.Caption:
-    explanation, labels = answer.explanation, answer.scene.labels
-    parts: figure.Caption = [(f"{title} for ", False), (labels[explanation.target.index], True)]
-    if explanation.target.against is not None:
-        parts += [(" against ", False), (labels[explanation.target.against], True)]
-    chosen = explanation.parameters.get("layer")
-    cells = [layer.map_size for layer in answer.scene.layers if chosen and layer.name == chosen]
-    smoothed = f", smoothed from {cells[0][0]} x {cells[0][1]}" if cells else ""
-    return [*parts, (f", raw scale{smoothed}", False)]
+    explanation, labels = answer.explanation, answer.scene.card.labels
+    parts: figure.Caption = [(f"{title} for ", False)]
+    for at, index in enumerate(explanation.target.classes()):
+        parts += [(" against ", False)] if at else []
+        parts += [(labels[index], True)]
+    scale = "raw scale" if explanation.scale == "raw" else f"scaled to {explanation.scale}"
+    return [*parts, (f", {scale}{explanation.grain.caption}", False)]
 
 
-def _stale(answer: Answer, desk: Desk, ask: Ask | None) -> None:
+def _stale(answer: Answer, desk: Desk, ask: Question | None) -> None:
     """Say quietly where the answer on the screen is not to the question above it."""
     scene = answer.scene
     if desk.model is not None and scene.model.id != desk.model.id:
@@ -167,7 +167,7 @@ def _take_away(answer: Answer, said: Sequence[str], asked: str) -> None:
             f"{explanation.engine}. Model {explanation.model_hash[:12]}, photo "
             f"{explanation.image_hash[:12]}."
         )
-        st.json(explanation.to_json(), expanded=False)
+        st.json(record(explanation), expanded=False)
 
 
 def png(answer: Answer) -> bytes:
@@ -188,10 +188,10 @@ def npy(answer: Answer) -> bytes:
 def described(answer: Answer, said: Sequence[str]) -> str:
     """Return everything but the map as JSON."""
     scene = answer.scene
-    whole = answer.explanation.to_json() | {
+    whole = record(answer.explanation) | {
         "model": scene.model.word,
         "photo": scene.photo.word,
-        "target_label": scene.labels[answer.explanation.target.index],
+        "target_label": scene.card.labels[answer.explanation.target.classes()[0]],
         "facts": report.facts(answer.explanation),
         "sentences": list(said),
         "region": _region(answer),
@@ -213,18 +213,18 @@ def command(answer: Answer) -> str:
     scene, model, cls = answer.scene, answer.scene.model, explainers()[answer.explanation.method]
     defaults: dict[str, Any] = {name: param.default for name, param in cls.declared().items()}
     values = answer.explanation.parameters
-    suggested = cls.suggest(scene.model.size)
+    suggested = cls.suggest(scene.card.input_size)
     changed = {name: values[name] for name in suggested if values[name] != suggested[name]}
     # what the command line takes for the rest may follow from the values that it is given
-    defaults |= cls.suggest(scene.model.size, changed)
+    defaults |= cls.suggest(scene.card.input_size, changed)
     for name, param in cls.declared().items():
         if param.kind == "layer":
-            defaults[name] = scene.model.card.get("default_layer")
+            defaults[name] = scene.card.default_layer
     return report.command(
         model=scene.model.word,
         photo=scene.photo.word,
         explanation=answer.explanation,
-        labels=scene.labels,
+        labels=scene.card.labels,
         defaults=defaults,
         engine=cls.engines[0].name,
         options=printed.flags(

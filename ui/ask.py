@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import types
+from collections.abc import Mapping
 
 import streamlit as st
 
 from ui import forms, text, views
-from ui.desk import Ask, Desk, Model
+from ui.desk import Desk, Model
 from xai_core.errors import VitrineError
-from xai_core.explainer import Explainer, explainers, make
+from xai_core.explainer import Explainer, explainers
+from xai_core.question import Question
 from xai_core.target import ClassTarget
 
 NOTHING = -1
@@ -77,11 +78,13 @@ def top_five(desk: Desk) -> None:
 
     def chosen() -> None:
         index = st.session_state[key].chosen
-        if isinstance(index, int) and 0 <= index < len(model.labels):
+        if isinstance(index, int) and 0 <= index < len(model.card.labels):
             st.session_state[target_key(desk)] = index
 
     shown = prediction.top[:5]
-    views.bars(model.labels, prediction.probabilities, shown, target, key=key, on_chosen=chosen)
+    views.bars(
+        model.card.labels, prediction.probabilities, shown, target, key=key, on_chosen=chosen
+    )
 
 
 def question(desk: Desk) -> ClassTarget:
@@ -89,7 +92,7 @@ def question(desk: Desk) -> ClassTarget:
     prediction, model = desk.prediction, desk.model
     if prediction is None or model is None:
         raise ValueError("there is no prediction to ask about")
-    labels = text.distinct(model.labels)
+    labels = text.distinct(list(model.card.labels))
     first = prediction.top[:5]
     ordered = first + [index for index in range(len(labels)) if index not in first]
     key = target_key(desk)
@@ -122,7 +125,7 @@ def question(desk: Desk) -> ClassTarget:
     return ClassTarget(int(index), None if against == NOTHING else int(against))
 
 
-def method(desk: Desk) -> Ask | None:
+def method(desk: Desk) -> Question | None:
     """Draw the question, the method and its controls; return what a run would do, or None."""
     model = desk.model
     if model is None or desk.prediction is None:
@@ -132,9 +135,9 @@ def method(desk: Desk) -> Ask | None:
         return _controls(desk, model, target)
 
 
-def _controls(desk: Desk, model: Model, target: ClassTarget) -> Ask | None:
+def _controls(desk: Desk, model: Model, target: ClassTarget) -> Question | None:
     known = explainers()
-    served = model.card["methods"]
+    served = model.card.methods
     st.session_state.setdefault("method", FIRST if FIRST in known else next(iter(known)))
     row = st.columns([3, 2, 2], vertical_alignment="bottom", wrap=True)
     with row[0]:
@@ -146,19 +149,19 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> Ask | None:
             persist_state="session",
         )
     cls = known[name]
-    why_not = served.get(name, {}).get("why_not")
+    why_not = served[name].why_not
     if why_not:
         views.line(why_not)
         return None
     with row[1]:
-        engine, refused = _engine(cls, served.get(name, {}).get("engines", {}))
+        engine, refused = _engine(cls, served[name].engines)
     form = forms.Form(
         cls,
         engine,
-        size=model.size,
-        layers=model.layers,
-        default_layer=model.card.get("default_layer") or "",
-        scope=f"{model.size[0]}x{model.size[1]}:{model.card.get('hash', model.id)}",
+        size=model.card.input_size,
+        layers=model.card.layers,
+        default_layer=model.card.default_layer or "",
+        scope=f"{model.card.input_size[0]}x{model.card.input_size[1]}:{model.card.hash}",
     )
     if form.front:
         weights = [3.0] * len(form.front) + ([1.4] if form.rest else [])
@@ -170,13 +173,13 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> Ask | None:
             with places[-1], st.popover("More", width="stretch"):
                 for param in form.rest:
                     form.widget(param)
-    ask = Ask(name, engine, form.values(), target)
+    ask = Question(method=name, engine=engine, values=form.values(), target=target)
     with row[2]:
         _run(desk, model, ask, refused)
     return ask
 
 
-def _engine(cls: type[Explainer], served: dict[str, str | None]) -> tuple[str, str]:
+def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str, str]:
     """Draw the choice of engine; return it, and why it cannot serve (or nothing)."""
     names = [engine.name for engine in cls.engines]
     key = f"engine:{cls.name}"
@@ -192,11 +195,10 @@ def _engine(cls: type[Explainer], served: dict[str, str | None]) -> tuple[str, s
     return str(engine), served.get(str(engine)) or ""
 
 
-def _run(desk: Desk, model: Model, ask: Ask, refused: str) -> None:
+def _run(desk: Desk, model: Model, ask: Question, refused: str) -> None:
     try:
-        asked = make(ask.method, ask.values, engine=ask.engine, size=model.size)
-        passes = asked.forward_passes(types.SimpleNamespace(input_size=model.size))  # type: ignore[arg-type]
-        expected = text.estimate(passes * float(model.card["ms_per_pass"]) / 1000)
+        cost = ask.made(model.card.input_size).cost(model.card)
+        expected = text.estimate(model.card.pace.seconds(cost))
         label, problem = f"Run ({expected})", refused
     except VitrineError as error:
         label, problem = "Run", str(error)

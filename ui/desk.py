@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loaders.preprocessing import Options, Preprocessing
+from xai_core.card import Card
 from xai_core.errors import (
     NeedsAnswer,
     NeedsArchitecture,
@@ -28,9 +29,9 @@ from xai_core.errors import (
 )
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
-from xai_core.model import Finding, Geometry, Layer
+from xai_core.model import Finding, Geometry
+from xai_core.question import Question
 from xai_core.region import Region
-from xai_core.target import ClassTarget
 
 if TYPE_CHECKING:
     from loaders.catalogue import Pretrained
@@ -58,43 +59,15 @@ class Model:
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
     @property
-    def card(self) -> dict[str, Any]:
-        """What the worker says about the loaded model."""
-        return self.handle.card or {}
-
-    @property
-    def labels(self) -> list[str]:
-        """The names of the classes."""
-        return list(self.card["labels"])
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the view."""
-        height, width = self.card["input_size"]
-        return int(height), int(width)
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers that give a map."""
-        return [
-            Layer(
-                name=layer["name"],
-                kind=layer["kind"],
-                map_size=(int(layer["map_size"][0]), int(layer["map_size"][1])),
-                channels=int(layer["channels"]),
-            )
-            for layer in self.card["layers"]
-        ]
+    def card(self) -> Card:
+        """What is known of the loaded model."""
+        assert self.handle.card is not None  # noqa: S101 - a model on the desk has loaded
+        return self.handle.card
 
     @property
     def preprocessing(self) -> Preprocessing:
         """What is done to a photo before the network gets it."""
-        return Preprocessing.from_json(self.card["preprocessing"])
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What its user should know of the model."""
-        return [Finding(**finding) for finding in self.card["findings"]]
+        return Preprocessing.from_json(self.card.preprocessing)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,22 +110,11 @@ class Prediction:
 
 
 @dataclasses.dataclass(frozen=True)
-class Ask:
-    """One question to a model: which method, how set, about which class."""
-
-    method: str
-    engine: str
-    values: Mapping[str, Any]
-    target: ClassTarget
-
-
-@dataclasses.dataclass(frozen=True)
 class Scene:
     """Model, photo and prediction as they were when a run began; it stays with its answer."""
 
     model: Model
-    labels: Sequence[str]
-    layers: Sequence[Layer]
+    card: Card
     findings: Sequence[Finding]
     photo: Photo
     prediction: Prediction
@@ -162,7 +124,7 @@ class Scene:
 class Run:
     """A run under way."""
 
-    ask: Ask
+    question: Question
     scene: Scene
     job: Job
 
@@ -171,7 +133,7 @@ class Run:
 class Answer:
     """A finished run."""
 
-    ask: Ask
+    question: Question
     scene: Scene
     explanation: Explanation
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
@@ -334,7 +296,7 @@ class Desk:
         photo.region = region
 
     @_alone
-    def start(self, ask: Ask) -> None:
+    def start(self, question: Question) -> None:
         """Run a method on the present model and photo."""
         model, photo, prediction = self.model, self.photo, self.prediction
         if model is None or photo is None or photo.pixels is None or prediction is None:
@@ -343,24 +305,17 @@ class Desk:
         self.run_note = ""
         scene = Scene(
             model=model,
-            labels=model.labels,
-            layers=model.layers,
-            findings=[*model.findings, *prediction.findings],
+            card=model.card,
+            findings=[*model.card.findings, *prediction.findings],
             photo=photo,
             prediction=prediction,
         )
         try:
-            job = model.handle.explain(
-                photo.pixels,
-                method=ask.method,
-                values=dict(ask.values),
-                engine=ask.engine,
-                target=ask.target,
-            )
+            job = model.handle.explain(photo.pixels, question)
         except VitrineError as error:
             self.run_note = str(error)
             return
-        self.run = Run(ask, scene, job)
+        self.run = Run(question, scene, job)
 
     @_alone
     def cancel(self) -> None:
@@ -519,7 +474,7 @@ class Desk:
             return False
         self.run = None
         if found.state == "done":
-            self.answer = Answer(run.ask, run.scene, run.job.result(timeout=5))
+            self.answer = Answer(run.question, run.scene, run.job.result(timeout=5))
             self.run_note = ""
         elif found.state == "cancelled":
             self.run_note = "Cancelled."
@@ -556,22 +511,20 @@ def _findings(found: Sequence[Any]) -> list[Finding]:
     return [item if isinstance(item, Finding) else Finding(**item) for item in found]
 
 
-def changes(answer: Answer, ask: Ask) -> list[str]:
+def changes(answer: Answer, question: Question) -> list[str]:
     """Say in a few words each what was different when the answer was made."""
-    said = []
-    method = explainers()[answer.ask.method]
-    if ask.method != answer.ask.method:
+    made = answer.question
+    method = explainers()[made.method]
+    if question.method != made.method:
         return [method.title]
-    if ask.target != answer.ask.target:
-        labels = answer.scene.labels
-        shown = labels[answer.ask.target.index]
-        if answer.ask.target.against is not None:
-            shown += f" against {labels[answer.ask.target.against]}"
-        said.append(shown)
-    if ask.engine != answer.ask.engine:
-        said.append(f"engine {answer.ask.engine}")
+    said = []
+    if question.target != made.target:
+        labels = answer.scene.card.labels
+        said.append(" against ".join(labels[index] for index in made.target.classes()))
+    if question.engine != made.engine:
+        said.append(f"engine {made.engine}")
     for name, param in method.declared().items():
-        was, now = (each.values.get(name) for each in (answer.ask, ask))
+        was, now = (each.values.get(name) for each in (made, question))
         if was != now and was is not None:
             unit = f" {param.unit}" if param.unit else ""
             shown = f"{was:.4g}" if isinstance(was, float) else str(was)

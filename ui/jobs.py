@@ -48,8 +48,10 @@ def progress(desk: Desk, run: Run) -> None:
         st.progress(share(now), text=text.markdown(said(now)))
         st.button("Cancel", key="cancel", on_click=desk.cancel)
     if now.partial is not None:
-        label = run.scene.labels[run.ask.target.index]
-        cls = explainers()[run.ask.method]
+        label = " against ".join(
+            run.scene.card.labels[index] for index in run.question.target.classes()
+        )
+        cls = explainers()[run.question.method]
         figure.show(
             key="partial",
             name=f"partial-{now.done}",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ui import views
 from xai_core import render, report
 from xai_core.explanation import Explanation
+from xai_core.grain import Superpixels
 from xai_core.report import amount
 
 Array = NDArray[np.float32]
@@ -25,14 +26,20 @@ ROWS = 5
 
 def show(view: Array, explanation: Explanation) -> None:
     """Draw the steps: the cut, masked photos, what the model said of them, the weights."""
-    split = report.parts(explanation)
+    grain = explanation.grain
     arrays, scalars = explanation.arrays, explanation.scalars
     masks, scores, kernel, hidden = (
         arrays.get(name) for name in ("masks", "scores", "kernel", "hidden")
     )
-    if split is None or masks is None or scores is None or kernel is None or hidden is None:
+    if (
+        not isinstance(grain, Superpixels)
+        or masks is None
+        or scores is None
+        or kernel is None
+        or hidden is None
+    ):
         return
-    labels, weights = split
+    labels, weights = grain.labels, grain.weights
     if view.shape[:2] != labels.shape or hidden.shape != view.shape:
         return
     order = np.argsort(-np.abs(weights), kind="stable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from loaders import catalogue
 from ui import another_model, missing, preparation, pretrained, reading, text, upload, views
 from ui.desk import Desk, Model
+from xai_core.card import Card
 from xai_core.model import Finding
 
 OPENING = "shapes_shortcut"
@@ -54,22 +56,22 @@ def show(desk: Desk) -> None:
 
 
 def _findings(desk: Desk, model: Model) -> list[Finding]:
-    said = [*model.findings, *(desk.prediction.findings if desk.prediction else ())]
+    said = [*model.card.findings, *(desk.prediction.findings if desk.prediction else ())]
     checked = (
         None if model.built_in else another_model.ORIGINS[model.options.origin].check(model.card)
     )
     return list(dict.fromkeys([*said, *([checked] if checked else [])]))
 
 
-def description(card: dict[str, Any]) -> str:
+def description(card: Card) -> str:
     """Say in a line what the file is and what it was recognised as."""
-    height, width = card["input_size"]
-    known = card.get("architecture")
+    height, width = card.input_size
+    known = card.architecture
     parts = [
-        str(card["kind"]) + (f", recognised as {known}" if known else ""),
-        f"{int(card['classes']):,} classes",
-        f"{height} x {width} px" + (", grey" if card.get("channels") == 1 else ""),
-        f"{int(card['parameters']):,} parameters",
+        card.kind + (f", recognised as {known}" if known else ""),
+        f"{card.classes:,} classes",
+        f"{height} x {width} px" + (", grey" if card.channels == 1 else ""),
+        f"{card.parameters:,} parameters",
     ]
     return ", ".join(parts)
 
@@ -78,10 +80,10 @@ def facts(model: Model) -> list[tuple[str, bool]]:
     """Return the chips: how the model is held, and how a photo is prepared for it."""
     done = model.preprocessing
     why = f" ({done.why})" if done.why and len(done.why) < 60 else ""
-    return [sandbox(model.card.get("sandbox", {})), (f"pre-processing: {done.name}{why}", False)]
+    return [sandbox(model.card.sandbox), (f"pre-processing: {done.name}{why}", False)]
 
 
-def sandbox(state: dict[str, Any]) -> tuple[str, bool]:
+def sandbox(state: Mapping[str, Any]) -> tuple[str, bool]:
     """Say in a few words how the model's process is held, and whether something is missing."""
     named = ("files", "network", "processes")
     lost = [name for name in named if not state.get(name)]

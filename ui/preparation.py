@@ -36,11 +36,11 @@ def classes(desk: Desk) -> None:
     ):
         if desk.model is None:
             return
-        count = len(desk.model.labels)
+        count = len(desk.model.card.labels)
         views.line(f"{count:,} names, in the order of the network's outputs.")
         with st.form(f"classes-{desk.model.id}", border=False):
             given = st.text_area(
-                "One a line", "\n".join(desk.model.labels) if count <= 200 else "", height=180
+                "One a line", "\n".join(desk.model.card.labels) if count <= 200 else "", height=180
             )
             file = st.file_uploader("Or a file", help=CLASSES.help)
             if st.form_submit_button("Apply", type="primary"):

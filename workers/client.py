@@ -3,7 +3,7 @@
 >>> wall = Wall()
 >>> model = wall.session("cookie").open(path, Options(), name="resnet.pt")
 >>> model.loading.result()
->>> job = model.explain(pixels, method="rise", values={}, target=ClassTarget(3))
+>>> job = model.explain(pixels, Question(method="rise", target=ClassTarget(3)))
 >>> job.snapshot(), job.result(), job.cancel()
 """
 

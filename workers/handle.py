@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import threading
 import time
@@ -18,9 +19,11 @@ from workers.jobs import Job, Queue
 from workers.lane import Lane
 from workers.process import Stopped, Worker
 from workers.tasks import hash_of
+from xai_core import plain
+from xai_core.card import Card
 from xai_core.errors import JobError, LoadError, ParamError
-from xai_core.explainer import explainers, make
-from xai_core.target import ClassTarget
+from xai_core.explainer import explainers
+from xai_core.question import Question
 
 Arrays = Mapping[str, NDArray[Any]]
 Pixels = NDArray[np.uint8]
@@ -66,7 +69,7 @@ class ModelHandle:
     ) -> None:
         self._wall, self._session = wall, session
         self.path, self.options, self.name = path, options, name
-        self.card: dict[str, Any] | None = None
+        self.card: Card | None = None
         self.hash = ""
         self._kind = ""
         self._lock = threading.Lock()
@@ -105,28 +108,14 @@ class ModelHandle:
 
         return self._submit(self._own, work)
 
-    def explain(
-        self,
-        pixels: Pixels,
-        *,
-        method: str,
-        values: Mapping[str, Any] | None = None,
-        engine: str = "",
-        target: ClassTarget,
-    ) -> Job:
+    def explain(self, pixels: Pixels, question: Question) -> Job:
         """Explain a photo, uint8 `[H, W, 3]`; the result is an Explanation."""
         pixels = _check_photo(pixels)
-        chosen = dict(values or {})
-        given: dict[str, Any] = {
-            "method": method,
-            "values": chosen,
-            "engine": engine,
-            "target": {"index": target.index, "against": target.against, "of": target.of},
-        }
-        lane = self._lane_of(method, engine)
+        given = {"question": plain.pack(question)[0]}
+        lane = self._lane_of(question.method, question.engine)
 
         def work(job: Job) -> Any:
-            make(method, chosen, engine=engine)  # a bad value is refused at once
+            question.made()  # a bad value is refused at once
             image = hash_of(pixels)
             answer = lane.call(job, "explain", given | {"image_hash": image}, {"pixels": pixels})
             return results.explanation(*answer, model_hash=self.hash, image_hash=image)
@@ -184,8 +173,9 @@ class ModelHandle:
         try:
             answer, _ = worker.call("load", given, {}, stop=stop, progress=job.progress)
             if role == "own":
-                own = {"hash": self.hash, "sandbox": worker.sandbox}
-                self.card = results.card(answer) | own
+                self.card = dataclasses.replace(
+                    results.card(answer), hash=self.hash, sandbox=worker.sandbox
+                )
         except BaseException:
             worker.kill()
             raise
@@ -218,7 +208,7 @@ class ModelHandle:
         )
         return results.framework(answer)
 
-    def _load(self, job: Job) -> dict[str, Any]:
+    def _load(self, job: Job) -> Card:
         self._own.ready(job)
         assert self.card is not None  # noqa: S101 - for the type checker: `ready` has set it
         return self.card
@@ -227,7 +217,7 @@ class ModelHandle:
         known = explainers()
         engines = known[method].engines if method in known else ()
         wanted = next((e for e in engines if e.name == engine), engines[0] if engines else None)
-        if wanted is None or wanted.worker == "own":
+        if wanted is None or wanted.worker == "model":
             return self._own
         with self._lock:
             self._both = self._both or Lane(self, "both")

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from loaders.onnx.external import MAX_FILES, plain
 from workers.process import plain_text
+from xai_core import plain as plain_data
+from xai_core.card import Card
 from xai_core.errors import JobError, UnsupportedModel, VitrineError
 from xai_core.explanation import Explanation
 from xai_core.model import About, Finding, Geometry
@@ -25,23 +27,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TEXT_CAP = 4000
-_CARD: dict[str, type | tuple[type, ...]] = {
-    "kind": str,
-    "framework": str,
-    "architecture": (str, type(None)),
-    "parameters": int,
-    "input_size": list,
-    "channels": int,
-    "classes": int,
-    "labels": list,
-    "layers": list,
-    "default_layer": (str, type(None)),
-    "findings": list,
-    "preprocessing": dict,
-    "head": dict,
-    "ms_per_pass": (int, float),
-    "methods": dict,
-}
 
 
 def _checked(function: Callable[P, T]) -> Callable[P, T]:
@@ -84,28 +69,9 @@ def companions(answer: Body) -> tuple[str, ...]:
 
 
 @_checked
-def card(answer: Body) -> Body:
+def card(answer: Body) -> Card:
     """Return a model's card, every text in it plain."""
-    for name, kind in _CARD.items():
-        if not isinstance(answer[name], kind):
-            raise TypeError(f"the card's {name}")
-    made = {name: clean(answer[name]) for name in _CARD}
-    if len(made["labels"]) != made["classes"] or not all(
-        isinstance(label, str) for label in made["labels"]
-    ):
-        raise ValueError("the card's labels")
-    height, width = made["input_size"]
-    if not (0 < int(height) <= 1 << 14 and 0 < int(width) <= 1 << 14):
-        raise ValueError("the card's input size")
-    for layer in made["layers"]:
-        if not isinstance(layer["name"], str) or len(layer["map_size"]) != 2:
-            raise ValueError("the card's layers")
-    for finding in made["findings"]:
-        _finding(finding)
-    for method in made["methods"].values():
-        if not {"why_not", "engines"} <= set(method) or not isinstance(method["engines"], dict):
-            raise ValueError("the card's methods")
-    return made
+    return plain_data.unpack(Card, clean(answer))
 
 
 @_checked
@@ -143,7 +109,7 @@ def explanation(answer: Body, arrays: Arrays, *, model_hash: str, image_hash: st
     """Return an Explanation; the hashes are the client's own, whatever the worker says."""
     told = clean(answer) | {"model_hash": model_hash, "image_hash": image_hash}
     try:
-        made = Explanation.from_json(told, arrays)
+        made = Explanation.from_wire(told, arrays)
         if made.geometry is None or made.attribution.shape != made.geometry.view:
             raise ValueError("a map that does not fit its geometry")
         return made

@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core import plain
+from xai_core.card import Card, Pace, Service
 from xai_core.errors import UnsupportedModel
-from xai_core.explainer import Progress, explainers, make, silent
-from xai_core.explainers.grad_cam import default_layer
+from xai_core.explainer import Explainer, Progress, explainers
 from xai_core.explanation import Explanation
-from xai_core.model import Finding, Geometry, HasLayers, ShowsLayers
-from xai_core.target import ClassTarget
+from xai_core.layers import default_layer
+from xai_core.model import Finding, Geometry, HasLayers, ShowsLayers, lacks
+from xai_core.question import Question
+from xai_core.task import silent
 
 if TYPE_CHECKING:
     from loaders.preprocessing import Options
 
 Pixels = NDArray[np.uint8]
-Card = dict[str, Any]
 
 
 def framework(path: Path) -> str:
@@ -54,32 +56,37 @@ def load(path: Path, options: Options, *, name: str) -> tuple[Any, Card]:
 
 def card(model: Any, model_hash: str) -> Card:
     """Describe a model as plain data, and measure how long one image takes through it."""
-    layers = model.layers() if isinstance(model, ShowsLayers) else ()
-    has_default = bool(layers) and isinstance(model, HasLayers)
-    return {
-        "kind": model.kind,
-        "framework": model.framework,
-        "architecture": model.architecture,
-        "parameters": int(model.parameters),
-        "input_size": [int(side) for side in model.input_size],
-        "channels": int(model.channels),
-        "classes": len(model.labels),
-        "labels": list(model.labels),
-        "layers": [dataclasses.asdict(layer) for layer in layers],
-        "default_layer": default_layer(model) if has_default else None,
-        "findings": [dataclasses.asdict(finding) for finding in model.findings],
-        "preprocessing": model.preprocessing.to_json(),
-        "head": dataclasses.asdict(model.head),
-        "hash": model_hash,
-        "ms_per_pass": measure(model),
-        "methods": {
-            name: {
-                "why_not": method.why_not(model),
-                "engines": {engine.name: engine.why_not(model) for engine in method.engines},
-            }
-            for name, method in explainers().items()
-        },
-    }
+    layers = model.layers() if lacks(model, ShowsLayers) is None else ()
+    has_default = bool(layers) and lacks(model, HasLayers) is None
+    return Card(
+        kind=model.kind,
+        framework=model.framework,
+        architecture=model.architecture,
+        parameters=int(model.parameters),
+        input_size=(int(model.input_size[0]), int(model.input_size[1])),
+        channels=int(model.channels),
+        labels=tuple(model.labels),
+        layers=tuple(layers),
+        default_layer=default_layer(model) if has_default else None,
+        findings=tuple(model.findings),
+        preprocessing=model.preprocessing.to_json(),
+        head=model.head,
+        hash=model_hash,
+        pace=Pace(forward=measure(model)),
+        methods={name: service(method, model) for name, method in explainers().items()},
+    )
+
+
+def service(method: type[Explainer], model: Any) -> Service:
+    """Say whether a method and its engines serve a model; one that fails at it does not."""
+    try:
+        return Service(
+            why_not=method.why_not(model),
+            engines={engine.name: engine.why_not(model) for engine in method.engines},
+        )
+    except Exception as error:  # a method of somebody's, which must not keep a model from opening
+        said = f"{method.title} could not tell whether it serves this model ({error!r:.200})."
+        return Service(why_not=said, engines={})
 
 
 def measure(model: Any) -> float:
@@ -136,19 +143,16 @@ def _photo_findings(geometry: Geometry) -> tuple[Finding, ...]:
 def explain(
     model: Any,
     pixels: Pixels,
+    question: Question,
     *,
-    method: str,
-    values: Mapping[str, Any],
-    engine: str,
-    target: ClassTarget,
     progress: Progress = silent,
     model_hash: str = "",
     image_hash: str = "",
 ) -> Explanation:
     """Explain a photo, uint8 `[H, W, 3]`, in the frame of the model's view."""
-    explainer = make(method, values, engine=engine, size=model.input_size)
     view, geometry = model.preprocessing.view(pixels)
-    made = explainer.explain(model, view, target, progress=progress)
+    explainer = question.made(model.input_size)
+    made = explainer.explain(model, view, question.target, progress=progress)
     return dataclasses.replace(
         made,
         geometry=geometry,
@@ -209,8 +213,8 @@ def _load(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -> Ans
 
     options = Options.from_json(given["options"])
     bench.model, made = load(Path(given["path"]), options, name=given["name"])
-    bench.hash = made["hash"]
-    return made | {"sandbox": bench.sandbox}, {}
+    bench.hash = made.hash
+    return plain.pack(dataclasses.replace(made, sandbox=bench.sandbox))
 
 
 def _predict(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -> Answer:
@@ -226,15 +230,12 @@ def _explain(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -> 
     made = explain(
         bench.model,
         arrays["pixels"],
-        method=given["method"],
-        values=given["values"],
-        engine=given["engine"],
-        target=ClassTarget(**given["target"]),
+        plain.unpack(Question, given["question"]),
         progress=progress,
         model_hash=bench.hash,
         image_hash=given["image_hash"],
     )
-    return made.to_json(), {"attribution": made.attribution, **made.arrays}
+    return made.to_wire()
 
 
 def _decode(bench: Bench, given: Given, arrays: Arrays, progress: Progress) -> Answer:

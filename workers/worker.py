@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,15 @@ class _Progress:
         self._told = -PERIOD
         self._looked = 0.0
 
-    def __call__(self, done: int, total: int, partial: Array | None = None) -> None:
+    stopping = False
+
+    def __call__(
+        self,
+        done: int,
+        total: int,
+        partial: Array | None = None,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
         now = time.monotonic()
         if now - self._looked > 0.01:
             self._looked = now

@@ -7,53 +7,50 @@ flags, checks, estimates and contract tests follow from its fields.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib
-import pkgutil
 import re
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xai_core import params
+from xai_core import discovery, params
+from xai_core.card import Cost
 from xai_core.errors import ParamError, UnsupportedModel
-from xai_core.explanation import Explanation
-from xai_core.model import Differentiates, HasLayers, HasNative, MasksFast, Predicts
-from xai_core.target import ClassTarget, Target
+from xai_core.explanation import Explanation, Scale
+from xai_core.grain import PIXELS, Grain
+from xai_core.layers import default_layer
+from xai_core.model import Predicts, lacks
+from xai_core.question import Question
+from xai_core.target import Target
+from xai_core.task import Progress, Shape, silent
+
+__all__ = ["Engine", "Explainer", "Progress", "Raw", "Sized", "explainer", "explainers", "make"]
 
 Array = NDArray[np.float32]
-
-
-class Progress(Protocol):
-    """Told after each step; may raise to stop the run."""
-
-    def __call__(self, done: int, total: int, partial: Array | None = None) -> None:
-        """Note that `done` of `total` passes are made, and the map so far, `[h, w]`."""
-
-
-def silent(done: int, total: int, partial: Array | None = None) -> None:
-    """Ignore progress."""
+Family = Literal["activation maps", "gradients", "perturbation", "other"]
 
 
 class Sized(Protocol):
     """As much of a model as an estimate needs."""
 
-    input_size: tuple[int, int]
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the view."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Raw:
-    """What an engine computes: the attribution `[h, w]` and what the method adds to it.
+    """What an engine computes: the attribution `[h, w]`, its grain, and what the method adds.
 
     `signed` is given where the parameters decide whether values below zero mean anything.
     """
 
     attribution: Array
     signed: bool | None = None
+    grain: Grain = PIXELS
     scalars: Mapping[str, float] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -69,32 +66,43 @@ class Engine:
     """One way to compute a method: ours, or a published library's.
 
     `worker` is the kind of process it must run in: the model's own, or `both` where the library
-    imports torch and TensorFlow together.
+    imports torch and TensorFlow together. `scale` is what the numbers of its maps are.
     """
 
     name: str
     run: Callable[[Any, Any, Array, Target, Progress], Raw]
     why_not: Callable[[Any], str | None] = always
-    worker: Literal["own", "both"] = "own"
+    worker: Literal["model", "both"] = "model"
+    scale: Scale = "raw"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explainer:
-    """Base of every method. Subclasses are frozen, keyword-only dataclasses (see `explainer`)."""
+    """Base of every method. Subclasses are frozen, keyword-only dataclasses (see `explainer`).
+
+    `shows` says in one line what its map shows. `arrays` are what its results hold beside the
+    attribution, with the shapes that the other side of the wall admits. The first engine is the
+    one that is used where none is chosen.
+    """
 
     title: ClassVar[str]
+    family: ClassVar[Family] = "other"
+    shows: ClassVar[str] = ""
     reference: ClassVar[str]
     needs: ClassVar[tuple[type, ...]]
     signed: ClassVar[bool]
     engines: ClassVar[tuple[Engine, ...]]
+    arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType({})
     name: ClassVar[str]
 
-    engine: str = "ours"
+    engine: str = ""
 
     def __post_init__(self) -> None:
         """Check every declared value. Raises ParamError."""
+        if not self.engine:
+            object.__setattr__(self, "engine", self.engines[0].name)
         params.validate(self)
-        self._engine()
+        self.chosen()
 
     @classmethod
     def suggest(
@@ -109,15 +117,24 @@ class Explainer:
         return params.declared(cls)
 
     @classmethod
+    def honoured(cls, engine: str) -> dict[str, params.Param]:
+        """Return the parameters that an engine honours."""
+        return {
+            name: param
+            for name, param in cls.declared().items()
+            if not param.engines or engine in param.engines
+        }
+
+    @classmethod
     def why_not(cls, model: Predicts) -> str | None:
         """Say in a sentence why the method cannot serve the model, or None where it can."""
         for need in cls.needs:
-            if not isinstance(model, need):
-                return f"{cls.title} needs {NEEDED[need]}, which this model does not give."
+            if reason := lacks(model, need):
+                return re.sub(r"^This needs\b", f"{cls.title} needs", reason)
         return None
 
-    def forward_passes(self, model: Sized) -> int:
-        """Count the images that go through the network for one explanation."""
+    def cost(self, model: Sized) -> Cost:
+        """Count the images that go through the network for one explanation, and back."""
         raise NotImplementedError
 
     def explain(
@@ -128,7 +145,7 @@ class Explainer:
         Raises UnsupportedModel where the method or its engine cannot serve the model, and
         ParamError for values that do not fit it.
         """
-        engine = self._engine()
+        engine = self.chosen()
         if reason := self.why_not(model) or engine.why_not(model):
             raise UnsupportedModel(reason)
         if image.shape != (*model.input_size, 3):
@@ -137,31 +154,43 @@ class Explainer:
                 f"pixels and 3 channels, got an array {list(image.shape)}"
             )
         target.check(model)
+        method = self._with_layers(model)
         start = time.perf_counter()
-        raw = engine.run(self, model, np.asarray(image, np.float32), target, progress)
+        raw = engine.run(method, model, np.asarray(image, np.float32), target, progress)
         seconds = time.perf_counter() - start
         notes = list(raw.notes)
         if not np.any(raw.attribution):
             notes.insert(0, f"The map is blank: {self.title} gave zero for every pixel.")
         elif np.ptp(raw.attribution) == 0:
             notes.insert(0, "The map is flat: every pixel has the same value.")
-        values = {name: getattr(self, name) for name in self.declared()}
+        values = {name: getattr(method, name) for name in self.declared()}
         return Explanation(
             attribution=raw.attribution,
             signed=self.signed if raw.signed is None else raw.signed,
-            target=cast(ClassTarget, target),
-            method=self.name,
-            engine=self.engine,
-            parameters=values,
+            question=Question(method=self.name, engine=engine.name, values=values, target=target),
+            grain=raw.grain,
+            scale=engine.scale,
             seed=values.get("seed"),
-            passes=self.forward_passes(model),
+            passes=self.cost(model).passes,
             seconds=seconds,
             scalars=raw.scalars,
             arrays=raw.arrays,
             notes=tuple(notes),
         )
 
-    def _engine(self) -> Engine:
+    def _with_layers(self, model: Any) -> Explainer:
+        """Return the method with the layer that it takes by itself, where none was chosen."""
+        empty = [
+            name
+            for name, param in self.declared().items()
+            if param.kind == "layer" and not getattr(self, name)
+        ]
+        if not empty:
+            return self
+        return dataclasses.replace(self, **dict.fromkeys(empty, default_layer(model)))
+
+    def chosen(self) -> Engine:
+        """Return the engine. Raises ParamError for an unknown one."""
         for engine in self.engines:
             if engine.name == self.engine:
                 return engine
@@ -170,14 +199,6 @@ class Explainer:
             f"{type(self).__name__}.engine must be one of {known}, got {self.engine!r}"
         )
 
-
-NEEDED: dict[type, str] = {
-    Predicts: "class scores",
-    MasksFast: "class scores for masked photos",
-    Differentiates: "gradients",
-    HasLayers: "a layer whose output is a map",
-    HasNative: "the framework's own model",
-}
 
 _REGISTRY: dict[str, type[Explainer]] = {}
 _E = TypeVar("_E", bound=Explainer)
@@ -192,17 +213,9 @@ def explainer(cls: type[_E]) -> type[_E]:
     return made
 
 
-@functools.cache
-def _discover() -> None:
-    package = importlib.import_module("xai_core.explainers")
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"xai_core.explainers.{module.name}")
-
-
 def explainers() -> dict[str, type[Explainer]]:
     """Return every method by name, in the order of their names."""
-    _discover()
+    discovery.explainers()
     return dict(sorted(_REGISTRY.items()))
 
 

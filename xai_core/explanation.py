@@ -1,46 +1,48 @@
-"""What a method hands back: frozen numbers, in the view's frame, with all that made them."""
+"""What a method hands back: a map in the view's frame, with all that made it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.errors import UnsupportedModel
+from xai_core.grain import PIXELS, Grain
 from xai_core.model import Geometry
-from xai_core.target import ClassTarget
+from xai_core.question import Question
+from xai_core.result import Result
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
+Scale = Literal["raw", "its own 0..1"]
+"""What the numbers of a map are: the method's own, or scaled to this map's range by a library."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Explanation:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Explanation(Result):
     """An attribution and its provenance.
 
-    `attribution` is finite float32 `[h, w]` at its raw scale, in the view's frame. `arrays` and
-    `scalars` hold what the method adds under its own names. `notes` are sentences about doubts
-    that the method itself found. Raises UnsupportedModel where the attribution is not finite.
+    `attribution` is finite float32 `[h, w]` at its raw scale (but see `scale`), in the view's
+    frame, and `grain` its smallest honest unit. `question` is what was asked, with every value that
+    was used. `arrays` and `scalars` hold what the method adds under its own names. `passes` counts
+    the images that went through the network. Raises UnsupportedModel where the attribution is not
+    finite, and ValueError where its grain does not fit it.
     """
 
     attribution: Array
     signed: bool
-    target: ClassTarget
-    method: str
-    parameters: Mapping[str, Any]
-    engine: str
+    question: Question
+    grain: Grain = PIXELS
+    scale: Scale = "raw"
     seed: int | None = None
     passes: int = 0
     seconds: float = 0.0
     geometry: Geometry | None = None
     model_hash: str = ""
     image_hash: str = ""
-    scalars: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    arrays: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         attribution = np.array(self.attribution, np.float32)
@@ -51,47 +53,36 @@ class Explanation:
                 f"{self.method} gave values that are not finite, so there is no map to show: the "
                 "model overflows on this photo. Check its pre-processing."
             )
-        arrays = {name: np.array(array) for name, array in self.arrays.items()}
-        for array in (attribution, *arrays.values()):
-            array.setflags(write=False)
-        set_ = object.__setattr__
-        set_(self, "attribution", attribution)
-        set_(self, "arrays", MappingProxyType(arrays))
-        set_(self, "scalars", MappingProxyType(dict(self.scalars)))
-        set_(self, "parameters", MappingProxyType(dict(self.parameters)))
-        set_(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "attribution", attribution)
+        super().__post_init__()
+        self.grain.check(self.view)
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the arrays, as plain data."""
-        return {
-            "method": self.method,
-            "engine": self.engine,
-            "parameters": dict(self.parameters),
-            "target": dataclasses.asdict(self.target),
-            "signed": self.signed,
-            "seed": self.seed,
-            "passes": self.passes,
-            "seconds": self.seconds,
-            "geometry": dataclasses.asdict(self.geometry) if self.geometry else None,
-            "model_hash": self.model_hash,
-            "image_hash": self.image_hash,
-            "scalars": dict(self.scalars),
-            "notes": list(self.notes),
-        }
+    @property
+    def view(self) -> tuple[int, int]:
+        """The view's height and width, which are the map's."""
+        return self.attribution.shape[0], self.attribution.shape[1]
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Explanation:
-        """Rebuild from `to_json` and the arrays, `attribution` among them."""
-        rest = dict(data)
-        geometry = rest.pop("geometry")
-        if geometry:
-            geometry = Geometry(**{name: tuple(pair) for name, pair in geometry.items()})
-        others = dict(arrays)
-        return cls(
-            attribution=others.pop("attribution"),
-            arrays=others,
-            target=ClassTarget(**rest.pop("target")),
-            geometry=geometry,
-            notes=tuple(rest.pop("notes")),
-            **rest,
-        )
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.question.method
+
+    @property
+    def engine(self) -> str:
+        """Who computed it."""
+        return self.question.engine
+
+    @property
+    def target(self) -> Target:
+        """The number that was explained."""
+        return self.question.target
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Every value that was used."""
+        return self.question.values
+
+    @property
+    def placed(self) -> Geometry:
+        """Where the view lies in the photo; the photo itself where that is not known."""
+        return self.geometry or Geometry.whole(self.view)

@@ -273,4 +273,10 @@ def missing(model: Any, need: type) -> str | None:
         held = isinstance(model, need)
     except TypeError:  # a protocol that cannot be checked, of somebody else's
         held = False
-    return None if held else f"This needs {given(need)}, which the model does not give."
+    if held and need in (ShowsLayers, HasLayers, RunsFrom) and not model.layers():
+        return f"This needs {given(need)}; this network is made of dense layers only."
+    if held:
+        return None
+    # an adapter's own reason, until it knows of itself what it lacks
+    no_layers = getattr(model, "no_layers", "") if need is HasLayers else ""
+    return no_layers or f"This needs {given(need)}, which the model does not give."

@@ -175,20 +175,3 @@ def baseline(name: str, image: Array, *, seed: int = 0) -> Array:
         case "noise":
             return np.random.default_rng(seed).random(image.shape, np.float32)
     raise ParamError(f"A baseline must be one of {', '.join(BASELINES)}, got {name!r}")
-
-
-def resize(values: Array, size: tuple[int, int], how: str) -> Array:
-    """Resize float32 `[h, w]` to `size`; `how` is linear, cubic (a = -0.5) or nearest.
-
-    Half-pixel centres, and at the borders the weights that fall outside are left out: the same as
-    OpenCV's linear and TensorFlow's bicubic when a map grows.
-    """
-    from PIL import Image
-
-    filters = {
-        "linear": Image.Resampling.BILINEAR,
-        "cubic": Image.Resampling.BICUBIC,
-        "nearest": Image.Resampling.NEAREST,
-    }
-    source = Image.fromarray(np.ascontiguousarray(values, np.float32))
-    return np.asarray(source.resize((size[1], size[0]), filters[how]), np.float32)

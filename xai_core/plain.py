@@ -7,6 +7,7 @@ its own for what its class already says.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -121,18 +122,14 @@ def _is_array(hint: Any) -> bool:
 
 
 def _one_of(options: tuple[Any, ...], data: Any, arrays: Arrays, path: str, depth: int) -> Any:
-    for option in options:
-        if option is type(None):
-            standing = any(name == path or name.startswith(f"{path}.") for name in arrays)
-            if data is None and not standing:
-                return None
-            continue
-        try:
+    standing = any(name == path or name.startswith(f"{path}.") for name in arrays)
+    if data is None and not standing and type(None) in options:
+        return None
+    rest = [option for option in options if option is not type(None)]
+    for option in rest[:-1]:
+        with contextlib.suppress(TypeError, ValueError):
             return _built(option, data, arrays, path, depth)
-        except (TypeError, ValueError):
-            if option is options[-1] or options[-1] is type(None):
-                raise
-    raise TypeError(f"{path} is of no declared type")
+    return _built(rest[-1], data, arrays, path, depth)
 
 
 def _row(inner: tuple[Any, ...], data: Any, arrays: Arrays, path: str, depth: int) -> Any:

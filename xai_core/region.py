@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from xai_core import report
 from xai_core.errors import ParamError
 from xai_core.explanation import Explanation
-from xai_core.model import Geometry
+from xai_core.grain import Superpixels
 
 Array = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def facts(explanation: Explanation, region: Region) -> dict[str, float]:
         pixel of the map that is partly inside counts by the part. A map that was made of parts
         is measured as `report.facts` measures it: each part's weight lies evenly on its pixels.
     """
-    geometry = explanation.geometry or Geometry.whole(explanation.attribution.shape)
+    geometry = explanation.placed
     top, left, bottom, right = geometry.box
     values = _weights(explanation)
     rows = _inside(region.top, region.bottom, top, bottom, values.shape[0])
@@ -88,10 +88,10 @@ def facts(explanation: Explanation, region: Region) -> dict[str, float]:
 
 def _weights(explanation: Explanation) -> Array:
     """Return what each pixel of the map weighs."""
-    split = report.parts(explanation)
-    if split is None:
+    grain = explanation.grain
+    if not isinstance(grain, Superpixels):
         return np.asarray(explanation.attribution, np.float64)
-    labels, weights = split
+    labels, weights = grain.labels, grain.weights
     sizes = np.bincount(labels.ravel(), minlength=len(weights))
     return np.asarray((weights / np.maximum(sizes, 1))[labels], np.float64)
 

@@ -114,8 +114,7 @@ def overlay(
     weaker, so that the photo shows where there is nothing to say. Outside the view the photo is
     left as it is.
     """
-    geometry = explanation.geometry or Geometry.whole(explanation.attribution.shape)
-    values = to_upload(explanation.attribution, geometry)
+    values = to_upload(explanation.attribution, explanation.placed)
     _, high = scale(explanation)
     colour = colours(values, signed=is_signed(explanation), cmap=cmap, vmax=high)
     cover = opacity * strength(values, high)[..., None]

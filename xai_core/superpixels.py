@@ -75,7 +75,7 @@ def _fine(view: Array, algorithm: str, number: int) -> NDArray[Any]:
 def _enlarged(view: Array, times: int) -> Array:
     if times == 1:
         return view
-    from xai_core.perturb import resize
+    from xai_core.upsample import resize
 
     size = (view.shape[0] * times, view.shape[1] * times)
     return np.stack([resize(view[..., channel], size, "linear") for channel in range(3)], -1)

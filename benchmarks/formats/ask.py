@@ -16,6 +16,7 @@ from loaders.preprocessing import Preprocessing
 from workers.client import Wall
 from workers.handle import ModelHandle
 from xai_core.errors import LoadError, UnsupportedModel
+from xai_core.question import Question
 from xai_core.target import ClassTarget
 
 OPERATIONS = "benchmarks.formats.operations"
@@ -57,16 +58,16 @@ def ask(case: Case, wall: Wall) -> Answer:
                 card = handle.loading.result()
             except (LoadError, UnsupportedModel) as error:
                 return Answer(why=str(error))
-            preprocessing = Preprocessing.from_json(card["preprocessing"])
+            preprocessing = Preprocessing.from_json(card.preprocessing)
             found, view = _answers(handle, case)
             if said := differs(found, oracle(view, preprocessing)):
                 raise WrongAnswer(f"{case.key}: {said}")
-            layers = len(card["layers"])
+            layers = len(card.layers)
             if layers and found.gradient.size:
                 _check_map(handle, case)
             elif layers:
                 _check_maps(handle, case, view)
-            return Answer(card["framework"], found.gradient.size > 0, layers)
+            return Answer(card.framework, found.gradient.size > 0, layers)
         finally:
             handle.close()
 
@@ -84,7 +85,8 @@ def _answers(handle: ModelHandle, case: Case) -> tuple[Truth, Any]:
 def _check_map(handle: ModelHandle, case: Case) -> None:
     """Raise WrongAnswer unless Grad-CAM, on the layer it takes by itself, shows something."""
     job = handle.explain(
-        case.photo, method="grad-cam", values={"relu": False}, target=ClassTarget(1, against=0)
+        case.photo,
+        Question(method="grad-cam", values={"relu": False}, target=ClassTarget(1, against=0)),
     )
     shown = job.result().attribution
     if not np.isfinite(shown).all() or np.ptp(shown) == 0:

@@ -1,5 +1,6 @@
 """A wall without processes: the same tasks on threads, with a small linear model in numpy."""
 
+import dataclasses
 import secrets
 import shutil
 import threading
@@ -98,9 +99,8 @@ class Handle:
             self.state = "failed"
             raise NeedsFiles("Its weights lie in 'net.onnx.data', which did not come with it.")
         self.model = LinearModel(options, name)
-        self.card = tasks.card(self.model, "0" * 64) | {
-            "sandbox": {"files": True, "network": True, "processes": True}
-        }
+        held = {"files": True, "network": True, "processes": True}
+        self.card = dataclasses.replace(tasks.card(self.model, "0" * 64), sandbox=held)
         self.model.pause = self.wall.pause
         self.state = "ready"
         return self.card
@@ -108,22 +108,15 @@ class Handle:
     def predict(self, pixels):
         return self.wall.submit(lambda job: tasks.predict(self.model, pixels))
 
-    def explain(self, pixels, *, method, values, engine, target):
+    def explain(self, pixels, question):
         def work(job):
-            def progress(done, total, partial=None):
+            def progress(done, total, partial=None, arrays=None):
                 if job.should_stop():
                     raise Stopped(killed=False)
                 job.progress(done, total, partial)
 
             return tasks.explain(
-                self.model,
-                pixels,
-                method=method,
-                values=values,
-                engine=engine,
-                target=target,
-                progress=progress,
-                model_hash="0" * 64,
+                self.model, pixels, question, progress=progress, model_hash="0" * 64
             )
 
         return self.wall.submit(work)

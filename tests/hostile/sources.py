@@ -174,7 +174,8 @@ SOURCES: dict[str, Source] = {
         "made no sense",
     ),
     "another's card": Source(
-        "from workers import tasks\ntasks.card = lambda *a: {'kind': '<b>' * 10_000, 'hash': ''}\n",
+        "from xai_core import plain\n"
+        "plain.pack = lambda *a: ({'kind': '<b>' * 10_000, 'hash': ''}, {})\n",
         False,
         "made no sense",
     ),

@@ -43,7 +43,7 @@ def sent(tmp_path: Path) -> Path:
 def answer(session: Session, path: Path) -> tuple[str, Any]:
     handle = session.open(path, Options(), name="net.onnx")
     card = handle.loading.result(60)
-    return card["hash"], handle.predict(PHOTO).result(60)["logits"]
+    return card.hash, handle.predict(PHOTO).result(60)["logits"]
 
 
 def test_they_are_asked_for_and_read_beside_the_model(session: Session, sent: Path) -> None:

@@ -115,7 +115,7 @@ def test_files_that_come_together_are_opened_as_one(app, monkeypatch, order):
     settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
     assert desk(app).model.name == "weights.txt"
     assert desk(app).model.options.source == SOURCE
-    assert desk(app).model.labels == ["one", "two", "three", "four", "five", "six"]
+    assert desk(app).model.card.labels == ("one", "two", "three", "four", "five", "six")
     assert files(desk(app)) == [desk(app).model.path]
 
 

@@ -184,7 +184,7 @@ def test_class_names_from_others_are_shown_as_text(app):
     names = (evil, *(f"{evil} {index}" for index in range(5)))
     desk(app).reopen(classes=names)
     settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
-    assert desk(app).model.labels == list(names)
+    assert desk(app).model.card.labels == tuple(names)
     answered(app)
     assert "<img" not in words(app)
     assert "&lt;img src=y" in words(app)

@@ -10,9 +10,9 @@ import pytest
 import cli
 from loaders import catalogue
 from loaders.preprocessing import preset
+from tests.fakes.explained import explanation
 from ui import answer
 from xai_core.explainer import make
-from xai_core.explanation import Explanation
 from xai_core.target import ClassTarget
 
 CASES: list[tuple[str, dict[str, Any]]] = [
@@ -33,8 +33,8 @@ def test_the_command_repeats_the_values(method: str, changed: dict[str, Any]) ->
     # what the page sends: every slider's value, the untouched ones as suggested for the size
     first = make(method, {}, size=size)
     values = {name: getattr(first, name) for name in first.declared()} | changed
-    made = Explanation(
-        attribution=np.ones(size, np.float32),
+    made = explanation(
+        np.ones(size, np.float32),
         signed=False,
         target=ClassTarget(1, of="probability"),
         method=method,
@@ -43,16 +43,10 @@ def test_the_command_repeats_the_values(method: str, changed: dict[str, Any]) ->
     )
     asked = catalogue.find("shapes").options
     model = SimpleNamespace(
-        word="shapes",
-        size=size,
-        card={"default_layer": ""},
-        options=asked,
-        built_in=True,
-        preprocessing=preset("unit", size),
+        word="shapes", options=asked, built_in=True, preprocessing=preset("unit", size)
     )
-    scene = SimpleNamespace(
-        model=model, photo=SimpleNamespace(word="photo.png"), labels=["one", "two"]
-    )
+    card = SimpleNamespace(default_layer="", input_size=size, labels=("one", "two"))
+    scene = SimpleNamespace(model=model, card=card, photo=SimpleNamespace(word="photo.png"))
     line = answer.command(SimpleNamespace(scene=scene, explanation=made))  # type: ignore[arg-type]
     words = shlex.split(line)
     assert words[:2] == ["python", "cli.py"]

@@ -6,7 +6,8 @@ from PIL import Image
 
 from loaders.preprocessing import Options
 from tests.fakes.wall import Wall
-from ui.desk import Ask, Desk, changes
+from ui.desk import Desk, changes
+from xai_core.question import Question
 from xai_core.target import ClassTarget
 
 
@@ -46,7 +47,7 @@ def desk(wall, photo):
 
 def ask(**changes):
     given = {"method": "occlusion", "engine": "ours", "values": {}, "target": ClassTarget(0)}
-    return Ask(**(given | changes))
+    return Question(**(given | changes))
 
 
 def test_a_model_and_a_photo_lead_to_a_prediction_by_themselves(desk):
@@ -116,7 +117,7 @@ def test_reopening_with_other_names_keeps_the_file(desk):
     before = desk.model
     desk.reopen(classes=names)
     until(desk, lambda: desk.model is not before)
-    assert desk.model.labels == list(names)
+    assert desk.model.card.labels == tuple(names)
     assert desk.model.path == before.path
     assert desk.model.path.exists()
 
@@ -132,7 +133,7 @@ def test_what_differs_from_the_answer_is_said(desk):
     desk.start(ask(values={"patch_height": 20}))
     until(desk, lambda: desk.answer)
     answer = desk.answer
-    assert changes(answer, answer.ask) == []
+    assert changes(answer, answer.question) == []
     assert changes(answer, ask(values={"patch_height": 30})) == ["patch height 20 px"]
     assert changes(answer, ask(values={"patch_height": 20}, target=ClassTarget(3))) == ["class 0"]
     assert changes(answer, ask(method="grad-cam")) == ["Occlusion"]

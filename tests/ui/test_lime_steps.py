@@ -41,12 +41,12 @@ def test_the_steps_show_this_runs_photos_scores_and_weights():
         said = f"score {lime_steps.amount(float(score))}, counts {kernel:.2f}"
         assert said in words
         drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[1 + index][0]))))
-        on = arrays["masks"][index][arrays["segments"]]
+        on = arrays["masks"][index][explanation.grain.labels]
         wanted = np.where(on[..., None], view * 255, arrays["hidden"])
         assert drawn.shape == wanted.shape
         assert abs(drawn.mean() - wanted.mean()) < 4
     rows = re.findall(r"<tr><td>(\d)</td><td>([^<]+)</td><td>([^<]+)</td>", words)
-    strongest = sorted(arrays["weights"], key=abs, reverse=True)[: lime_steps.ROWS]
+    strongest = sorted(explanation.grain.weights, key=abs, reverse=True)[: lime_steps.ROWS]
     assert [row[1] for row in rows] == [lime_steps.amount(float(weight)) for weight in strongest]
     assert f"{explanation.scalars['r2'] * 100:.0f}\u00a0%" in words
 

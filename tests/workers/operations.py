@@ -19,14 +19,13 @@ CARD = {
     "parameters": 1,
     "input_size": [8, 8],
     "channels": 3,
-    "classes": 2,
     "labels": ["a", "b"],
     "layers": [],
     "default_layer": None,
     "findings": [],
     "preprocessing": {},
     "head": {"kind": "logits", "exclusive": True},
-    "ms_per_pass": 1.0,
+    "pace": {"forward": 1.0},
     "methods": {},
 }
 
@@ -42,7 +41,7 @@ def load(bench, given, arrays, progress):
     if text == "endless":
         time.sleep(20)
     if text == "liar":
-        return CARD | {"labels": ["one"]}, {}
+        return CARD | {"labels": "one"}, {}
     bench.model = {"text": text, "calls": 0}
     return CARD | {"architecture": text}, {}
 

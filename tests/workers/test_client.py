@@ -16,6 +16,7 @@ from tests.workers.conftest import new_wall, processes, wait_for
 from workers import handle, mother
 from workers.client import StillRunning
 from xai_core.errors import JobError, LoadError, ParamError
+from xai_core.question import Question
 from xai_core.target import ClassTarget
 
 
@@ -28,7 +29,7 @@ def started(job):
 def test_a_model_keeps_its_state_between_runs(open_model):
     model = open_model("hello")
     assert model.state in ("loading", "ready")
-    assert model.loading.result(30)["architecture"] == "hello"
+    assert model.loading.result(30).architecture == "hello"
     assert model.state == "ready"
     first, arrays = model.call("echo", {"n": 1}, {"x": np.eye(3)}).result(10)
     np.testing.assert_array_equal(arrays["x"], np.eye(3))
@@ -41,7 +42,7 @@ def test_the_card_carries_the_client_s_own_hash(open_model):
     import hashlib
 
     card = open_model("hello").loading.result(30)
-    assert card["hash"] == hashlib.sha256(b"hello").hexdigest()
+    assert card.hash == hashlib.sha256(b"hello").hexdigest()
 
 
 def test_a_refused_file_says_why(open_model):
@@ -242,7 +243,9 @@ def test_bad_arguments_are_refused(open_model):
     model = open_model()
     with pytest.raises(ParamError, match="uint8"):
         model.predict(np.zeros((4, 4), np.uint8))
-    job = model.explain(np.zeros((4, 4, 3), np.uint8), method="magic", target=ClassTarget(0))
+    job = model.explain(
+        np.zeros((4, 4, 3), np.uint8), Question(method="magic", target=ClassTarget(0))
+    )
     with pytest.raises(ParamError, match="magic"):
         job.result(30)
 

@@ -19,6 +19,7 @@ from workers.client import Wall
 from workers.fetch import Cache
 from xai_core.errors import LoadError
 from xai_core.explainer import explainers
+from xai_core.question import Question
 from xai_core.target import ClassTarget
 
 MODELS = ROOT / "assets" / "models" / "models.json"
@@ -49,22 +50,26 @@ def test_a_built_in_model_is_explained_as_without_the_wall(wall, framework):
     name = entry.name
     handle = wall.session("s").open(entry.path, entry.options, name=name, trusted_path=True)
     card = handle.loading.result(120)
-    assert card["framework"] == entry.framework
-    assert card["labels"] == list(entry.classes)
-    assert card["ms_per_pass"] > 0
-    assert set(card["methods"]) == set(explainers())
-    assert card["sandbox"]["files"]
+    assert card.framework == entry.framework
+    assert card.labels == entry.classes
+    assert card.pace.forward > 0
+    assert set(card.methods) == set(explainers())
+    assert card.sandbox["files"]
 
     said = handle.predict(PHOTO).result(60)
     assert said["probabilities"].shape == (len(entry.classes),)
     assert said["geometry"].photo == (80, 100)
-    assert said["view"].shape == (*card["input_size"], 3)
+    assert said["view"].shape == (*card.input_size, 3)
 
     index = int(said["probabilities"].argmax())
-    made = handle.explain(PHOTO, method="occlusion", target=ClassTarget(index)).result(120)
-    again = handle.explain(PHOTO, method="occlusion", target=ClassTarget(index)).result(120)
+    made = handle.explain(PHOTO, Question(method="occlusion", target=ClassTarget(index))).result(
+        120
+    )
+    again = handle.explain(PHOTO, Question(method="occlusion", target=ClassTarget(index))).result(
+        120
+    )
     np.testing.assert_array_equal(made.attribution, again.attribution)
-    assert made.model_hash == card["hash"]
+    assert made.model_hash == card.hash
     assert made.geometry == said["geometry"]
     handle.close()
 
@@ -74,7 +79,7 @@ def test_a_built_in_model_is_explained_as_without_the_wall(wall, framework):
 
         model, _ = tasks.load(entry.path, entry.options, name=name)
         direct = tasks.explain(
-            model, PHOTO, method="occlusion", values={}, engine="", target=ClassTarget(index)
+            model, PHOTO, Question(method="occlusion", target=ClassTarget(index))
         )
         np.testing.assert_allclose(made.attribution, direct.attribution, atol=1e-4)
         assert direct.image_hash == made.image_hash
@@ -97,8 +102,8 @@ def fetched_and_seen(wall, name, data, checksum):
     card = handle.loading.result(180)
     seen = handle.predict(SMOOTH).result(60)
     handle.close()
-    assert not [row for row in card["findings"] if row["level"] == "warning"]
-    assert card["labels"] == list(catalogue.imagenet_labels())
+    assert not [row for row in card.findings if row.level == "warning"]
+    assert card.labels == catalogue.imagenet_labels()
     return card, seen
 
 
@@ -117,11 +122,11 @@ def test_torchvisions_weights_answer_as_in_torchvision(wall):
     data = file.getvalue()
     digest = hashlib.sha256(data).hexdigest()
     card, seen = fetched_and_seen(wall, "torchvision/mobilenet_v2", data, f"sha256:{digest[:8]}")
-    assert card["architecture"] == "mobilenet_v2"
+    assert card.architecture == "mobilenet_v2"
     transforms = torchvision.models.get_model_weights("mobilenet_v2").DEFAULT.transforms()
     with torch.no_grad():
         expected = network(transforms(Image.fromarray(SMOOTH))[None])[0].numpy()
-    assert card["preprocessing"]["resize"] == 232
+    assert card.preprocessing["resize"] == 232
     np.testing.assert_allclose(seen["logits"], expected, atol=1e-3 * np.ptp(expected))
 
 
@@ -137,8 +142,8 @@ def test_keras_weights_answer_as_in_keras(wall, tmp_path):
     network(PATCHES, training=True)
     network.save_weights(tmp_path / "m.h5")
     card, seen = fetched_and_seen(wall, "keras/MobileNet", (tmp_path / "m.h5").read_bytes(), None)
-    assert card["architecture"] == "MobileNet"
-    assert (card["preprocessing"]["name"], card["preprocessing"]["resize"]) == ("symmetric", 256)
+    assert card.architecture == "MobileNet"
+    assert (card.preprocessing["name"], card.preprocessing["resize"]) == ("symmetric", 256)
     view = np.asarray(seen["view"])[None] * 255
     prepared = tf_keras.applications.mobilenet.preprocess_input(view.copy())
     expected = network.predict(prepared, verbose=0)[0]

@@ -5,12 +5,11 @@ import copy
 import numpy as np
 import pytest
 
+from tests.fakes.explained import explanation
 from tests.workers.operations import CARD
 from workers import results
 from xai_core.errors import JobError
-from xai_core.explanation import Explanation
 from xai_core.model import Geometry
-from xai_core.target import ClassTarget
 
 GEOMETRY = {"photo": [4, 6], "box": [0, 0, 4, 6], "view": [2, 3]}
 
@@ -29,13 +28,13 @@ def said(**changed):
 
 
 def test_a_good_card_passes():
-    assert results.card(copy.deepcopy(CARD)) == CARD
+    made = results.card(copy.deepcopy(CARD))
+    assert (made.labels, made.input_size, made.pace.forward) == (("a", "b"), (8, 8), 1.0)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("labels", ["one"]),
         ("labels", [1, 2]),
         ("labels", "ab"),
         ("input_size", [8]),
@@ -64,8 +63,8 @@ def test_a_card_that_lacks_something_is_refused(key):
 
 def test_text_is_made_plain():
     made = results.card(CARD | {"architecture": "a\x1b[31mred\x00\u202eb" + "x" * 9000})
-    assert made["architecture"].startswith("a[31mredb")
-    assert len(made["architecture"]) <= results.TEXT_CAP
+    assert made.architecture.startswith("a[31mredb")
+    assert len(made.architecture) <= results.TEXT_CAP
 
 
 def test_a_good_prediction_is_rebuilt():
@@ -95,35 +94,34 @@ def test_a_bad_prediction_is_refused(answer, arrays):
 
 
 def explained(**changed):
-    made = Explanation(
-        attribution=np.ones((2, 3), np.float32),
+    made = explanation(
+        np.ones((2, 3)),
         signed=True,
-        target=ClassTarget(1),
         method="rise",
         parameters={"masks": 10},
-        engine="ours",
         geometry=Geometry(photo=(4, 6), box=(0.0, 0.0, 4.0, 6.0), view=(2, 3)),
         arrays={"x": np.arange(3)},
         notes=("a",),
     )
-    arrays = {"attribution": made.attribution, **made.arrays}
-    # Over the wire tuples become lists.
-    answer = made.to_json() | {"geometry": GEOMETRY, "notes": ["a"]} | changed
-    return made, answer, arrays
+    answer, arrays = made.to_wire()
+    return made, answer | changed, arrays
 
 
 def test_an_explanation_is_rebuilt_with_the_client_s_hashes():
     made, answer, arrays = explained(model_hash="a lie")
     back = results.explanation(answer, arrays, model_hash="m", image_hash="i")
-    assert back.to_json() == made.to_json() | {"model_hash": "m", "image_hash": "i"}
+    assert (back.model_hash, back.image_hash) == ("m", "i")
+    assert (back.question, back.geometry, back.notes) == (made.question, made.geometry, ("a",))
     np.testing.assert_array_equal(back.arrays["x"], [0, 1, 2])
 
 
 @pytest.mark.parametrize(
     ("changed", "arrays"),
     [
-        ({"target": {}}, {}),
-        ({"target": {"number": 1}}, {}),
+        ({"question": {}}, {}),
+        ({"question": {"method": "rise", "target": {"kind": "class", "number": 1}}}, {}),
+        ({"question": {"method": "rise", "target": {"kind": "other"}}}, {}),
+        ({"grain": {"kind": "superpixels"}}, {}),
         ({"geometry": None}, {}),
         ({"geometry": GEOMETRY | {"view": [9, 9]}}, {}),
         ({"surprise": 1}, {}),

@@ -153,7 +153,7 @@ def test_no_secret_of_the_client_reaches_a_worker(tmp_path, monkeypatch):
 
 
 def test_the_state_says_what_holds(wall, open_model):
-    state = open_model().loading.result(30)["sandbox"]
+    state = open_model().loading.result(30).sandbox
     assert sandbox.floor(state)
     assert {"landlock", "seccomp", "limits", "no new privileges"} <= set(state["layers"])
     assert wall.state()["sandbox"] == state

@@ -37,4 +37,4 @@ def test_the_channels_of_a_small_network_add_up_to_its_map(relu):
     added = np.tensordot(arrays["weights"][arrays["numbers"]], arrays["channels"], 1)
     np.testing.assert_allclose(added, arrays["sum"], atol=1e-5)
     shown = np.maximum(added, 0) if relu else added
-    np.testing.assert_allclose(shown, arrays["map"], atol=1e-5)
+    np.testing.assert_allclose(shown, result.grain.cells, atol=1e-5)

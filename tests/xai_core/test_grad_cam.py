@@ -12,7 +12,7 @@ from tests.fakes import tiny
 from tests.fakes.linear import LinearModel
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.explainer import make
-from xai_core.explainers.grad_cam import default_layer
+from xai_core.layers import default_layer
 from xai_core.target import ClassTarget
 
 PHOTOS = range(5)
@@ -41,7 +41,7 @@ def test_is_its_equations() -> None:
     weights = maps.grad.mean((2, 3))[0]  # eq. 1
     cam = torch.relu((weights[:, None, None] * maps[0]).sum(0))  # eq. 2
     result = make("grad-cam", {"layer": "4"}).explain(model, tiny.view(3), ClassTarget(2))
-    np.testing.assert_allclose(result.arrays["map"], cam.detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(result.grain.cells, cam.detach().numpy(), atol=1e-5)
     np.testing.assert_allclose(result.arrays["weights"], weights.numpy(), atol=1e-6)
 
 
@@ -68,7 +68,7 @@ def test_is_xplique(twins: tuple[Any, Any], photo: int) -> None:
     for target in (ClassTarget(0), ClassTarget(1), ClassTarget(2, against=0)):
         ours = make("grad-cam", {}).explain(model, view, target)
         theirs = make("grad-cam", {}, engine="xplique").explain(model, view, target)
-        cubic = tf.image.resize(ours.arrays["map"][..., None], tiny.SIZE, method="bicubic")
+        cubic = tf.image.resize(ours.grain.cells[..., None], tiny.SIZE, method="bicubic")
         np.testing.assert_allclose(
             np.maximum(cubic.numpy()[..., 0], 0), theirs.attribution, atol=1e-4
         )

@@ -70,9 +70,9 @@ def test_is_the_librarys_own_run_at_the_same_seed(model: Any, of: Any, features:
     values = {"samples": 150, "features": features, "seed": 11, "kernel_width": 0.3}
     made, weights = by_the_library(model, VIEW, target, segmentation_fn=slic, **values)
     ours = Lime(segmentation="slic", segments=20, **values).explain(model, VIEW, target)
-    np.testing.assert_array_equal(ours.arrays["segments"], made.segments)
+    np.testing.assert_array_equal(ours.grain.labels, made.segments)
     assert np.count_nonzero(weights) == (features or made.segments.max() + 1)
-    np.testing.assert_allclose(ours.arrays["weights"], weights, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ours.grain.weights, weights, rtol=0, atol=1e-6)
     np.testing.assert_allclose(ours.attribution, weights[made.segments], rtol=0, atol=1e-6)
     assert ours.scalars["r2"] == pytest.approx(made.score, abs=1e-5)
     assert ours.scalars["intercept"] == pytest.approx(made.intercept[1], abs=1e-5)
@@ -86,8 +86,8 @@ def test_is_the_library_as_it_comes(shapes: Any) -> None:
     made, weights = by_the_library(shapes, view, target, samples=60, seed=3)
     ours = Lime(segments=0, samples=60, seed=3).explain(shapes, view, target)
     assert made.segments.max() > 5
-    np.testing.assert_array_equal(ours.arrays["segments"], made.segments)
-    np.testing.assert_allclose(ours.arrays["weights"], weights, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(ours.grain.labels, made.segments)
+    np.testing.assert_allclose(ours.grain.weights, weights, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,11 @@ def test_engines_agree(model: Any, values: dict[str, Any]) -> None:
         Lime(**FEW | values, engine=engine).explain(model, VIEW, target)
         for engine in ("ours", "lime")
     )
-    assert np.abs(ours.arrays["weights"]).max() > 1e-3
-    assert len(ours.arrays["weights"]) > 10
-    for name in ("weights", "kernel", "segments", "masks"):
+    assert np.abs(ours.grain.weights).max() > 1e-3
+    assert len(ours.grain.weights) > 10
+    np.testing.assert_allclose(ours.grain.weights, library.grain.weights, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(ours.grain.labels, library.grain.labels)
+    for name in ("kernel", "masks"):
         np.testing.assert_allclose(ours.arrays[name], library.arrays[name], rtol=0, atol=1e-6)
     np.testing.assert_allclose(ours.arrays["scores"], library.arrays["scores"], rtol=1e-5)
     for name, value in ours.scalars.items():
@@ -124,9 +126,9 @@ def test_a_linear_model_gets_what_each_superpixel_holds() -> None:
     image = np.random.default_rng(1).random((20, 24, 3), np.float32)
     method = Lime(segmentation="grid", segments=24, samples=4000, hide="black", kernel_width=5.0)
     made = method.explain(LinearModel(weights), image, ClassTarget(1))
-    labels = made.arrays["segments"]
+    labels = made.grain.labels
     held = np.bincount(labels.ravel(), (weights[1] * image).sum(-1).ravel())
-    np.testing.assert_allclose(made.arrays["weights"], held, atol=0.005 * np.abs(held).max())
+    np.testing.assert_allclose(made.grain.weights, held, atol=0.005 * np.abs(held).max())
     assert np.abs(made.attribution[:, :12]).max() < 0.002 * np.abs(held).max()
     assert made.scalars["r2"] > 0.999
     assert made.scalars["prediction"] == pytest.approx(made.scalars["score"], abs=0.05)
@@ -183,7 +185,7 @@ def test_the_kernel_is_one_on_the_photo_and_falls_with_what_is_hidden() -> None:
 
 def test_what_goes_along_shows_the_four_steps() -> None:
     made = Lime(**FEW).explain(tiny.torch_model(), VIEW, ClassTarget(0))
-    labels, masks = made.arrays["segments"], made.arrays["masks"]
+    labels, masks = made.grain.labels, made.arrays["masks"]
     assert labels.dtype == np.int32
     np.testing.assert_array_equal(np.unique(labels), np.arange(labels.max() + 1))
     assert masks.shape == (SHOWN, labels.max() + 1)
@@ -216,7 +218,7 @@ def test_a_seed_repeats_and_another_is_another() -> None:
         Lime(**FEW, seed=seed).explain(tiny.torch_model(), VIEW, ClassTarget(0))
         for seed in (1, 1, 2)
     )
-    np.testing.assert_array_equal(first.arrays["weights"], again.arrays["weights"])
+    np.testing.assert_array_equal(first.grain.weights, again.grain.weights)
     assert first.seed == 1
     assert not np.allclose(first.attribution, other.attribution, atol=1e-4)
 
@@ -234,7 +236,7 @@ def test_tiny_and_plain_photos_end_in_a_map_and_true_notes(
     for extra in ({}, {"segments": 0}):
         made = Lime(**values | extra).explain(model, image, ClassTarget(1))
         notes = " ".join(made.notes)
-        count = made.arrays["segments"].max() + 1
+        count = made.grain.labels.max() + 1
         assert ("it is one superpixel" in notes) == (count == 1)
         assert ("Every masked photo got the same score" in notes) == (
             count > 1 and np.ptp(made.arrays["scores"]) == 0

@@ -49,14 +49,14 @@ def test_grad_cam(twins: tuple[Any, Any], questions: list[tuple[Any, Target]]) -
     drawn = 0
     for view, target in questions:
         ours, keras = (attribution(twin, view, target, "grad-cam") for twin in twins)
-        np.testing.assert_allclose(ours.arrays["map"], keras.arrays["map"], atol=1e-4)
+        np.testing.assert_allclose(ours.grain.cells, keras.grain.cells, atol=1e-4)
         if not np.any(ours.attribution):
             continue
         drawn += 1
         library = attribution(twins[0], view, target, "grad-cam", engine="grad-cam")
         np.testing.assert_allclose(scaled(ours.attribution), library.attribution, atol=1e-4)
         xplique = attribution(twins[1], view, target, "grad-cam", engine="xplique").attribution
-        cubic = tf.image.resize(ours.arrays["map"][..., None], view.shape[:2], method="bicubic")
+        cubic = tf.image.resize(ours.grain.cells[..., None], view.shape[:2], method="bicubic")
         cubic = np.maximum(cubic.numpy()[..., 0], 0)
         np.testing.assert_allclose(cubic / cubic.max(), xplique / cubic.max(), atol=1e-4)
     assert drawn >= 10  # a class that nothing speaks for has a blank map

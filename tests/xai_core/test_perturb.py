@@ -11,9 +11,9 @@ from xai_core.perturb import (
     Patches,
     Segments,
     baseline,
-    resize,
     stream,
 )
+from xai_core.upsample import resize
 
 SIZE = (9, 11)
 

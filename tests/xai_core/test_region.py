@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from tests.fakes.explained import explanation
 from tests.xai_core.test_report import explained, numbers
 from xai_core import region
 from xai_core.errors import ParamError
-from xai_core.explanation import Explanation
+from xai_core.grain import Superpixels
 from xai_core.model import Geometry
 from xai_core.region import Region
 from xai_core.target import ClassTarget
@@ -131,10 +132,9 @@ def test_a_map_of_parts_is_measured_by_their_weights():
     labels = np.zeros((4, 4), np.int32)
     labels[0, 0] = 1
     weights = np.array([0.5, 0.5])
-    made = Explanation(
-        attribution=weights[labels].astype(np.float32),
+    made = explanation(weights[labels].astype(np.float32),
         signed=True, target=ClassTarget(0), method="lime", parameters={}, engine="ours",
-        arrays={"segments": labels, "weights": weights},
+        grain=Superpixels(labels=labels, weights=weights),
     )  # fmt: skip
     assert region.facts(made, Region(0, 0, 1, 1))["evidence"] == pytest.approx(0.5)
 

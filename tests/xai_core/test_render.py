@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.fakes.explained import explanation
 from xai_core import colormaps, render
 from xai_core.errors import ParamError
-from xai_core.explanation import Explanation
 from xai_core.model import Geometry
 from xai_core.target import ClassTarget
 
@@ -15,8 +15,7 @@ CROP = Geometry(photo=(30, 40), box=(3.5, 8.25, 27.5, 32.25), view=(12, 12))
 
 
 def explained(values, *, signed=False, geometry=None):
-    return Explanation(
-        attribution=values, signed=signed, target=ClassTarget(0), method="m", parameters={},
+    return explanation(values, signed=signed, target=ClassTarget(0), method="m", parameters={},
         engine="ours", geometry=geometry,
     )  # fmt: skip
 

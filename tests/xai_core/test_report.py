@@ -1,13 +1,17 @@
+import dataclasses
 import re
 import shlex
 
 import numpy as np
 import pytest
 
+from tests.fakes.explained import explanation
 from xai_core import report
+from xai_core.card import Service
 from xai_core.explainer import explainers
-from xai_core.explanation import Explanation
-from xai_core.model import Finding, Geometry, Layer
+from xai_core.grain import Cells, Patches, Superpixels
+from xai_core.model import Finding, Geometry
+from xai_core.report.facts import SPREAD
 from xai_core.target import ClassTarget
 
 RNG = np.random.default_rng(9)
@@ -15,17 +19,8 @@ LABELS = ["heart", "star", "ring"]
 SURE = np.array([0.08, 0.9, 0.02], np.float32)
 
 
-def explained(values, *, target=None, signed=False, geometry=None, parameters=None, notes=()):
-    return Explanation(
-        attribution=np.asarray(values, np.float32),
-        signed=signed,
-        target=target or ClassTarget(1),
-        method="grad-cam",
-        parameters=parameters or {},
-        engine="ours",
-        geometry=geometry,
-        notes=notes,
-    )
+def explained(values, **more):
+    return explanation(values, **more)
 
 
 def slow_half_area(values):
@@ -84,7 +79,7 @@ def test_evidence_in_two_corners_of_one_side_lies_in_that_half():
     assert report.facts(explained(values))["place"] == "in the left half"
     values[0, 0] = values[8, 0] = values[0, 8] = values[8, 8] = 1
     values += 0.2
-    assert report.facts(explained(values))["place"] == report.SPREAD
+    assert report.facts(explained(values))["place"] == SPREAD
 
 
 def test_what_speaks_against_is_a_share_of_the_weight():
@@ -151,42 +146,55 @@ def test_notes_and_warnings_come_first():
 
 
 def test_a_coarse_layer_says_how_wide_a_cell_is():
-    layers = [Layer("late", "Conv2d", (7, 7), 8), Layer("early", "Conv2d", (224, 224), 8)]
     values = np.zeros((224, 224))
     values[0, 0] = 1
-    late = report.doubts(
-        explained(values, parameters={"layer": "late"}), SURE, LABELS, layers=layers
-    )
-    assert "7 x 7: a cell is 32 pixels" in late[0]
-    assert not report.doubts(
-        explained(values, parameters={"layer": "early"}), SURE, LABELS, layers=layers
-    )
+    late = explained(values, grain=Cells(rows=7, columns=7))
+    assert "7 x 7: a cell is 32 pixels" in report.doubts(late, SURE, LABELS)[0]
+    assert "smoothing" in report.doubts(late, SURE, LABELS)[0]
+    drawn = explained(values, grain=Cells(rows=7, columns=7, smoothing="nearest"))
+    assert "nothing smaller" in report.doubts(drawn, SURE, LABELS)[0]
+    early = explained(values, grain=Cells(rows=224, columns=224))
+    assert not report.doubts(early, SURE, LABELS)
 
 
 def test_the_patch_bounds_what_can_show():
-    values = np.eye(64)
-    said = report.doubts(
-        explained(values, parameters={"patch_height": 8, "patch_width": 12}), SURE, LABELS
-    )
-    assert "12 pixels" in said[0]
+    made = explained(np.eye(64), grain=Patches(height=8, width=12))
+    assert "12 pixels" in report.doubts(made, SURE, LABELS)[0]
 
 
-def test_a_check_names_a_method_of_another_kind():
-    others = {"grad-cam": "Grad-CAM", "occlusion": "Occlusion"}
-    assert "run Occlusion" in report.check(explained(np.ones((2, 2))), others)
-    assert report.check(explained(np.ones((2, 2))), {"grad-cam": "Grad-CAM"}) == ""
+def served(**methods):
+    """Return a card's methods: the engines of each, with why they do not serve."""
+    return {
+        name.replace("_", "-"): Service(why_not=None, engines=engines)
+        for name, engines in methods.items()
+    }
 
 
-def of_parts(weights, *, of="logit", against=None, r2=0.9, **arrays):
+def test_a_check_names_a_method_of_another_kind_that_serves():
+    made, size = explained(np.ones((2, 2))), (64, 64)
+    both = served(grad_cam={"ours": None}, occlusion={"ours": None}, lime={"ours": None})
+    assert "run Occlusion" in report.check(made, both, size)  # the cheaper of two
+    assert report.check(made, served(grad_cam={"ours": None}), size) == ""
+    other = explained(np.ones((2, 2)), method="occlusion")
+    assert "run Grad-CAM" in report.check(other, both, size)
+    cannot = both | {"grad-cam": Service(why_not="It has no gradients.", engines={})}
+    assert "run LIME" in report.check(other, cannot, size)
+    unserved = served(occlusion={"ours": None}, lime={"ours": "No.", "lime": "No."})
+    assert report.check(other, unserved, size) == ""
+
+
+def of_parts(weights, *, of="logit", against=None, r2=0.9):
     """Explain a 9x9 map whose columns 0..2, 3..5 and 6..8 fall into rows of equal parts."""
-    labels = np.arange(9)[:, None] // 3 * 3 + np.arange(9)[None] // 3
+    labels = (np.arange(9)[:, None] // 3 * 3 + np.arange(9)[None] // 3).astype(np.int32)
     weights = np.asarray(weights, np.float64)
-    arrays = {"segments": labels.astype(np.int32), "weights": weights} | arrays
-    return Explanation(
-        attribution=weights[labels % len(weights)], signed=True, method="lime", engine="ours",
-        target=ClassTarget(1, against=against, of=of), parameters={}, scalars={"r2": r2},
-        arrays=arrays,
-    )  # fmt: skip
+    return explanation(
+        weights[labels % len(weights)],
+        signed=True,
+        method="lime",
+        target=ClassTarget(1, against=against, of=of),
+        scalars={"r2": r2},
+        grain=Superpixels(labels=labels, weights=weights),
+    )
 
 
 def test_superpixels_are_counted_by_their_weights():
@@ -198,7 +206,6 @@ def test_superpixels_are_counted_by_their_weights():
     assert found["against"] == pytest.approx(0.2 / 1.26)
     assert (found["strongest"], found["strongest_place"]) == (0.41, "at the bottom left")
     assert (found["weakest"], found["weakest_place"]) == (-0.2, "at the top right")
-    assert found["r2"] == 0.9
     said = report.sentences(made, SURE, LABELS)
     assert said[0].replace("\u00a0", " ") == (
         "Two superpixels of 9 carry half of the weight for \u201cstar\u201d, on 22 % of the view; "
@@ -239,27 +246,27 @@ def test_every_number_about_superpixels_can_be_recomputed(seed):
 
 
 @pytest.mark.parametrize(
-    "arrays",
+    "changed",
     [
-        {"segments": np.zeros((3, 3), np.int32)},
-        {"segments": np.full((9, 9), -1, np.int32)},
-        {"segments": np.full((9, 9), 99, np.int32)},
-        {"segments": np.zeros((9, 9), np.float32)},
+        {"labels": np.zeros((3, 3), np.int32)},
+        {"labels": np.full((9, 9), -1, np.int32)},
+        {"labels": np.full((9, 9), 99, np.int32)},
+        {"labels": np.zeros((9, 9), np.float32)},
         {"weights": np.full(9, np.nan)},
         {"weights": np.ones((9, 1))},
     ],
 )
-def test_parts_that_do_not_fit_are_no_parts(arrays):
+def test_superpixels_that_do_not_fit_are_refused(changed):
     made = of_parts([0.1] * 9)
-    odd = Explanation(
-        **{
-            name: getattr(made, name)
-            for name in ("attribution", "signed", "target", "method", "engine", "parameters")
-        },
-        arrays={**made.arrays, **arrays},
-    )
-    assert "parts" not in report.facts(odd)
-    assert report.sentences(odd, SURE, LABELS)
+    with pytest.raises(ValueError, match="superpixels that do not fit"):
+        dataclasses.replace(made, grain=dataclasses.replace(made.grain, **changed))
+
+
+def test_a_result_is_measured_once(monkeypatch):
+    made = of_parts([0.1] * 9)
+    first = report.facts(made)
+    monkeypatch.setattr(np, "bincount", lambda *_, **__: pytest.fail("measured again"))
+    assert report.facts(made) is first
 
 
 def command(labels=LABELS, **changes):
@@ -310,8 +317,8 @@ def test_the_command_line_reads_the_command_as_it_was_meant(cls):
             other[name] = param.lo
         else:
             other[name] = "features.1/conv"
-    made = Explanation(
-        attribution=np.ones((2, 2)), signed=True, target=ClassTarget(1, against=2), method=cls.name,
+    target = ClassTarget(1, against=2)
+    made = explanation(np.ones((2, 2)), signed=True, target=target, method=cls.name,
         engine=cls.engines[-1].name, parameters=other,
     )  # fmt: skip
     text = report.command(

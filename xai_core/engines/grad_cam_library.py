@@ -1,4 +1,4 @@
-"""pytorch-grad-cam behind our contract. Its maps are scaled to 0..1 each, and say so in `notes`."""
+"""pytorch-grad-cam behind our contract. It scales each map to 0..1, which `SCALE` says."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.explanation import Scale
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
+SCALE: Scale = "its own 0..1"
 
 
 def why_not(model: Any) -> str | None:

@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import superpixels
+from xai_core.card import Cost
 from xai_core.engines import lime_library
-from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
+from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
+from xai_core.grain import Superpixels
 from xai_core.local_line import Line, LocalLine
 from xai_core.model import MasksFast
 from xai_core.params import choice, fill, number, seed
 from xai_core.perturb import Segments, baseline
-from xai_core.report import percent
+from xai_core.report.numbers import percent
 from xai_core.target import Target
+from xai_core.task import Shape
 
 Array = NDArray[np.float32]
 Bits = NDArray[np.bool_]
@@ -32,7 +35,7 @@ _BATCH = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Question:
+class _Samples:
     """What both engines ask: the cut, the samples, and what hidden pixels show."""
 
     labels: NDArray[np.int32]
@@ -64,7 +67,7 @@ def kernel(bits: Bits, distance: str, width: float) -> NDArray[np.float64]:
     return np.asarray(np.exp(-((away / width) ** 2) / 2))
 
 
-def _ask(method: Lime, image: Array) -> _Question:
+def _ask(method: Lime, image: Array) -> _Samples:
     labels = superpixels.cut(image, method.segmentation, method.segments)
     bits = draw(method.seed, method.samples, int(labels.max()) + 1)
     if method.hide == "segment":
@@ -72,7 +75,7 @@ def _ask(method: Lime, image: Array) -> _Question:
     else:
         hidden = baseline(method.hide, image)
     weights = kernel(bits, method.distance, method.kernel_width)
-    return _Question(labels=labels, bits=bits, hidden=hidden, kernel=weights)
+    return _Samples(labels=labels, bits=bits, hidden=hidden, kernel=weights)
 
 
 def _ours(method: Lime, model: MasksFast, image: Array, target: Target, progress: Progress) -> Raw:
@@ -129,7 +132,7 @@ def _painted(weights: NDArray[np.float64], labels: NDArray[np.int32]) -> Array:
     return np.asarray(weights[labels], np.float32)
 
 
-def _raw(asked: _Question, scores: NDArray[np.float64], line: Line) -> Raw:
+def _raw(asked: _Samples, scores: NDArray[np.float64], line: Line) -> Raw:
     worth = float(asked.kernel.sum() ** 2 / (asked.kernel**2).sum())
     return Raw(
         attribution=_painted(line.weights, asked.labels),
@@ -141,9 +144,8 @@ def _raw(asked: _Question, scores: NDArray[np.float64], line: Line) -> Raw:
             "segments": len(line.weights),
             "samples_worth": worth,
         },
+        grain=Superpixels(labels=asked.labels, weights=line.weights),
         arrays={
-            "segments": asked.labels,
-            "weights": line.weights,
             "scores": scores,
             "kernel": asked.kernel,
             "masks": asked.bits[:SHOWN],
@@ -154,7 +156,7 @@ def _raw(asked: _Question, scores: NDArray[np.float64], line: Line) -> Raw:
 
 
 def _notes(
-    asked: _Question, scores: NDArray[np.float64], line: Line, worth: float
+    asked: _Samples, scores: NDArray[np.float64], line: Line, worth: float
 ) -> tuple[str, ...]:
     segments = len(line.weights)
     if segments == 1:
@@ -193,9 +195,19 @@ class Lime(Explainer):
     """
 
     title: ClassVar[str] = "LIME"
+    family: ClassVar[Family] = "perturbation"
+    shows: ClassVar[str] = "How much each superpixel adds to the score, in a straight-line fit."
     reference: ClassVar[str] = "arXiv:1602.04938"
     needs: ClassVar[tuple[type, ...]] = (MasksFast,)
     signed: ClassVar[bool] = True
+    arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
+        {
+            "scores": Shape("<f8", ("",), most=20_000),
+            "kernel": Shape("<f8", ("",), most=20_000),
+            "masks": Shape("|b1", ("", ""), most=SHOWN * 100_000),
+            "hidden": Shape("|u1", ("h", "w", 3)),
+        }
+    )
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         Engine(name="lime", run=_library),
@@ -271,6 +283,6 @@ class Lime(Explainer):
         segments = int(np.clip(height * width // 24, 2, 50))
         return {"segments": segments, "samples": max(200, 20 * segments)}
 
-    def forward_passes(self, model: Sized) -> int:
-        """One for each masked photo; the first hides nothing."""
-        return self.samples
+    def cost(self, model: Sized) -> Cost:
+        """One forward pass for each masked photo; the first hides nothing."""
+        return Cost(forward=self.samples)

@@ -9,13 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.card import Cost
 from xai_core.engines import xplique
 from xai_core.errors import ParamError
-from xai_core.explainer import Engine, Explainer, Progress, Raw, Sized, explainer
+from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
+from xai_core.grain import Grain
+from xai_core.grain import Patches as Patched
 from xai_core.model import MasksFast
 from xai_core.params import choice, fill, number, patch, stride
 from xai_core.perturb import Patches, baseline
 from xai_core.target import Target
+from xai_core.task import Shape
 
 Array = NDArray[np.float32]
 
@@ -45,6 +49,7 @@ def _ours(
             "patches": len(patches),
             "largest_drop": float(whole - scores.min()),
         },
+        grain=method.grain,
         arrays={"scores": scores, "corners": patches.corners.astype(np.int32)},
     )
 
@@ -52,7 +57,7 @@ def _ours(
 def _xplique(
     method: Occlusion, model: Any, image: Array, target: Target, progress: Progress
 ) -> Raw:
-    total = method.forward_passes(model)
+    total = method.cost(model).passes
     method.patches(model)
     progress(0, total)
     attribution = xplique.occlusion(
@@ -66,6 +71,7 @@ def _xplique(
     progress(total, total)
     return Raw(
         attribution=attribution,
+        grain=method.grain,
         notes=(
             "Xplique sums the drops of overlapping patches and leaves out the last partial ones: "
             "the centre looks stronger than the edges by as much as patches overlap.",
@@ -83,9 +89,17 @@ class Occlusion(Explainer):
     """
 
     title: ClassVar[str] = "Occlusion"
+    family: ClassVar[Family] = "perturbation"
+    shows: ClassVar[str] = "How far the score falls when a patch of the photo is hidden."
     reference: ClassVar[str] = "arXiv:1311.2901"
     needs: ClassVar[tuple[type, ...]] = (MasksFast,)
     signed: ClassVar[bool] = True
+    arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
+        {
+            "scores": Shape("<f4", ("",), most=1 << 22, optional=True),
+            "corners": Shape("<i4", ("", 2), most=1 << 23, optional=True),
+        }
+    )
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         Engine(name="xplique", run=_xplique, why_not=xplique.why_not, worker="both"),
@@ -165,6 +179,11 @@ class Occlusion(Explainer):
             return np.asarray(drops, np.float32)
         return np.asarray(drops / np.maximum(covered, 1), np.float32)
 
-    def forward_passes(self, model: Sized) -> int:
-        """One for each patch and one for the whole view."""
-        return len(self.patches(model)) + 1
+    @property
+    def grain(self) -> Grain:
+        """The patches that were hidden."""
+        return Patched(height=self.patch_height, width=self.patch_width)
+
+    def cost(self, model: Sized) -> Cost:
+        """One forward pass for each patch and one for the whole view."""
+        return Cost(forward=len(self.patches(model)) + 1)

@@ -11,8 +11,8 @@ from xai_core import render, stage
 from xai_core.explainers.grad_cam import GradCAM
 from xai_core.explanation import Explanation
 from xai_core.film import Film, Frame, Step, Table, Unfit, held, steps
-from xai_core.perturb import resize
 from xai_core.report import amount, percent
+from xai_core.upsample import resize
 
 Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]

@@ -11,6 +11,7 @@ from xai_core import render, report, stage
 from xai_core.explainers.lime import Lime
 from xai_core.explanation import Explanation
 from xai_core.film import Film, Frame, Step, Table, Unfit, held, steps, told
+from xai_core.grain import Superpixels
 from xai_core.report import amount, percent
 
 Array = NDArray[np.float32]
@@ -103,11 +104,10 @@ def film(explanation: Explanation, view: Array) -> Film:
 
 def _checked(explanation: Explanation, view: Array) -> _Run:
     """Return what the run handed back, each part fitting the others. Raises Unfit."""
-    held(explanation, "weights", "f", (None,))
-    split = report.parts(explanation)
-    if split is None:
-        raise Unfit("segments")
-    labels, weights = split
+    grain = explanation.grain
+    if not isinstance(grain, Superpixels):
+        raise Unfit("superpixels")
+    labels, weights = grain.labels, np.asarray(grain.weights, np.float64)
     masks = np.asarray(held(explanation, "masks", "b", (None, len(weights))), bool)[:MASKED]
     scores = np.asarray(held(explanation, "scores", "f", (None,)), np.float64)
     kernel = np.asarray(held(explanation, "kernel", "f", (len(scores),)), np.float64)

@@ -52,8 +52,8 @@ def test_a_map_is_read_out_of_the_graph(tmp_path: Path, batch: Any, free: bool) 
 def test_the_card_lists_them_and_grad_cam_says_what_it_lacks(tmp_path: Path) -> None:
     loaded = opened(tmp_path / "m", model(tail()))
     made = card(loaded, "hash")
-    assert [row["name"] for row in made["layers"]] == ["maps", "kept"]
-    assert made["default_layer"] is None
+    assert [row.name for row in made.layers] == ["maps", "kept"]
+    assert made.default_layer is None
     assert "gives its maps but no gradients" in str(explainers()["grad-cam"].why_not(loaded))
 
 

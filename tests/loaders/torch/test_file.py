@@ -241,7 +241,7 @@ def test_has_its_capabilities(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["swin_t", "vit_b_32"])
 def test_layers_of_transformers_are_maps(tmp_path: Path, name: str) -> None:
     from xai_core.explainer import make
-    from xai_core.explainers.grad_cam import default_layer
+    from xai_core.layers import default_layer
 
     module = models.get_model(name, weights=None, num_classes=3)
     # torchvision starts the last layer of a vision transformer at zero, so that nothing would act

@@ -182,7 +182,7 @@ def test_the_layers_of_a_script(tmp_path: Path, how: str) -> None:
     assert np.ptp(made.attribution) > 0
     wanted, slope = watched(module, module[2], x)
     np.testing.assert_allclose(
-        made.arrays["map"], (wanted * slope.mean((2, 3), keepdim=True)).sum(1)[0], atol=1e-5
+        made.grain.cells, (wanted * slope.mean((2, 3), keepdim=True)).sum(1)[0], atol=1e-5
     )
 
 

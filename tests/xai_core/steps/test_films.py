@@ -11,9 +11,9 @@ from tests.fakes import tiny
 from xai_core import discovery, film, render, stage
 from xai_core.explainer import explainers, make
 from xai_core.film import film_of
-from xai_core.perturb import resize
 from xai_core.report import amount, percent, place_of
 from xai_core.target import ClassTarget
+from xai_core.upsample import resize
 
 VIEW = tiny.view(3)
 SIZE = stage.frame_size(tiny.SIZE)

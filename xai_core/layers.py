@@ -1,0 +1,73 @@
+"""Which layer a method reads by itself: the last one with a useful map that acts on the score."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from xai_core.errors import UnsupportedModel
+from xai_core.model import HasLayers, Layer
+from xai_core.target import ClassTarget
+
+_TRIES = 12
+"""Layers asked, from the last on, whether the score still hears them."""
+
+_PASSED_ON = ("Pool", "Dropout", "Pad", "Identity", "StochasticDepth", "Permute", "InputLayer")
+"""Kinds of layer that only hand on, thin out or shrink the map before them."""
+
+NO_MAP = "no layer gives a map; this network is made of dense layers only."
+
+_DEFAULTS: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+
+def default_layer(model: HasLayers) -> str:
+    """Return the last layer with a useful map.
+
+    That is the last one of at least 4 cells a side and a fortieth of the view's side, inside the
+    largest nested backbone where there is one (a small head hides it otherwise), that still acts
+    on the score: past a transformer's last attention, the map no longer does. Raises
+    UnsupportedModel where no layer gives a map.
+    """
+    known = _DEFAULTS.get(model)
+    if known is None:
+        known = _DEFAULTS[model] = _found(model)
+    return known
+
+
+def _found(model: HasLayers) -> str:
+    layers = model.layers()
+    if not layers:
+        raise UnsupportedModel(f"There is no layer to read: {NO_MAP}")
+    pool = _backbone(layers)
+    least = [max(4, side / 40) for side in model.input_size]
+    useful = [
+        row
+        for row in pool
+        if row.map_size[0] >= least[0]
+        and row.map_size[1] >= least[1]
+        and not any(kind in row.kind for kind in _PASSED_ON)
+    ]
+    candidates = useful or pool
+    # not a flat view: on one, a symmetric network may give exact zeros
+    view = np.random.default_rng(0).random((1, *model.input_size, 3), np.float32)
+    target = ClassTarget(int(model.logits(view)[0].argmax()))
+    for row in candidates[::-1][:_TRIES]:
+        _, gradients = model.activation_gradients(view, row.name, target)
+        if np.any(gradients):
+            return row.name
+    return candidates[-1].name
+
+
+def _backbone(layers: Sequence[Layer]) -> Sequence[Layer]:
+    """Return the layers of the nested model that has most of them, or all where none has."""
+    nested = Counter(row.name.split("/")[0] for row in layers if "/" in row.name)
+    if not nested:
+        return layers
+    name, count = nested.most_common(1)[0]
+    if 2 * count < len(layers):
+        return layers
+    return [row for row in layers if row.name.startswith(name + "/")]

@@ -1,0 +1,99 @@
+"""What could be wrong with a picture, and how to check it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.card import Service
+from xai_core.errors import VitrineError
+from xai_core.explainer import explainers, make
+from xai_core.explanation import Explanation
+from xai_core.model import Finding
+from xai_core.report.facts import HALF, facts
+from xai_core.report.numbers import percent, quote
+from xai_core.target import Target
+
+Array = NDArray[np.float32]
+
+UNLIKELY = 0.1
+"""A class below this probability was hardly chosen by the model."""
+
+
+def doubts(
+    explanation: Explanation,
+    probabilities: Array,
+    labels: Sequence[str],
+    *,
+    findings: Iterable[Finding] = (),
+) -> list[str]:
+    """Say what could be wrong with this picture, and how to check it. Only what is true of it."""
+    found = facts(explanation)
+    said = list(explanation.notes)
+    said += [finding.message for finding in findings if finding.level == "warning"]
+    if doubt := explanation.grain.doubt(explanation.view):
+        said.append(doubt)
+    said += _unsure(explanation.target, probabilities, labels)
+    if found["seen"] < 0.95:
+        said.append(
+            f"The model never saw {percent(1 - found['seen'])} of this photo: its pre-processing "
+            "cut that away."
+        )
+    if found["half_area"] > 0.25:
+        said.append("The evidence is spread wide; the brightest spot alone is not the reason.")
+    return said
+
+
+def _unsure(target: Target, probabilities: Array, labels: Sequence[str]) -> list[str]:
+    """Say where the class that is explained was hardly chosen."""
+    if target.reads != "scores" or not target.classes():
+        return []
+    index = target.classes()[0]
+    chance, first = float(probabilities[index]), int(np.argmax(probabilities))
+    if chance < UNLIKELY and index != first:
+        return [
+            f"{quote(labels[index])} has a probability of only {percent(chance)}: this shows what "
+            "speaks for it, not that the model chose it."
+        ]
+    if chance < HALF and index == first:
+        return [
+            f"The model is not sure: its first answer has only {percent(chance)}, so other classes "
+            "have evidence too."
+        ]
+    return []
+
+
+def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[int, int]) -> str:
+    """Say how to check the picture: the cheapest method of another family that serves the model.
+
+    `methods` is the card's; `size` the view's. Nothing where no other method serves.
+    """
+    known = explainers()
+    own = known.get(explanation.method)
+    served = []
+    for name, service in methods.items():
+        if name == explanation.method or name not in known or service.why_not is not None:
+            continue
+        if all(service.engines.values()):
+            continue  # each engine says why not
+        other = own is not None and known[name].family != own.family
+        served.append((not other, _passes(name, size), known[name].title))
+    if not served:
+        return ""
+    title = min(served)[2]
+    return f"To check it, run {title} on the same class and see if both agree."
+
+
+def _passes(name: str, size: tuple[int, int]) -> float:
+    try:
+        return make(name, {}, size=size).cost(_View(size)).passes
+    except VitrineError:
+        return float("inf")
+
+
+@dataclasses.dataclass(frozen=True)
+class _View:
+    input_size: tuple[int, int]

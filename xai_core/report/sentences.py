@@ -1,0 +1,75 @@
+"""An explanation in words. Every number in a sentence comes out of `facts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.explanation import Explanation
+from xai_core.report.facts import facts
+from xai_core.report.numbers import amount, count, percent, quote
+from xai_core.target import Target
+
+Array = NDArray[np.float32]
+
+
+def sentences(explanation: Explanation, probabilities: Array, labels: Sequence[str]) -> list[str]:
+    """Say what the map shows, in two or three plain sentences. Class names are quoted."""
+    target = explanation.target
+    found = facts(explanation)
+    asked = target.words(labels)
+    said = []
+    if found["half_area"] == 0:
+        said.append(f"The map holds no evidence for {asked}.")
+    elif "parts" in found:
+        said += _parts_said(found, asked, explanation)
+    else:
+        where = "the photo" if found["seen"] > 0.95 else "what the model sees of the photo"
+        said.append(
+            f"Half of the evidence for {asked} lies in {percent(found['half_area'])} of {where}, "
+            f"{found['place']}."
+        )
+    if found["against"] >= 0.05 and "parts" not in found:
+        said.append(f"{percent(found['against'])} of the map's weight speaks against it.")
+    return [*said, *_answer(target, probabilities, labels)]
+
+
+def _answer(target: Target, probabilities: Array, labels: Sequence[str]) -> list[str]:
+    """Say what the model's own answer is, beside the class that was asked about."""
+    if target.reads != "scores" or not target.classes():
+        return []
+    index, first = target.classes()[0], int(np.argmax(probabilities))
+    chance = percent(float(probabilities[index]))
+    if index == first:
+        return [f"The model is {chance} sure of {quote(labels[first])}."]
+    return [
+        f"The model's own answer is {quote(labels[first])}, with "
+        f"{percent(float(probabilities[first]))}; {quote(labels[index])} has {chance}."
+    ]
+
+
+def _parts_said(found: Mapping[str, Any], asked: str, explanation: Explanation) -> list[str]:
+    """Say which superpixels carry the weight, and what speaks against."""
+    many, target = found["half_parts"], explanation.target
+    what = "probability" if target.of == "probability" else "score"
+    what = f"lead in {what}" if len(target.classes()) > 1 else what
+    if many == 1:
+        said = [
+            f"One superpixel of {found['parts']} carries half of the weight for {asked}: it lies "
+            f"{found['strongest_place']} and adds {amount(found['strongest'])} to the {what}."
+        ]
+    else:
+        said = [
+            f"{count(many)} superpixels of {found['parts']} carry half of the weight for {asked}, "
+            f"on {percent(found['half_area'])} of the view; the strongest, "
+            f"{found['strongest_place']}, adds {amount(found['strongest'])} to the {what}."
+        ]
+    if found["against"] >= 0.05:
+        said.append(
+            f"{percent(found['against'])} of all weight speaks against it, most of all "
+            f"{found['weakest_place']} ({amount(found['weakest'])})."
+        )
+    return said
