@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from loaders import printed
 from ui import figure, lime_steps, views
 from ui.desk import Answer, Desk, changes
 from xai_core import region, render, report
 from xai_core.explainer import explainers
 from xai_core.question import Question
-from xai_core.record import record
 from xai_core.region import Region
+from xai_core.report.record import record
 
 STEPS = {"lime": lime_steps.show}
 """What shows how a method came to its map, from the run's own data, by the method's name."""
@@ -153,13 +152,14 @@ def _take_away(answer: Answer, said: Sequence[str], asked: str) -> None:
         )
         st.download_button(
             "JSON",
-            lambda: described(answer, said),
+            lambda: described(answer),
             f"{stem}.json",
             "application/json",
             on_click="ignore",
             help="Method, settings, target, time, and the hashes of model and photo.",
         )
-    st.code(command(answer), language="bash", wrap_lines=True)
+    made = whole(answer)
+    st.code(made["command"], language="bash", wrap_lines=True)
     with st.expander("Details"):
         explanation = answer.explanation
         views.line(
@@ -167,7 +167,7 @@ def _take_away(answer: Answer, said: Sequence[str], asked: str) -> None:
             f"{explanation.engine}. Model {explanation.model_hash[:12]}, photo "
             f"{explanation.image_hash[:12]}."
         )
-        st.json(record(explanation), expanded=False)
+        st.json(made, expanded=False)
 
 
 def png(answer: Answer) -> bytes:
@@ -185,53 +185,23 @@ def npy(answer: Answer) -> bytes:
     return out.getvalue()
 
 
-def described(answer: Answer, said: Sequence[str]) -> str:
-    """Return everything but the map as JSON."""
+def described(answer: Answer) -> str:
+    """Return everything but the arrays as JSON."""
+    return json.dumps(whole(answer), indent=2, ensure_ascii=False)
+
+
+def whole(answer: Answer) -> dict[str, Any]:
+    """Return everything but the arrays as plain data, as the command line writes it."""
     scene = answer.scene
-    whole = record(answer.explanation) | {
-        "model": scene.model.word,
-        "photo": scene.photo.word,
-        "target_label": scene.card.labels[answer.explanation.target.classes()[0]],
-        "facts": report.facts(answer.explanation),
-        "sentences": list(said),
-        "region": _region(answer),
-        "command": command(answer),
-    }
-    return json.dumps(whole, indent=2, ensure_ascii=False)
-
-
-def _region(answer: Answer) -> dict[str, Any] | None:
-    marked = answer.scene.photo.region
-    if marked is None:
-        return None
-    found = region.facts(answer.explanation, marked)
-    return {"box": marked.box, "facts": found, "sentences": _region_said(answer, marked)}
-
-
-def command(answer: Answer) -> str:
-    """Return the command line that makes the answer again."""
-    scene, model, cls = answer.scene, answer.scene.model, explainers()[answer.explanation.method]
-    defaults: dict[str, Any] = {name: param.default for name, param in cls.declared().items()}
-    values = answer.explanation.parameters
-    suggested = cls.suggest(scene.card.input_size)
-    changed = {name: values[name] for name in suggested if values[name] != suggested[name]}
-    # what the command line takes for the rest may follow from the values that it is given
-    defaults |= cls.suggest(scene.card.input_size, changed)
-    for name, param in cls.declared().items():
-        if param.kind == "layer":
-            defaults[name] = scene.card.default_layer
-    return report.command(
+    return record(
+        answer.explanation,
+        card=scene.card,
         model=scene.model.word,
         photo=scene.photo.word,
-        explanation=answer.explanation,
-        labels=scene.card.labels,
-        defaults=defaults,
-        engine=cls.engines[0].name,
-        options=printed.flags(
-            model.options,
-            word=model.word if model.built_in else "",
-            preprocessing=model.preprocessing.to_json(),
-        ),
+        probabilities=scene.prediction.probabilities,
+        findings=scene.findings,
+        flags=scene.model.flags,
+        marked=scene.photo.region,
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from loaders import printed
 from loaders.preprocessing import Options, Preprocessing
 from xai_core.card import Card
 from xai_core.errors import (
@@ -69,6 +70,12 @@ class Model:
         """What is done to a photo before the network gets it."""
         return Preprocessing.from_json(self.card.preprocessing)
 
+    @property
+    def flags(self) -> dict[str, str]:
+        """What was asked of it, by option, as the command line has it."""
+        word = self.word if self.built_in else ""
+        return printed.flags(self.options, word=word, preprocessing=self.card.preprocessing)
+
 
 @dataclasses.dataclass(frozen=True)
 class Fetching:
@@ -92,6 +99,11 @@ class Photo:
     notes: tuple[str, ...] = ()
     region: Region | None = None
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was done to it on the way to its pixels."""
+        return [Finding("info", note, "photo") for note in self.notes]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -306,7 +318,7 @@ class Desk:
         scene = Scene(
             model=model,
             card=model.card,
-            findings=[*model.card.findings, *prediction.findings],
+            findings=[*model.card.findings, *photo.findings, *prediction.findings],
             photo=photo,
             prediction=prediction,
         )

@@ -202,7 +202,7 @@ def test_a_marked_region_is_described_until_another_photo_comes(app):
     assert told["box"] == [0, 0, 40, 100]
     app.run()
     assert figure(app)["region"] == told
-    described = json.loads(answer.described(desk(app).answer, []))
+    described = json.loads(answer.described(desk(app).answer))
     assert described["region"]["box"] == [0, 0, 40, 100]
     before = desk(app).answer
     answered(app)

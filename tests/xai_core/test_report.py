@@ -1,6 +1,5 @@
 import dataclasses
 import re
-import shlex
 
 import numpy as np
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from tests.fakes.explained import explanation
 from xai_core import report
 from xai_core.card import Service
-from xai_core.explainer import explainers
 from xai_core.grain import Cells, Patches, Superpixels
 from xai_core.model import Finding, Geometry
 from xai_core.report.facts import SPREAD
@@ -267,67 +265,3 @@ def test_a_result_is_measured_once(monkeypatch):
     first = report.facts(made)
     monkeypatch.setattr(np, "bincount", lambda *_, **__: pytest.fail("measured again"))
     assert report.facts(made) is first
-
-
-def command(labels=LABELS, **changes):
-    made = explained(
-        np.ones((2, 2)),
-        target=changes.pop("target", ClassTarget(1)),
-        parameters={"layer": "features.3", "relu": False, "value": 0.25, "patch": 8},
-    )
-    text = report.command(
-        model="my model.pt",
-        photo="a photo.png",
-        explanation=made,
-        labels=labels,
-        defaults={"layer": "features.3", "relu": True, "value": 0.5, "patch": 8},
-        engine="ours",
-        options={"preprocessing": "caffe", "mean": [0.1, 0.2, 0.3]},
-    )
-    return shlex.split(text)
-
-
-def test_the_command_repeats_what_differs_from_the_defaults():
-    assert command() == [
-        "python", "cli.py", "explain", "my model.pt", "a photo.png", "--method", "grad-cam",
-        "--target", "star", "--relu", "off", "--value", "0.25", "--preprocessing", "caffe",
-        "--mean", "0.1,0.2,0.3", "--out", "out/",
-    ]  # fmt: skip
-
-
-def test_a_doubled_or_odd_class_name_goes_by_its_number():
-    assert command(["star", "star"])[8] == "1"
-    assert command(["0", "-rf /"])[8] == "1"
-    assert command(["0", "7"])[8] == "1"
-    assert command(["a", "$(reboot)"])[8] == "$(reboot)"
-    assert command(target=ClassTarget(1, against=2))[9:11] == ["--against", "ring"]
-
-
-@pytest.mark.parametrize("cls", explainers().values())
-def test_the_command_line_reads_the_command_as_it_was_meant(cls):
-    import cli
-
-    other = {}
-    for name, param in cls.declared().items():
-        if param.kind == "switch":
-            other[name] = not param.default
-        elif param.kind == "choice":
-            other[name] = param.options[-1]
-        elif param.kind in ("integer", "real"):
-            other[name] = param.lo
-        else:
-            other[name] = "features.1/conv"
-    target = ClassTarget(1, against=2)
-    made = explanation(np.ones((2, 2)), signed=True, target=target, method=cls.name,
-        engine=cls.engines[-1].name, parameters=other,
-    )  # fmt: skip
-    text = report.command(
-        model="m.pt", photo="p q.png", explanation=made, labels=LABELS, defaults={},
-        engine=cls.engines[0].name, options={"mean": [-0.5, 0.1, 1.0], "size": "64x96"},
-    )  # fmt: skip
-    args = cli._parse(shlex.split(text)[2:])
-    assert args.values == other
-    assert (args.model, args.image, args.method) == ("m.pt", "p q.png", cls.name)
-    assert (args.target, args.against) == ("star", "ring")
-    assert args.engine == ("" if len(cls.engines) == 1 else cls.engines[-1].name)
-    assert (args.mean, args.size) == ("-0.5,0.1,1", "64x96")

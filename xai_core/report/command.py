@@ -4,41 +4,62 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from xai_core.card import Card
+from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
+
+Frame = Literal["view", "upload"]
+"""The frame of the numbers that are written: the view's, or the photo's."""
 
 
 def command(
+    explanation: Explanation,
     *,
+    card: Card,
     model: str,
     photo: str,
-    explanation: Explanation,
-    labels: Sequence[str],
-    defaults: Mapping[str, Any],
-    engine: str,
-    options: Mapping[str, Any] | None = None,
+    flags: Mapping[str, str],
+    frame: Frame = "view",
 ) -> str:
     """Return the command line that makes the explanation again.
 
-    `defaults` are the values that the method takes by itself and `engine` its first engine: what
-    equals them is left out. `options` are the pre-processing flags that were asked for.
+    `model` and `photo` name them there, and `flags` is what was asked of the model, by option. What
+    the method takes by itself is left out.
     """
-    target = explanation.target
+    cls, target = explainers()[explanation.method], explanation.target
     words = ["explain", model, photo, "--method", explanation.method]
     for flag, index in zip(("--target", "--against"), target.classes(), strict=False):
-        words += [flag, _class_word(labels, index)]
+        words += _flag(flag, _class_word(card.labels, index))
     if target.of != "logit":
         words += ["--of", target.of]
-    if explanation.engine != engine:
+    if explanation.engine != cls.engines[0].name:
         words += ["--engine", explanation.engine]
-    for name, value in explanation.parameters.items():
-        if value != defaults.get(name):
-            words += _flag(name, value)
-    for name, value in (options or {}).items():
-        words += _flag(name, value)
+    usual = _by_itself(explanation, card)
+    for name, param in cls.declared().items():
+        value = explanation.parameters.get(name)
+        if value is not None and value != usual[name]:
+            words += param.words(value)
+    for name, word in flags.items():
+        words += _flag("--" + name.replace("_", "-"), word)
+    if frame != "view":
+        words += ["--frame", frame]
     words += ["--out", "out/"]
     return "python cli.py " + " ".join(shlex.quote(word) for word in words)
+
+
+def _by_itself(explanation: Explanation, card: Card) -> dict[str, Any]:
+    """Return the values that the method takes where the others are given."""
+    cls, values = explainers()[explanation.method], explanation.parameters
+    suggested = cls.suggest(card.input_size)
+    changed = {name: values[name] for name in suggested if values.get(name) != suggested[name]}
+    usual = {
+        name: card.default_layer if param.kind == "layer" else param.default
+        for name, param in cls.declared().items()
+    }
+    # what is taken for the rest may follow from the values that are given
+    return usual | cls.suggest(card.input_size, changed)
 
 
 def _class_word(labels: Sequence[str], index: int) -> str:
@@ -48,17 +69,6 @@ def _class_word(labels: Sequence[str], index: int) -> str:
     return label if plain and list(labels).count(label) == 1 else str(index)
 
 
-def _flag(name: str, value: Any) -> list[str]:
-    flag, word = "--" + name.replace("_", "-"), _word(value)
+def _flag(flag: str, word: str) -> list[str]:
     # A word that begins with a dash would be read as a flag of its own.
     return [f"{flag}={word}"] if word.startswith("-") else [flag, word]
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    if isinstance(value, (list, tuple)):
-        return ",".join(_word(part) for part in value)
-    return str(value)

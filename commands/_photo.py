@@ -1,0 +1,70 @@
+"""A photo that a command works on, and what the model says of it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commands._opened import Opened
+from commands._waiting import wait
+from loaders import catalogue
+from xai_core.errors import ImageError, ParamError
+from xai_core.model import Finding
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """A photo, uint8 `[H, W, 3]`, and the model's answer; `findings` are of model and photo."""
+
+    pixels: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    findings: tuple[Finding, ...]
+
+
+def flags(parser: argparse.ArgumentParser) -> None:
+    """Add IMAGE."""
+    parser.add_argument("image", metavar="IMAGE", help="a file, or the name of a built-in photo")
+
+
+def seen(model: Opened, name: str) -> Seen:
+    """Decode a photo and ask the model about it."""
+    made = wait(model.session.decode(_bytes(name)), "photo")
+    notes = tuple(Finding("info", note, "photo") for note in made["notes"])
+    said: dict[str, Any] = wait(model.handle.predict(made["pixels"]), "predicting")
+    return Seen(
+        pixels=made["pixels"],
+        probabilities=said["probabilities"],
+        scores=said["logits"],
+        findings=(*model.card.findings, *notes, *said["findings"]),
+    )
+
+
+def _bytes(name: str) -> bytes:
+    path = Path(name)
+    if not path.is_file():
+        sample = next((photo for photo in catalogue.photos() if photo.name == name), None)
+        if sample is None:
+            names = ", ".join(photo.name for photo in catalogue.photos())
+            raise ImageError(f"No file {name!r}, and no built-in photo of that name ({names})")
+        path = sample.path
+    return path.read_bytes()
+
+
+def index_of(word: str | None, labels: Sequence[str], flag: str) -> int | None:
+    """Return the class that a number or a name stands for. Raises ParamError."""
+    if word is None:
+        return None
+    if word in labels:
+        return labels.index(word)
+    if word.isascii() and word.isdigit() and int(word) < len(labels):
+        return int(word)
+    raise ParamError(
+        f"--{flag} must be a class name or a number from 0 to {len(labels) - 1}, got {word!r}"
+    )

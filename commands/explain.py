@@ -1,0 +1,117 @@
+"""Make a map of what a model looked at."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commands import _opened, _photo
+from commands._waiting import wait
+from xai_core import render
+from xai_core.errors import ParamError
+from xai_core.explainer import explainers
+from xai_core.question import Question
+from xai_core.report.record import record
+from xai_core.target import ClassTarget
+
+
+def flags(parser: argparse.ArgumentParser) -> None:
+    """Take a model, a photo, a method, and what is asked of it."""
+    _opened.flags(parser)
+    _photo.flags(parser)
+    parser.add_argument("--method", required=True, choices=explainers(), metavar="NAME")
+    parser.add_argument("--target", metavar="INDEX-or-LABEL", help="default: the model's first")
+    parser.add_argument("--against", metavar="INDEX-or-LABEL", help="explain the lead over it")
+    parser.add_argument("--of", choices=("logit", "probability"), default="logit")
+    parser.add_argument("--engine", default="", help="which library computes it")
+    parser.add_argument("--frame", choices=("view", "upload"), default="view")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def rest(args: argparse.Namespace, words: list[str]) -> None:
+    """Read the method's own flags, `--patch-height 12` or `--patch-height=12`, into `values`."""
+    cls = explainers()[args.method]
+    declared = {param.flag: param for param in cls.declared().values()}
+    args.values = {}
+    waiting = iter(words)
+    for word in waiting:
+        flag, equals, text = word.partition("=")
+        if flag not in declared:
+            known = ", ".join(declared) or "none"
+            raise ParamError(f"{cls.title} has no flag {flag[:60]}; it has {known}")
+        if not equals:
+            text = next(waiting, "")
+        args.values[declared[flag].name] = declared[flag].parse(cls.__name__, text)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Write `attribution.npy`, `overlay.png` and `explanation.json`; return what the last holds."""
+    _question(args, ClassTarget(0)).made()  # a bad value is refused before the model
+    with _opened.opened(args) as model:
+        labels = model.card.labels
+        against = _photo.index_of(args.against, labels, "against")
+        index = _photo.index_of(args.target, labels, "target")
+        seen = _photo.seen(model, args.image)
+        index = int(seen.scores.argmax()) if index is None else index
+        if against == index:
+            raise ParamError(f"--against must be another class than the target, got {against}")
+        question = _question(args, ClassTarget(index, against, args.of))
+        explanation = wait(
+            model.handle.explain(seen.pixels, question), explainers()[args.method].title
+        )
+        answer = record(
+            explanation,
+            card=model.card,
+            model=model.word,
+            photo=args.image,
+            probabilities=seen.probabilities,
+            findings=seen.findings,
+            flags=model.flags,
+            frame=args.frame,
+        )
+        attribution = explanation.attribution
+        if args.frame == "upload":
+            attribution = render.to_upload(attribution, explanation.placed)
+        _write(args.out, attribution, render.overlay(seen.pixels, explanation), answer)
+        names = ("attribution.npy", "overlay.png", "explanation.json")
+        return answer | {"files": [str(args.out / name) for name in names]}
+
+
+def _question(args: argparse.Namespace, target: ClassTarget) -> Question:
+    return Question(method=args.method, engine=args.engine, values=args.values, target=target)
+
+
+def _write(
+    folder: Path, attribution: NDArray[np.float32], overlay: NDArray[np.uint8], answer: Any
+) -> None:
+    """Write the three files or none: all of them are made before the first is written."""
+    array = io.BytesIO()
+    np.save(array, attribution, allow_pickle=False)
+    text = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
+    files = {
+        "attribution.npy": array.getvalue(),
+        "overlay.png": render.png(overlay),
+        "explanation.json": f"{text}\n".encode(),
+    }
+    made: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            made.append(folder / f".{name}.part")
+            made[-1].write_bytes(data)
+        for name in files:
+            made.append((folder / f".{name}.part").replace(folder / name))
+    except OSError as error:
+        for path in made:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise ParamError(
+            f"--out must be a folder that can be written, got {folder}: {error}"
+        ) from error
