@@ -21,6 +21,7 @@ from tests.hostile import keras_files, onnx_files, other_files, torch_files
 from tests.hostile.attack import SECRET, Hostile
 from tests.hostile.conftest import SOAK, Listener
 from workers.client import Wall
+from xai_core import plain
 from xai_core.errors import VitrineError
 
 BOOKS = (torch_files.BOOK, keras_files.BOOK, onnx_files.BOOK, other_files.BOOK)
@@ -74,7 +75,7 @@ def test_it_leaves_no_mark(
         handle = session.open(session.add_file(name, file.path), Options(), name=name)
         try:
             card = handle.loading.result(60)
-            said = json.dumps(card)
+            said = json.dumps(plain.pack(card)[0])
             answer = handle.predict(PHOTO).result(60)
             said += bytes(np.clip(answer["logits"], 0, 255).astype(np.uint8)).decode("latin1")
         except VitrineError as error:

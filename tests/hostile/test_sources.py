@@ -23,6 +23,7 @@ from tests.hostile.attack import SECRET, Aim
 from tests.hostile.conftest import SOAK, Listener
 from tests.hostile.sources import NETWORK, SOURCES
 from workers.client import Wall
+from xai_core import plain
 from xai_core.errors import VitrineError
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
@@ -49,7 +50,7 @@ def opened(wall: Wall, weights: Path, text: str) -> tuple[str, str, bool]:
     try:
         handle = session.open(path, Options(source=text, size=(40, 40)), name="weights.pth")
         try:
-            said = json.dumps(handle.loading.result(60))
+            said = json.dumps(plain.pack(handle.loading.result(60))[0])
             answer = handle.predict(PHOTO).result(60)
             said += str(answer["logits"].shape)
         except VitrineError as error:
