@@ -41,6 +41,11 @@ def is_closed(layer: Any) -> bool:
     return any(word in type(layer).__name__ for word in _CLOSED)
 
 
+def is_single(layer: Any) -> bool:
+    """Say whether a layer runs as one: it is closed, or nothing is inside it."""
+    return is_closed(layer) or not list(layer._flatten_layers(include_self=False, recursive=False))
+
+
 def is_model(layer: Any) -> bool:
     """Say whether a layer is a network of its own, whose output is its last layer's."""
     return any(base.__name__ == "Model" for base in type(layer).__mro__)

@@ -20,6 +20,7 @@ from loaders.keras.forward import SCORES, Forward, score
 from loaders.keras.front import front
 from loaders.keras.network import Network, library_of, tensor
 from loaders.keras.record import Record, record
+from loaders.keras.tail import Tail
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, Preprocessing
 from loaders.resolve import resolve
@@ -33,6 +34,8 @@ Array = NDArray[np.float32]
 BATCH = 16
 """Images in one forward pass of the hot path; its memory is flat in the number of masks."""
 GRADIENT_BATCH = 8
+MOST_TAILS = 4
+"""Layers whose tail is kept, with what it needs of one image."""
 
 _NO_MAP = (
     "No layer of this network gives a map, which is what this reads: it is made of dense layers "
@@ -41,7 +44,7 @@ _NO_MAP = (
 
 
 class KerasModel:
-    """A Keras classifier. Satisfies Predicts, MasksFast, Differentiates, HasLayers, HasNative.
+    """A Keras classifier. Satisfies Predicts, MasksFast, Differentiates, RunsFrom, HasNative.
 
     `model` may be functional, Sequential or subclassed, of Keras 3 or of tf_keras. It is left as
     it is unless `owned`; the activation at its end is taken off a copy. `preprocessing`, where it
@@ -128,6 +131,7 @@ class KerasModel:
             seen = self._noted(views)  # the layers of the copy
         self._sites = sites.Sites(seen.layers, seen.sites, seen.maps, seen.calls)
         self._forward = Forward(network, self._sites)
+        self._tails: dict[str, Tail] = {}
         return [*said, *ends]
 
     def _ends(self, output: outputs.Output, seen: Record) -> tuple[HeadKind | None, int]:
@@ -156,7 +160,7 @@ class KerasModel:
     def logits(self, images: Array) -> Array:
         """Return float32 `[N, classes]` for views `[N, h, w, 3]`."""
         run = self._forward.logits
-        return np.concatenate([run(images[at : at + BATCH]) for at in range(0, len(images), BATCH)])
+        return np.concatenate([run(images[part]) for part in _parts(len(images), BATCH)])
 
     def masked_scores(
         self, image: Array, masks: MaskSource, baseline: Array, targets: Sequence[Target]
@@ -185,8 +189,8 @@ class KerasModel:
 
         run = self._forward.graph(f"gradients of the {target.of} {read}", pull, weights.shape)
         parts = [
-            run(tensor(images[at : at + GRADIENT_BATCH]), weights).numpy()
-            for at in range(0, len(images), GRADIENT_BATCH)
+            run(tensor(images[part]), weights).numpy()
+            for part in _parts(len(images), GRADIENT_BATCH)
         ]
         return np.concatenate(parts)
 
@@ -200,9 +204,9 @@ class KerasModel:
         """Return float32 `[N, map h, map w, channels]`."""
         path = self._sites.path(layer)
         parts = []
-        for at in range(0, len(images), BATCH):
+        for part in _parts(len(images), BATCH):
             with self._sites.at(path) as seen:
-                self._network.forward(tensor(images[at : at + BATCH]))
+                self._network.forward(tensor(images[part]))
             parts.append(sites.array(seen[-1]))
         return np.concatenate(parts)
 
@@ -216,17 +220,64 @@ class KerasModel:
         path, weights = self._sites.path(layer), self._weights(target)
         run = self._forward.plain(self._read(target))
         maps, gradients = [], []
-        for at in range(0, len(images), GRADIENT_BATCH):
+        for part in _parts(len(images), GRADIENT_BATCH):
             with (
                 tf.GradientTape(watch_accessed_variables=False) as tape,
                 self._sites.at(path, tape.watch) as seen,
             ):
-                outputs = run(tensor(images[at : at + GRADIENT_BATCH]))
+                outputs = run(tensor(images[part]))
                 score = self._score(outputs, weights, target)
             maps.append(sites.array(seen[-1]))
             gradient = tape.gradient(score, seen[-1], unconnected_gradients="zero")
             gradients.append(sites.array(gradient))
         return np.concatenate(maps), np.concatenate(gradients)
+
+    # the network in two parts
+
+    def run_from(self, layer: str, activations: Array, image: Array) -> Array:
+        """Return logits `[N, classes]` from `[N, map h, map w, channels]`."""
+        tail = self._tail(layer, activations, image)
+        parts = _parts(len(activations), BATCH)
+        return np.concatenate([tail.logits(activations[part], image) for part in parts])
+
+    def vjp_from(self, layer: str, activations: Array, image: Array, cotangent: Array) -> Array:
+        """Pull logit cotangents `[N, classes]` back to the layer's activations."""
+        tail = self._tail(layer, activations, image)
+        sites.check("The cotangents", cotangent, (len(activations), len(self.labels)))
+        parts = _parts(len(activations), GRADIENT_BATCH)
+        pulled = [tail.pull(activations[part], image, cotangent[part]) for part in parts]
+        return np.concatenate(pulled)
+
+    def vjp_to(self, layer: str, images: Array, cotangent: Array) -> Array:
+        """Pull cotangents at the layer `[N, map h, map w, channels]` back to the view."""
+        path = self._sites.path(layer)
+        shape = self._sites.maps[path]
+        sites.check(f"The cotangents at {path!r}", cotangent, (len(images), *shape))
+        forward = self._forward.plain(path)
+
+        def pull(views: Any, cotangent: Any) -> Any:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(views)
+                maps = forward(views)
+            return tape.gradient(
+                maps, views, output_gradients=cotangent, unconnected_gradients="zero"
+            )
+
+        run = self._forward.graph(f"back from {path}", pull, (None, *shape))
+        parts = [
+            run(tensor(images[part]), tensor(cotangent[part])).numpy()
+            for part in _parts(len(images), GRADIENT_BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def _tail(self, layer: str, activations: Array, image: Array) -> Tail:
+        path = self._sites.path(layer)
+        sites.check(f"The activations at {path!r}", activations, (0, *self._sites.maps[path]))
+        if path not in self._tails:
+            for oldest in list(self._tails)[: 1 - MOST_TAILS]:
+                del self._tails[oldest]
+            self._tails[path] = Tail(self._network, self._sites, path, image)
+        return self._tails[path]
 
     def first_spread(self, images: Array) -> float | None:
         """Return how wide the first batch normalisation's input is against its training's."""
@@ -291,6 +342,10 @@ def _before_choice(model: Any, findings: Sequence[Finding]) -> tuple[Any, Sequen
         *findings,
         Finding("info", said, "output"),
     )
+
+
+def _parts(count: int, step: int) -> list[slice]:
+    return [slice(at, at + step) for at in range(0, count, step)]
 
 
 def _probe_views(size: tuple[int, int]) -> Array:

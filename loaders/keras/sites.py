@@ -80,3 +80,11 @@ def as_map(output: Any) -> Any:
 def array(output: Any) -> Array:
     """Return a layer's output as an array float32 `[N, map h, map w, channels]`."""
     return np.ascontiguousarray(as_map(output).numpy(), np.float32)
+
+
+def check(what: str, values: Array, shape: tuple[int, ...]) -> None:
+    """Raise ParamError unless `values`, which are `what`, have a shape; a 0 first is any number."""
+    start = 1 if shape[0] == 0 else 0
+    if len(values.shape) != len(shape) or values.shape[start:] != shape[start:]:
+        sides = ["N" if not side else str(side) for side in shape]
+        raise ParamError(f"{what} must be an array [{', '.join(sides)}], got {list(values.shape)}")

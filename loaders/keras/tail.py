@@ -1,0 +1,222 @@
+"""The rest of a Keras network behind a layer: from the layer's activations to logits, and back.
+
+The network runs once on the image, and the output of every layer that ran before is noted. In the
+tail's own runs those layers give what was noted, for each of the activations, the layer gives the
+activations, and only what follows it computes anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from loaders.keras import layers
+from loaders.keras.network import Network, tensor
+from loaders.keras.sites import Sites, array
+from xai_core.errors import UnsupportedModel
+
+Array = NDArray[np.float32]
+Call = tuple[str, int]
+"""A layer's path, and which of its calls in a pass it is, counted from 1."""
+_UNUSED = np.float32(0)
+
+
+class Tail:
+    """The network behind the last call of one layer.
+
+    `image` float32 `[h, w, 3]` is one to learn on what passes the layer by: which noted outputs
+    the scores still come from, and which of them are one for each photo.
+
+    Raises UnsupportedModel for a network that does not come to the same scores this way.
+    """
+
+    def __init__(self, network: Network, sites: Sites, path: str, image: Array) -> None:
+        self._network, self._path, self._last = network, path, sites.calls[path]
+        tree = layers.tree(network.model)
+        self._watched = {
+            each: layer for each, layer in tree.items() if each == path or layers.is_single(layer)
+        }
+        self._single = layers.is_single(sites.found[path])
+        # two copies, so that an axis of one for each photo differs from any axis of one
+        logits, own, noted = self._noted(np.stack([image, image]))
+        self._calls = tuple(noted)
+        self._like: list[Any] = [own, *noted.values()]
+        flat = tf.nest.flatten(self._like)
+        self._each = [each.shape.rank > 0 and each.shape[0] == 2 for each in flat]
+        self._shapes = [
+            (1, *each.shape[1:]) if own_row else tuple(each.shape)
+            for each, own_row in zip(flat, self._each, strict=True)
+        ]
+        rows = [each[:1] if row else each for each, row in zip(flat, self._each, strict=True)]
+        self._image, self._rows = image.copy(), rows
+        self._live = [True] * len(rows)
+        map_size = sites.maps[path]
+        specs = [
+            tf.TensorSpec((None, *map_size), tf.float32),
+            tf.TensorSpec(image.shape, tf.float32),
+            [tf.TensorSpec(None, each.dtype) for each in rows],
+        ]
+        self._forward, self._backward = self._run, self._pull
+        forward = _graph(self._run, specs)
+        if forward is not None:
+            self._forward = forward
+            self._live = _reached(forward.get_concrete_function(), 2, len(rows))
+            self._rows = self._trimmed(rows)
+            classes = tf.TensorSpec((None, logits.shape[1]), tf.float32)
+            self._backward = _graph(self._pull, [*specs, classes]) or self._pull
+        self._check(own, logits)
+
+    def logits(self, maps: Array, image: Array) -> Array:
+        """Return logits `[N, classes]` for activations `[N, map h, map w, channels]`."""
+        rows = self._reaching(image)
+        found = self._forward(tensor(maps), tensor(image), rows)
+        return np.asarray(found.numpy(), np.float32)
+
+    def pull(self, maps: Array, image: Array, cotangent: Array) -> Array:
+        """Return what cotangents of the logits `[N, classes]` are at the activations."""
+        rows = self._reaching(image)
+        found = self._backward(tensor(maps), tensor(image), rows, tensor(cotangent))
+        return np.asarray(found.numpy(), np.float32)
+
+    # the image's own pass
+
+    def _noted(
+        self, images: Array, wanted: Iterable[Call] | None = None
+    ) -> tuple[Any, Any, dict[Call, Any]]:
+        """Run on views; return logits, the layer's own output, and others' outputs before it."""
+        counts: Counter[str] = Counter()
+        noted: dict[Call, Any] = {}
+        own: list[Any] = []
+
+        def see(path: str, output: Any) -> Any:
+            if own:
+                return output
+            counts[path] += 1
+            if path == self._path and counts[path] == self._last:
+                own.append(output)
+            elif path != self._path or self._single:
+                call = path, counts[path]
+                # what runs in a graph of its own cannot be kept: it runs again
+                kept = all(hasattr(each, "numpy") for each in tf.nest.flatten(output))
+                if kept and (wanted is None or call in wanted):
+                    noted[call] = output
+            return output
+
+        with layers.intercepted(self._watched, see):
+            logits = self._network.forward(tensor(images))
+        if not own:
+            raise self._refusal("it does not run in each pass")
+        return logits, own[0], noted
+
+    def _reaching(self, image: Array) -> list[Any]:
+        """Return what reaches the scores past the layer, of this image."""
+        if not np.array_equal(image, self._image):
+            if any(self._live):
+                _, own, noted = self._noted(image[None], frozenset(self._calls))
+                if tuple(noted) != self._calls:
+                    raise self._refusal("other layers run before it on another photo")
+                self._rows = self._trimmed(tf.nest.flatten([own, *noted.values()]))
+            self._image = image.copy()
+        return self._rows
+
+    def _trimmed(self, rows: list[Any]) -> list[Any]:
+        """Let go of what the scores do not come from."""
+        return [
+            row if live else tf.constant(_UNUSED, row.dtype)
+            for row, live in zip(rows, self._live, strict=True)
+        ]
+
+    # the tail's own
+
+    def _run(self, maps: Any, image: Any, rows: list[Any]) -> Any:
+        count = tf.shape(maps)[0]
+        spread = []
+        for row, shape, each in zip(rows, self._shapes, self._each, strict=True):
+            row = tf.identity(row)
+            row.set_shape(shape)
+            spread.append(tf.broadcast_to(row, (count, *shape[1:])) if each else row)
+        own, *noted = tf.nest.pack_sequence_as(self._like, spread)
+        output = _as_output(maps, own)
+        kept = dict(zip(self._calls, noted, strict=True))
+        counts: Counter[str] = Counter()
+
+        def stand_in(path: str, _: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+            def given(*args: Any, **kwargs: Any) -> Any:
+                counts[path] += 1
+                if path == self._path and counts[path] == self._last:
+                    if not self._single:
+                        call(*args, **kwargs)  # for the count of the calls inside it
+                    return output
+                if (path, counts[path]) in kept:
+                    return kept[path, counts[path]]
+                return call(*args, **kwargs)
+
+            return given
+
+        views = tf.broadcast_to(image[None], (count, *image.shape))
+        with layers.replaced(self._watched, stand_in):
+            return self._network.forward(views)
+
+    def _pull(self, maps: Any, image: Any, rows: list[Any], cotangent: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(maps)
+            logits = self._run(maps, image, rows)
+        return tape.gradient(logits, maps, output_gradients=cotangent, unconnected_gradients="zero")
+
+    def _check(self, own: Any, logits: Any) -> None:
+        """Hold the tail's scores of the image's own activations against the network's."""
+        maps = array(own)[:1]
+        wanted = np.asarray(logits, np.float32)[:1]
+        found = self.logits(maps, self._image)
+        scale = float(np.abs(wanted).max(initial=1e-3))
+        if not np.allclose(found, wanted, rtol=1e-3, atol=1e-3 * scale, equal_nan=True):
+            raise self._refusal("its own activations do not come to the scores of the whole")
+
+    def _refusal(self, why: str) -> UnsupportedModel:
+        return UnsupportedModel(
+            f"The network cannot be run on from the layer {self._path!r}: {why}. Choose another "
+            "layer."
+        )
+
+
+def _as_output(maps: Any, own: Any) -> Any:
+    """Turn activations `[N, map h, map w, channels]` into what the layer gives.
+
+    `own` is its output on the image, as many times: tokens before those of the map are its.
+    """
+    if len(own.shape) == 3:
+        height, width, channels = maps.shape[1:]
+        rows = tf.reshape(maps, (-1, height * width, channels))
+        before = own.shape[1] - height * width
+        if before:
+            return tf.concat([own[:, :before], tf.cast(rows, own.dtype)], 1)
+        maps = rows
+    return tf.cast(maps, own.dtype)
+
+
+def _graph(run: Callable[..., Any], specs: list[Any]) -> Any:
+    """Return `run` as a graph, or None where it cannot be one."""
+    graph = tf.function(run, input_signature=specs, autograph=False)
+    try:
+        graph.get_concrete_function()
+    except Exception:  # a subclassed model may need Python at each pass
+        return None
+    return graph
+
+
+def _reached(concrete: Any, first: int, count: int) -> list[bool]:
+    """Tell which of a graph's arguments, `count` from `first` on, its answer comes from."""
+    graph = concrete.graph
+    waiting = [each.op for each in graph.outputs] + list(graph.control_outputs)
+    seen: set[str] = set()
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in seen:
+            seen.add(operation.name)
+            waiting += [each.op for each in operation.inputs] + list(operation.control_inputs)
+    return [each.op.name in seen for each in graph.inputs[first : first + count]]
