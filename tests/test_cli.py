@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert patch["range"] == [1, 512]
     assert patch["default"] == 32
     assert patch["unit"] == "px"
+    for row in methods:
+        assert row["family"]
+        assert row["shows"].endswith(".")
+        assert list(row["honours"]) == row["engines"]
+    row = next(row for row in methods if row["name"] == "grad-cam")
+    assert row["honours"]["grad-cam"] == ["layer"]
+    assert {"layer", "relu"} <= set(row["honours"]["ours"])
 
 
 @pytest.mark.parametrize("name", ["resnet50", "keras/ResNet50"])
@@ -151,6 +159,34 @@ def test_explain(
     assert written["geometry"]["box"] == pytest.approx([-50, 0, 250, 300], abs=2.4)
     assert said["files"]
     assert "Occlusion" in err
+    assert (written["frame"], written["shape"]) == (frame, list(attribution.shape))
+    assert written["asked"]["words"].startswith("\u201c")
+    assert written["grain"] == {"kind": "patches", "height": 32, "width": 40}
+    assert written["versions"]["torch"] == torch.__version__.partition("+")[0]
+    for name in ("label", "preprocessing", "sentences", "doubts", "facts", "model_hash"):
+        assert written[name], name
+
+
+def test_the_command_in_the_json_makes_the_same_again(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    status, said, err = run(
+        capsys, "explain", "shapes", str(photo), "--method", "grad-cam", "--fit", "crop",
+        "--mean=0.4,0.5,0.6", "--of", "probability", "--out", str(out),
+    )  # fmt: skip
+    assert status == 0, err
+    layer = said["parameters"]["layer"]
+    assert layer == run(capsys, "inspect", "shapes")[1]["default_layer"]
+    first = np.load(out / "attribution.npy")
+    words = shlex.split(said["command"].replace("out/", str(tmp_path / "again")))
+    status, again, err = run(capsys, *words[2:])
+    assert status == 0, err
+    np.testing.assert_array_equal(first, np.load(tmp_path / "again" / "attribution.npy"))
+    differ = {"seconds", "files"}
+    assert {name: said[name] for name in said if name not in differ} == {
+        name: again[name] for name in again if name not in differ
+    }
 
 
 def test_engines_agree(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     if steps := STEPS.get(explanation.method):
         with st.expander("How it came about"):
             steps(scene.prediction.view, explanation)
-    _take_away(answer, said, asked)
+    _take_away(answer, asked)
 
 
 @st.fragment
@@ -131,7 +131,7 @@ def _stale(answer: Answer, desk: Desk, ask: Question | None) -> None:
     views.line(f"Shown: {shown}. Press Run for what is set above.")
 
 
-def _take_away(answer: Answer, said: Sequence[str], asked: str) -> None:
+def _take_away(answer: Answer, asked: str) -> None:
     stem = f"{answer.explanation.method}-{_plain(asked)}"
     with st.container(horizontal=True, gap="small", key="downloads"):
         st.download_button(
@@ -156,7 +156,7 @@ def _take_away(answer: Answer, said: Sequence[str], asked: str) -> None:
             f"{stem}.json",
             "application/json",
             on_click="ignore",
-            help="Method, settings, target, time, and the hashes of model and photo.",
+            help="All that is known of it: settings, target, sentences, doubts, hashes, versions.",
         )
     made = whole(answer)
     st.code(made["command"], language="bash", wrap_lines=True)

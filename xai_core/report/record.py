@@ -46,18 +46,18 @@ def record(
         "title": explainers()[explanation.method].title,
         "engine": explanation.engine,
         "parameters": dict(explanation.parameters),
-        "target": {name: each for name, each in plain.pack(target)[0].items() if name != "kind"},
+        "target": {name: each for name, each in _plain(target).items() if name != "kind"},
         "asked": {"kind": target.kind, "words": words},
         "label": labels[classes[0]] if classes else None,
         "against_label": labels[classes[1]] if len(classes) > 1 else None,
         "probability": float(probabilities[classes[0]]) if classes else None,
         "signed": explanation.signed,
-        "grain": {"kind": explanation.grain.kind},
+        "grain": _plain(explanation.grain),
         "scale": explanation.scale,
         "seed": explanation.seed,
         "passes": explanation.passes,
         "seconds": explanation.seconds,
-        "geometry": plain.pack(explanation.placed)[0],
+        "geometry": _plain(explanation.placed),
         "frame": frame,
         "shape": list(explanation.placed.photo if frame == "upload" else explanation.view),
         "scalars": dict(explanation.scalars),
@@ -78,6 +78,12 @@ def record(
             explanation, card=card, model=model, photo=photo, flags=flags, frame=frame
         ),
     }
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Return declared data without its arrays."""
+    data, arrays = plain.pack(value)
+    return {name: each for name, each in data.items() if name not in arrays}
 
 
 def _region(explanation: Explanation, marked: Region, asked: str) -> dict[str, Any]:
