@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from ui import figure, lime_steps, views
+from ui import figure, player, views
 from ui.desk import Answer, Desk, changes
-from xai_core import region, render, report
+from xai_core import film, region, render, report
 from xai_core.explainer import explainers
 from xai_core.question import Question
 from xai_core.region import Region
 from xai_core.report.record import record
-
-STEPS = {"lime": lime_steps.show}
-"""What shows how a method came to its map, from the run's own data, by the method's name."""
 
 
 def invite(desk: Desk) -> None:
@@ -42,23 +39,14 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     # sent and drawn anew.
     with st.container():
         _stale(answer, desk, ask)
-    explanation, scene = answer.explanation, answer.scene
-    asked = explanation.target.words(scene.card.labels)
-    said = report.sentences(explanation, scene.prediction.probabilities, scene.card.labels)
-    _picture(answer, desk, said)
-    views.doubts(
-        report.doubts(
-            explanation,
-            scene.prediction.probabilities,
-            scene.card.labels,
-            findings=scene.findings,
-        ),
-        report.check(explanation, scene.card.methods, scene.card.input_size),
-    )
-    if steps := STEPS.get(explanation.method):
-        with st.expander("How it came about"):
-            steps(scene.prediction.view, explanation)
-    _take_away(answer, asked)
+    explanation = answer.explanation
+    made = whole(answer)
+    stem = f"{explanation.method}-{_plain(made['asked']['words'])}"
+    _picture(answer, desk, made["sentences"])
+    views.doubts(made["doubts"], made["check"])
+    if film.drawn_for(explanation.method):
+        _how(answer, stem)
+    _take_away(answer, made, stem)
 
 
 @st.fragment
@@ -74,7 +62,7 @@ def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
         name=f"answer-{answer.id}",
         photo=photo.pixels,
         attribution=explanation.attribution,
-        geometry=explanation.geometry or scene.prediction.geometry,
+        geometry=explanation.placed,
         signed=signed,
         cells=explanation.grain.cells,
         captions={
@@ -94,6 +82,34 @@ def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
     views.line(" ".join(said), "v-prose")
     if photo.region is not None:
         views.line(" ".join(_region_said(answer, photo.region)), "v-prose")
+
+
+@st.fragment
+def _how(answer: Answer, stem: str) -> None:
+    """Show how the map came about, once the reader opens it: what is drawn then takes a second."""
+    opened = st.expander("How it came about", key="how", on_change="rerun")
+    if not opened.open:
+        return
+    with opened:
+        reel = _reel(answer)
+        if reel is None:
+            views.line(
+                f"The engine {answer.explanation.engine} hands out nothing of its inner work that "
+                "could be drawn."
+            )
+            return
+        player.show("film", reel, stem=stem)
+        player.steps(reel.steps)
+
+
+def _reel(answer: Answer) -> player.Reel | None:
+    """Return the answer's film, drawn once."""
+    kept: tuple[int, player.Reel | None] | None = st.session_state.get("reel")
+    if kept is None or kept[0] != answer.id:
+        drawn = film.film_of(answer.explanation, answer.scene.prediction.view)
+        made = None if drawn is None else player.reel(f"film-{answer.id}", drawn)
+        kept = st.session_state["reel"] = (answer.id, made)
+    return kept[1]
 
 
 def _region_said(answer: Answer, marked: Region) -> list[str]:
@@ -131,8 +147,7 @@ def _stale(answer: Answer, desk: Desk, ask: Question | None) -> None:
     views.line(f"Shown: {shown}. Press Run for what is set above.")
 
 
-def _take_away(answer: Answer, asked: str) -> None:
-    stem = f"{answer.explanation.method}-{_plain(asked)}"
+def _take_away(answer: Answer, made: Mapping[str, Any], stem: str) -> None:
     with st.container(horizontal=True, gap="small", key="downloads"):
         st.download_button(
             "PNG",
@@ -158,7 +173,6 @@ def _take_away(answer: Answer, asked: str) -> None:
             on_click="ignore",
             help="All that is known of it: settings, target, sentences, doubts, hashes, versions.",
         )
-    made = whole(answer)
     st.code(made["command"], language="bash", wrap_lines=True)
     with st.expander("Details"):
         explanation = answer.explanation

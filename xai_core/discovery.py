@@ -34,9 +34,12 @@ def find(folder: str) -> tuple[str, ...]:
     found = []
     for package in packages():
         place = f"{package}.{folder}"
-        if importlib.util.find_spec(package) is None or importlib.util.find_spec(place) is None:
+        if importlib.util.find_spec(package) is None:
             continue
-        for module in pkgutil.iter_modules(importlib.import_module(place).__path__):
+        spec = importlib.util.find_spec(place)
+        if spec is None or spec.submodule_search_locations is None:
+            continue  # none, or a module of that name
+        for module in pkgutil.iter_modules(spec.submodule_search_locations):
             if not module.name.startswith("_"):
                 found.append(f"{place}.{module.name}")
                 importlib.import_module(found[-1])

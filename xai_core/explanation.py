@@ -53,6 +53,7 @@ class Explanation(Result):
                 f"{self.method} gave values that are not finite, so there is no map to show: the "
                 "model overflows on this photo. Check its pre-processing."
             )
+        attribution.setflags(write=False)  # so that it is not copied once more
         object.__setattr__(self, "attribution", attribution)
         super().__post_init__()
         self.grain.check(self.view)

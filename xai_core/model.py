@@ -275,8 +275,4 @@ def missing(model: Any, need: type) -> str | None:
         held = False
     if held and need in (ShowsLayers, HasLayers, RunsFrom) and not model.layers():
         return f"This needs {given(need)}; this network is made of dense layers only."
-    if held:
-        return None
-    # an adapter's own reason, until it knows of itself what it lacks
-    no_layers = getattr(model, "no_layers", "") if need is HasLayers else ""
-    return no_layers or f"This needs {given(need)}, which the model does not give."
+    return None if held else f"This needs {given(need)}, which the model does not give."

@@ -26,10 +26,7 @@ DEEPEST = 12
 
 
 class Family:
-    """Base of a small family of dataclasses: `kind` says on the wire which of them it is.
-
-    Direct subclasses of a class that lists `Family` among its bases are told apart by `kind`.
-    """
+    """Base of the bases of small families of dataclasses: `kind` says which of them it is."""
 
     kind: ClassVar[str]
 
@@ -106,7 +103,6 @@ def _built(hint: Any, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
         if not isinstance(data, dict):
             raise TypeError(f"{path} must be an object")
         named = {key: _under(path, key) for key in data}
-        # arrays alone leave nothing in the data where they stand inside a mapping of arrays
         return types.MappingProxyType(
             {key: _built(inner[1], data[key], arrays, named[key], depth + 1) for key in data}
         )
@@ -157,11 +153,8 @@ def _member(family: type[Family], data: Any, path: str) -> tuple[type[Family], d
 
 def members(family: type[Family]) -> list[type[Any]]:
     """List the dataclasses of a family that are loaded."""
-    found: list[type[Any]] = []
-    for each in family.__subclasses__():
-        found += [each] if dataclasses.is_dataclass(each) else []
-        found += members(each)
-    return found if found or not dataclasses.is_dataclass(family) else [family]
+    own: list[type[Any]] = [family] if dataclasses.is_dataclass(family) else []
+    return own + [member for each in family.__subclasses__() for member in members(each)]
 
 
 @functools.cache

@@ -22,7 +22,7 @@ GROUND: Colour = (20, 24, 26)
 QUIET: Colour = (90, 101, 104)
 INK: Colour = (214, 220, 220)
 ACCENT: Colour = (99, 189, 180)
-WIDTH, GAP, LABEL, STRIP, NOTE = 640, 12, 26, 88, 20
+WIDTH, GAP, LABEL, STRIP, NOTE = 640, 12, 30, 88, 26
 TALLEST = 480
 """Most pixels of a panel's height."""
 PANEL = (WIDTH - 3 * GAP) // 2
@@ -93,14 +93,14 @@ class Stage:
         top = self.tall + LABEL + GAP + 6
         return top, GAP, self.height - GAP - NOTE, WIDTH - GAP
 
-    def word(self, text: str, at: tuple[int, int], *, anchor: str = "lt", size: int = 15) -> None:
+    def word(self, text: str, at: tuple[int, int], *, anchor: str = "lt", size: int = 19) -> None:
         """Write a few words; what the font does not have is left out."""
         plain = text.replace("\u2212", "-").replace("\u00a0", " ")
         self.pen.text(at, plain, INK, anchor=anchor, font_size=size)
 
     def note(self, text: str) -> None:
         """Say under the strip what is drawn on it."""
-        self.word(text, (GAP, self.height - GAP), anchor="lb", size=13)
+        self.word(text, (GAP, self.height - GAP), anchor="lb", size=17)
 
     def curve(self, values: Array, shown: int, level: float, *, at: int | None = None) -> None:
         """Draw the first `shown` of some values as a curve, and a dashed line at `level`.

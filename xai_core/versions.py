@@ -14,7 +14,8 @@ ALWAYS = ("numpy", "pillow")
 FRAMEWORKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "torch": ("torch", "torchvision"),
-        "keras": ("tensorflow", "tensorflow-cpu", "keras", "tf-keras"),
+        "keras": ("tensorflow", "tensorflow-cpu", "keras"),
+        "tf_keras": ("tensorflow", "tensorflow-cpu", "tf-keras"),
         "onnx": ("onnx", "onnxruntime"),
     }
 )

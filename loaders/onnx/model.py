@@ -61,7 +61,6 @@ class OnnxModel:
 
     framework = "onnx"
     kind = "ONNX file"
-    no_layers = _NO_LAYERS
 
     def __init__(
         self,

@@ -94,7 +94,6 @@ class TorchModel:
         self.reading = reading or Reading()
         self._step = self.reading.batch or BATCH
         self._module = Wrapped(self._inside.body, preprocessing, self.head, self.reading).eval()
-        self.no_layers = _SCRIPTED if self.scripted else ""
         first = FirstPass(
             self._module,
             self._inside,

@@ -11,6 +11,8 @@ from loaders import catalogue
 from tests.conftest import ROOT
 from tests.pages.conftest import settle
 from ui import answer
+from xai_core import film
+from xai_core.explainer import explainers
 from xai_core.region import Region
 
 
@@ -95,9 +97,36 @@ def test_lime_says_its_superpixels_and_shows_its_steps(app):
     app.slider(key=next(s.key for s in app.slider if "Samples" in s.label)).set_value(200)
     answered(app)
     assert "of the weight for" in words(app)
-    assert "(R2)" in words(app)
-    assert words(app).count("data:image/jpeg") == 7
+    assert "data:image/jpeg" not in words(app)  # nothing is drawn before it is opened
     assert any(each.label == "How it came about" for each in app.expander)
+    app.session_state["how"] = True
+    app.run()
+    assert not app.exception
+    assert words(app).count("data:image/jpeg") == 7
+    assert "A straight line is fitted to the scores" in words(app)
+    assert "(R2)" in words(app)
+    assert "<th>Superpixel</th>" in words(app)
+
+
+@pytest.mark.parametrize("method", [name for name in explainers() if film.drawn_for(name)])
+def test_each_method_with_a_film_shows_it(app, method):
+    opened(app)
+    app.selectbox(key="method").set_value(method).run()
+    answered(app)
+    app.session_state["how"] = True
+    app.run()
+    assert not app.exception
+    explanation, view = desk(app).answer.explanation, desk(app).answer.scene.prediction.view
+    wanted = film.film_of(explanation, view)
+    (shown,) = parts(app, "player")
+    assert shown["captions"] == [frame.caption for frame in wanted.frames]
+    assert len(shown["frames"]) == len(wanted.frames)
+    assert shown["said"] == wanted.still.caption
+    for url, frame in zip(shown["frames"], wanted.frames, strict=True):
+        coded = base64.b64decode(url.removeprefix("data:image/webp;base64,"))
+        assert Image.open(io.BytesIO(coded)).size == frame.picture.shape[1::-1]
+    names = {each.proto.label for each in app.get("download_button")}
+    assert {"Film as WebP", "Film as GIF", "Film as WebM"} <= names
 
 
 def test_another_page_and_back_loses_nothing(app):

@@ -11,6 +11,7 @@ import pytest
 from tests.fakes import tiny
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.explainer import Explainer, explainers, make
+from xai_core.layers import default_layer
 from xai_core.params import Param
 from xai_core.target import ClassTarget
 
@@ -139,7 +140,10 @@ def test_explanation_is_whole(models: list[Any], name: str, engine: str) -> None
     assert np.isfinite(result.attribution).all()
     assert result.signed or result.attribution.min() >= -1e-6
     assert result.engine == engine
-    assert result.parameters == {key: getattr(method, key) for key in method.declared()}
+    used = {key: getattr(method, key) for key in method.declared()}
+    if "layer" in used:
+        used["layer"] = default_layer(model)  # what was used is said, never ""
+    assert result.parameters == used
     np.testing.assert_array_equal(view, seen)
     with pytest.raises(ValueError, match="read-only"):
         result.attribution[0, 0] = 1
