@@ -20,6 +20,7 @@ with left, st.container(border=True, height="stretch", key="model-card"):
     ask.top_five(desk)
 with right, st.container(border=True, height="stretch", key="photo-card"):
     photo_card.show(desk)
+popovers.closed()
 
 asked = ask.method(desk)
 ask.keep(desk)
