@@ -20,7 +20,7 @@ ADAPTERS = {
     *(f"loaders/torch/{part}.py" for part in ("forward", "first_pass", "replay", "tail")),
     *(f"loaders/torch/{part}.py" for part in ("relu", "rewrite")),
     *(f"loaders/keras/{part}.py" for part in ("forward", "model", "network", "read", "sites")),
-    "loaders/keras/tail.py",
+    *(f"loaders/keras/{part}.py" for part in ("relu", "rewrite", "tail")),
     "loaders/torch/pools.py",
     "loaders/onnx/session.py",
 }

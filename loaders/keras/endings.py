@@ -142,11 +142,11 @@ def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
     if callable(activation):
         name = _named(activation)
 
-        def linear() -> Callable[[], None]:
-            layer.activation = _linear
+        def bare() -> Callable[[], None]:
+            layer.activation = linear
             return lambda: setattr(layer, "activation", activation)
 
-        return Ending(by_name(name), repr(layer.name), linear)
+        return Ending(by_name(name), repr(layer.name), bare)
     name = kind.lower()
     if kind == "TFOpLambda":
         name = str(layer.get_config()["function"]).rsplit(".", 1)[-1]
@@ -158,7 +158,7 @@ def _read(layer: Any, kind: str, activation: Any) -> Ending | None:
 
     def skip() -> Callable[[], None]:
         own = vars(layer).get("call")
-        vars(layer)["call"] = lambda inputs, *args, **kwargs: inputs
+        vars(layer)["call"] = unchanged
 
         def put_back() -> None:
             del vars(layer)["call"]
@@ -175,6 +175,11 @@ def _named(activation: Any) -> str:
     return str(name).lower()
 
 
-def _linear(scores: Any) -> Any:
+def linear(scores: Any) -> Any:
     """Return the scores as they are; stands in for an activation that was taken off."""
     return scores
+
+
+def unchanged(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return what a layer is given; stands in for the call of a layer that was taken off."""
+    return inputs

@@ -5,6 +5,7 @@ The graph or the layer that gave the output says it; where neither does, the net
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from loaders import heads
 from loaders.keras import endings
-from loaders.keras.network import Network, copied
+from loaders.keras.copies import copied
+from loaders.keras.network import Network, library_of
 from loaders.options import Options
 from xai_core.errors import UnsupportedModel
 from xai_core.model import Finding, Head, HeadKind
@@ -65,6 +67,21 @@ def opened(
     return opened, said
 
 
+def before_choice(model: Any, findings: Sequence[Finding]) -> tuple[Any, Sequence[Finding]]:
+    """Return a network that stops at its scores, where it goes on to choose one of them."""
+    scores = endings.before_choice(model)
+    if scores is None:
+        return model, findings
+    said = (
+        "The network gives the number or the name of one class: its scores are read before it "
+        "chooses."
+    )
+    return library_of(model).Model(model.inputs, scores), (
+        *findings,
+        Finding("info", said, "output"),
+    )
+
+
 def _head(
     network: Network, kind: HeadKind, units: int, evidence: heads.Evidence, where: str, off: bool
 ) -> tuple[Head, list[Finding]]:
@@ -91,7 +108,7 @@ def _off(
     original = network.model
     if not owned:
         try:
-            network.model = copied(network.module, original)
+            network.model = copied(original)
         except Exception:  # whatever somebody's own layers raise when they are copied
             return False
         maker = None

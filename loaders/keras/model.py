@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import warnings
@@ -15,18 +16,30 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from loaders.keras import endings, head, inputs, layers, modes, norms, outputs, recognise, sites
+from loaders.keras import (
+    endings,
+    head,
+    inputs,
+    layers,
+    modes,
+    norms,
+    outputs,
+    recognise,
+    rewrite,
+    sites,
+)
 from loaders.keras.forward import SCORES, Forward, score
 from loaders.keras.front import front
-from loaders.keras.network import Network, library_of, tensor
+from loaders.keras.network import Network, tensor
 from loaders.keras.record import Record, record
 from loaders.keras.tail import Tail
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, Preprocessing
 from loaders.resolve import resolve
 from xai_core import perturb
-from xai_core.errors import ParamError
-from xai_core.model import Finding, HeadKind, Layer, ShowsLayers, missing
+from xai_core.changes import Change, OutputWeights
+from xai_core.errors import ParamError, UnsupportedModel
+from xai_core.model import Finding, HeadKind, Layer, Rewrites, ShowsLayers, missing
 from xai_core.perturb import MaskSource
 from xai_core.target import Target, UnitTarget
 
@@ -44,7 +57,9 @@ _NO_MAP = (
 
 
 class KerasModel:
-    """A Keras classifier. Satisfies Predicts, MasksFast, Differentiates, RunsFrom, HasNative.
+    """A Keras classifier: MasksFast, Differentiates, RunsFrom, Rewrites and HasNative.
+
+    `lacks` says which of them it does not give, as a network without maps shows no layers.
 
     `model` may be functional, Sequential or subclassed, of Keras 3 or of tf_keras. It is left as
     it is unless `owned`; the activation at its end is taken off a copy. `preprocessing`, where it
@@ -70,7 +85,7 @@ class KerasModel:
     ) -> None:
         options = options or Options()
         self.name, self.kind = name or str(model.name), kind
-        model, findings = _before_choice(model, findings)
+        model, findings = head.before_choice(model, findings)
         known = recognise.application(model)
         self.architecture = known.title if known else inputs.described(model)
         said = list(findings)
@@ -108,8 +123,13 @@ class KerasModel:
         self.labels, named = labels_for(options, classes, imagenet=known is not None, **inside)
         said += named
         self.findings = tuple(said)
-        self.parameters = int(self._network.model.count_params())
+
+    def _begin(self) -> None:
+        """Make what stands on the network anew."""
+        self._forward = Forward(self._network, self._sites)
+        self._tails: dict[str, Tail] = {}
         self._native: Any = None
+        self.parameters = int(self._network.model.count_params())
 
     def _open(self, options: Options, owned: bool) -> list[Finding]:
         """Run once: choose the output, take its activation off, and list the layers."""
@@ -130,8 +150,7 @@ class KerasModel:
         if network.model is not original:
             seen = self._noted(views)  # the layers of the copy
         self._sites = sites.Sites(seen.layers, seen.sites, seen.maps, seen.calls)
-        self._forward = Forward(network, self._sites)
-        self._tails: dict[str, Tail] = {}
+        self._begin()
         return [*said, *ends]
 
     def _ends(self, output: outputs.Output, seen: Record) -> tuple[HeadKind | None, int]:
@@ -153,6 +172,8 @@ class KerasModel:
         """Say why this network does not give what a capability is, or None where it does."""
         if not self._sites.rows and ShowsLayers in need.__mro__:
             return _NO_MAP
+        if need is Rewrites:
+            return self._refusal or None
         return missing(self, need)
 
     # what every method needs
@@ -285,6 +306,40 @@ class KerasModel:
         run = functools.partial(self._network.scores, images)
         return norms.first_spread(tree.values(), run)
 
+    # changed copies
+
+    @functools.cached_property
+    def _refusal(self) -> str:
+        return rewrite.refusal(self._network, _probe_views(self.input_size))
+
+    def weighted(self) -> tuple[str, ...]:
+        """List the layers that have weights, from the input to the output."""
+        return rewrite.weighted(self._network, _probe_views(self.input_size))
+
+    def output_weights(self) -> tuple[Array, Array]:
+        """Return the last dense layer's weights `[classes, features]` and bias `[classes]`."""
+        dense = rewrite.output(self._network, _probe_views(self.input_size))
+        return dense.weights, dense.bias
+
+    def rewritten(self, change: Change) -> KerasModel:
+        """Return a copy with the change made, and with weights of its own."""
+        if self._refusal:
+            raise UnsupportedModel(self._refusal)
+        made = copy.copy(self)
+        views = _probe_views(self.input_size)
+        made._network, said = rewrite.changed(self._network, change, views)
+        if isinstance(change, OutputWeights):
+            made.head = dataclasses.replace(self.head, kind="logits")
+            if len(change.weights) != len(self.labels):
+                made.labels = tuple(f"class {index}" for index in range(len(change.weights)))
+        made.findings += (Finding("warning", said),) if said else ()
+        tree = layers.tree(made._network.model)
+        made._sites = dataclasses.replace(
+            self._sites, found={path: tree[path] for path in self._sites.found}
+        )
+        made._begin()
+        return made
+
     # for wrapped libraries
 
     def native(self) -> Any:
@@ -327,21 +382,6 @@ class KerasModel:
         if target.reads == "scores" and target.of == "probability":
             outputs = tf.nn.softmax(outputs) if self.head.exclusive else tf.nn.sigmoid(outputs)
         return score(outputs, weights)
-
-
-def _before_choice(model: Any, findings: Sequence[Finding]) -> tuple[Any, Sequence[Finding]]:
-    """Return a network that stops at its scores, where it goes on to choose one of them."""
-    scores = endings.before_choice(model)
-    if scores is None:
-        return model, findings
-    said = (
-        "The network gives the number or the name of one class: its scores are read before it "
-        "chooses."
-    )
-    return library_of(model).Model(model.inputs, scores), (
-        *findings,
-        Finding("info", said, "output"),
-    )
 
 
 def _parts(count: int, step: int) -> list[slice]:

@@ -19,6 +19,7 @@ from loaders.keras import outputs
 from loaders.keras.inputs import Layout, Taken
 from loaders.keras.reasons import reason
 from loaders.preprocessing import Preprocessing
+from xai_core.changes import ReluRule
 from xai_core.errors import LoadError
 from xai_core.model import HeadKind
 
@@ -30,7 +31,8 @@ class Network:
     """A model object, how it is fed, and which of its outputs is read.
 
     `undo` is what the outputs are where their activation could not be taken off, `spread` whether
-    one unit z is made two classes, (-z/2, z/2).
+    one unit z is made two classes, (-z/2, z/2). `rule` is how gradients pass its ReLUs, where it
+    is not the usual way.
     """
 
     def __init__(self, model: Any, taken: Taken) -> None:
@@ -43,6 +45,7 @@ class Network:
         self.output = outputs.Choice()
         self.undo: HeadKind | None = None
         self.spread = False
+        self.rule: ReluRule | None = None
 
     # in
 
@@ -143,10 +146,3 @@ def library_of(model: Any) -> Any:
 def tensor(images: Array) -> Any:
     """Return a tensor of TensorFlow."""
     return tf.convert_to_tensor(np.ascontiguousarray(images, np.float32))
-
-
-def copied(library: Any, model: Any) -> Any:
-    """Return a copy with the same weights: somebody else's model keeps its activation."""
-    made = library.models.clone_model(model)
-    made.set_weights(model.get_weights())
-    return made
