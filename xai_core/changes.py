@@ -16,8 +16,8 @@ class ReluRule:
     """How gradients pass a ReLU; answers stay as they are.
 
     `guided` lets through only positive gradients where the input was positive, and below where the
-    ReLU cuts, as ReLU6 does (Springenberg et al. 2015, arXiv:1412.6806); `deconvolution` only positive ones, whatever the input (Zeiler and
-    Fergus 2014, arXiv:1311.2901).
+    ReLU cuts, as ReLU6 does (Springenberg et al. 2015, arXiv:1412.6806); `deconvolution` only
+    positive ones, whatever the input (Zeiler and Fergus 2014, arXiv:1311.2901).
     """
 
     rule: Literal["guided", "deconvolution"]
