@@ -438,8 +438,7 @@ class Desk:
         self.decoding = None
         if found.state == "done":
             result = decoding.job.result(timeout=5)
-            decoding.pixels = np.asarray(result["pixels"])
-            decoding.notes = tuple(result.get("notes", ()))
+            decoding.pixels, decoding.notes = result.pixels, result.notes
             self.photo = decoding
         else:
             self.photo_error = _sentence(found.error, "The photo could not be read.")
@@ -467,12 +466,8 @@ class Desk:
         job, self._predicting = self._predicting, None
         if found.state == "done":
             result = job.result(timeout=5)
-            self.prediction = Prediction(
-                probabilities=np.asarray(result["probabilities"], np.float32),
-                view=np.asarray(result["view"], np.float32),
-                geometry=result["geometry"],
-                findings=tuple(_findings(result.get("findings", ()))),
-            )
+            view, geometry = model.preprocessing.view(photo.pixels)
+            self.prediction = Prediction(result.probabilities, view, geometry, result.findings)
         else:
             self.prediction_error = _sentence(found.error, "The model gave no answer.")
         return True
@@ -517,10 +512,6 @@ def _wants(error: Exception | None, model: Model) -> Wanted | None:
     if isinstance(error, NeedsSource) or model.options.source:
         return "source"
     return "architecture" if model.options.architecture else None
-
-
-def _findings(found: Sequence[Any]) -> list[Finding]:
-    return [item if isinstance(item, Finding) else Finding(**item) for item in found]
 
 
 def changes(answer: Answer, question: Question) -> list[str]:
