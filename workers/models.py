@@ -16,7 +16,7 @@ from workers.jobs import Job
 from workers.lane import Lane
 from workers.process import Stopped, Worker
 from workers.tasks.explain import Explain, hash_of
-from workers.tasks.framework import Framework
+from workers.tasks.recognise import Recognise
 from workers.tasks.load import Load
 from workers.tasks.measure import Measure, Measured
 from workers.tasks.predict import Predict
@@ -69,8 +69,8 @@ class ModelHandle(Handle):
         if not self.hash:
             self.hash = _digest([self.path, *self._beside], job)
         if not self._kind:
-            found = self._wall.alone(job, Framework(path=self.path), self._readable(), self.folder)
-            self._kind = found.kind  # type: ignore[attr-defined]  # what Framework returns
+            found = self._wall.alone(job, Recognise(path=self.path), self._readable(), self.folder)
+            self._kind = found.kind  # type: ignore[attr-defined]  # what Recognise returns
 
     def _opened(self, result: Result, worker: Worker, role: str) -> None:
         if role == "own":

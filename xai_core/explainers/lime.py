@@ -105,7 +105,7 @@ def _library(method: Lime, model: Any, image: Array, target: Target, progress: P
 
     def scores(views: Array) -> NDArray[np.float64]:
         nonlocal done
-        said.append(target.score(model.logits(views), model.head).astype(np.float64))
+        said.append(target.of_views(model, views).astype(np.float64))
         done += len(views)
         progress(done, method.samples)
         return said[-1]

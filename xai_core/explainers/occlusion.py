@@ -29,7 +29,7 @@ def _ours(
 ) -> Raw:
     patches = method.patches(model)
     total = len(patches) + 1
-    whole = float(target.score(model.logits(image[None]), model.head)[0])
+    whole = float(target.of_views(model, image[None])[0])
     progress(1, total)
     hidden = method.hidden(image)
     drops = np.zeros(model.input_size, np.float64)

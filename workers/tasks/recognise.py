@@ -20,7 +20,7 @@ class Found(Result):
 
 
 @task
-class Framework(Task):
+class Recognise(Task):
     """Looks at a file, without running any of it."""
 
     worker = "plain"
