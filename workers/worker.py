@@ -1,8 +1,8 @@
 """A worker: inside the sandbox it does one task after another, as they come over its own wire.
 
-It answers each with progress, at most four times a second, and then a result, an error or
-"cancelled". Whenever a task reports progress it looks for commands: cancel, or those that the task
-declares.
+It answers each with progress, at most four times a second and where it stands, and then a result,
+an error or "cancelled". Whenever a task reports progress it looks for commands: cancel, or those
+that the task declares.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ from xai_core.errors import JobError, VitrineError
 Array = NDArray[np.float32]
 PERIOD = 0.25
 """Seconds between two reports of progress."""
-
-PAUSED_PERIOD = 0.1
-"""The same while it goes step by step."""
 
 MOST_WORDS = 60_000
 """Bytes of JSON that the words about an error may take."""
@@ -59,7 +56,8 @@ class Progress:
         if self._paused or now - self._looked > 0.01:
             self._looked = now
             self._listen()
-        if now - self._told >= (PAUSED_PERIOD if self._paused else PERIOD):
+        # one that stands says where
+        if self._paused or now - self._told >= PERIOD:
             self._told = now
             made = dict(arrays or {})
             if partial is not None:

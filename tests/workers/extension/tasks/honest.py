@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,7 +172,7 @@ class Spend(Fake):
 class Files(Fake):
     """Leaves a file to serve."""
 
-    files = {"film": 1 << 10}
+    files = MappingProxyType({"film": 1 << 10})
     size: int = 10
 
     def run(self, bench, progress):

@@ -7,6 +7,7 @@ import struct
 import sys
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -144,7 +145,7 @@ class Nest(Fake):
 class Links(Fake):
     """Names files to serve that are none of its own."""
 
-    files = {"film": 1 << 10}
+    files = MappingProxyType({"film": 1 << 10})
     what: str
     target: str
 
