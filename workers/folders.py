@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
 from pathlib import Path
 
 DEEPEST = 32
@@ -29,20 +30,20 @@ def size(folder: Path) -> int | None:
 
     None where it hides some: too deep, too many entries, or a folder that cannot be read.
     """
-    total = entries = 0
+    total = 0
     open_folders: list[int] = []
     try:
         open_folders.append(os.open(folder, _FOLDER))
         waiting = [_listed(open_folders[-1])]
+        entries = len(waiting[0])
         while waiting:
+            if entries > MOST:
+                return None
             if not waiting[-1]:
                 waiting.pop()
                 os.close(open_folders.pop())
                 continue
             entry = waiting[-1].pop()
-            entries += 1
-            if entries > MOST:
-                return None
             with contextlib.suppress(FileNotFoundError):
                 found = os.stat(entry.name, dir_fd=open_folders[-1], follow_symlinks=False)
                 total += found.st_blocks * 512
@@ -53,6 +54,7 @@ def size(folder: Path) -> int | None:
                 inner = os.open(entry.name, _FOLDER, dir_fd=open_folders[-1])
                 open_folders.append(inner)
                 waiting.append(_listed(inner))
+                entries += len(waiting[-1])
         return total
     except FileNotFoundError:
         return total
@@ -71,6 +73,31 @@ def _listed(folder: int) -> list[os.DirEntry[str]]:
             if len(found) > MOST:
                 break
     return found
+
+
+def unnamed(pid: int, folder: Path) -> int:
+    """Return the bytes on the disk that a process keeps in files without a name any more.
+
+    They are seen by what it has open, and by what it has mapped out of `folder`; 0 without /proc.
+    """
+    total, seen = 0, set()
+    proc = Path(f"/proc/{pid}")
+    with contextlib.suppress(OSError), os.scandir(proc / "fd") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # closed by now
+                found = os.stat(entry.path)  # noqa: PTH116 - of the file behind it
+                if stat.S_ISREG(found.st_mode) and not found.st_nlink and found.st_ino not in seen:
+                    seen.add(found.st_ino)
+                    total += found.st_blocks * 512
+    mapped: dict[int, int] = {}
+    with contextlib.suppress(OSError, ValueError), (proc / "maps").open(errors="replace") as lines:
+        for line in lines:
+            if f" {folder}/" in line and line.endswith(" (deleted)\n"):
+                places, _, offset, _, number = line.split(maxsplit=5)[:5]
+                start, end = (int(place, 16) for place in places.split("-"))
+                reach = int(offset, 16) + end - start
+                mapped[int(number)] = max(reach, mapped.get(int(number), 0))
+    return total + sum(reach for number, reach in mapped.items() if number not in seen)
 
 
 def remove(folder: Path) -> None:

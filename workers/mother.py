@@ -52,6 +52,8 @@ class Child:
                 self.kill("memory")
             elif time.monotonic() - self.looked > 1:
                 held = folders.size(self.scratch)
+                if held is not None:
+                    held += folders.unnamed(self.pid, self.scratch)
                 self.looked = time.monotonic()
                 if held is None or held > SCRATCH_CAP:
                     self.kill("scratch")

@@ -163,6 +163,8 @@ class Worker:
         ear = _Ear(task, card)
         caps: dict[Kind, int] = CAPS | {"result": task.text}
         try:
+            if self._channel.spoken():
+                raise ProtocolError("words that nobody asked for")
             order = {"task": task.name, "job": job, "given": given}
             self._channel.send("order", order, arrays, tick=tick)
             sending = False

@@ -92,6 +92,13 @@ class Channel:
         """Say whether something, or the end, is there to be read, within `seconds`."""
         return _wait(self._socket, write=False, seconds=seconds)
 
+    def spoken(self) -> bool:
+        """Say whether the other side sent what nobody has read; its end is nothing."""
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
     def send(
         self, kind: Kind, body: Body, arrays: Arrays | None = None, *, tick: Tick | None = None
     ) -> None:
@@ -142,7 +149,7 @@ class Channel:
         if kind is None or kind not in caps:
             raise ProtocolError("a message of no known kind")
         if not 2 <= length <= caps[kind]:
-            raise ProtocolError(f"a {kind} message of {length} bytes")
+            raise ProtocolError(f"a message of the kind {kind}, of {length} bytes")
         body, listed = _envelope(self._read(length, tick))
         if admit:
             admit(kind, body, listed)
@@ -256,4 +263,7 @@ def _declared(row: Any) -> Declared:
     good = good and isinstance(sides, list) and len(sides) <= 8
     if not good or not all(type(side) is int and 0 <= side <= ARRAYS_CAP for side in sides):
         raise ProtocolError(f"an array that is announced wrongly, {str(name)[:80]!r}")
+    # numpy multiplies sides for an empty array too, and must not overflow
+    if math.prod(max(1, side) for side in sides) > ARRAYS_CAP:
+        raise ProtocolError(f"an array of more than 1 GiB, {name!r}")
     return Declared(name, dtype, tuple(sides))

@@ -30,9 +30,13 @@ def tail(log: Path, size: int = 20_000) -> str:
 
 def error_of(body: dict[str, Any]) -> VitrineError:
     """Return the error that a worker speaks of."""
-    kind = BY_NAME.get(str(body.get("kind")), JobError)
-    error = kind(plain_text(body.get("message"), 4000) or "The run failed and did not say why.")
-    error.detail = plain_text(body.get("detail"), 20_000)
+    name, message, detail = (
+        each if isinstance(each, str) else ""
+        for each in (body.get("kind"), body.get("message"), body.get("detail"))
+    )
+    kind = BY_NAME.get(name, JobError)
+    error = kind(plain_text(message, 4000) or "The run failed and did not say why.")
+    error.detail = plain_text(detail, 20_000)
     example = body.get("example")
     if isinstance(error, NeedsSource) and isinstance(example, list) and len(example) == 3:
         error.example = tuple(

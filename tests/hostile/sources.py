@@ -160,7 +160,7 @@ SOURCES: dict[str, Source] = {
     "a huge word on the wire": Source(
         "import os\nos.write(3, b'R\\xff\\xff\\xff\\xff')\n",
         False,
-        r"a result message of 4294967295 bytes",
+        "kind result, of 4294967295 bytes",
     ),
     "an empty answer on the wire": Source(
         "import os, struct\n"

@@ -472,7 +472,7 @@ HUGE = 'text = b\'{"body": {"done": 0, "total": 1, "x": [\' + b"[]," * (4 << 18)
 FLOODS = {
     "4 MB of JSON": (
         HUGE + 'while True:\n    write(frame(b"P", text))\n',
-        r"a progress message of \d{7} bytes",
+        r"kind progress, of \d{7} bytes",
     ),
     "a thousand small ones a second": (
         "for number in range(1 << 40):\n"
