@@ -19,6 +19,7 @@ from workers.process import Stopped
 from workers.queue import Queue
 from workers.tasks.decode import Decode
 from workers.tasks.explain import Explain
+from workers.tasks.measure import Measure
 from workers.tasks.predict import Predict
 from xai_core.errors import (
     JobError,
@@ -127,6 +128,9 @@ class Handle:
 
     def explain(self, pixels, question):
         return self.run(Explain(pixels=pixels, question=question))
+
+    def measure(self):
+        return self.run(Measure())
 
     def run(self, task):
         def work(job):

@@ -6,7 +6,8 @@ from PIL import Image
 
 from loaders.preprocessing import Options
 from tests.fakes.wall import Wall
-from ui.desk import Desk, changes
+from ui.desk import Desk
+from ui.held import changes
 from xai_core.question import Question
 from xai_core.target import ClassTarget
 
@@ -41,7 +42,7 @@ def desk(wall, photo):
     desk = Desk(wall.session("one"))
     desk.upload_model("m.pt", b"m", Options())
     desk.open_photo(photo, name="photo.png", word="photo.png")
-    until(desk, lambda: desk.prediction is not None)
+    until(desk, lambda: desk.prediction is not None and not desk.pending)
     return desk
 
 

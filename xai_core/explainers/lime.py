@@ -195,6 +195,7 @@ class Lime(Explainer):
     """
 
     title: ClassVar[str] = "LIME"
+    place: ClassVar[int] = 30
     family: ClassVar[Family] = "perturbation"
     shows: ClassVar[str] = "How much each superpixel adds to the score, in a straight-line fit."
     reference: ClassVar[str] = "arXiv:1602.04938"

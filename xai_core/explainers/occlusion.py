@@ -89,6 +89,7 @@ class Occlusion(Explainer):
     """
 
     title: ClassVar[str] = "Occlusion"
+    place: ClassVar[int] = 10
     family: ClassVar[Family] = "perturbation"
     shows: ClassVar[str] = "How far the score falls when a patch of the photo is hidden."
     reference: ClassVar[str] = "arXiv:1311.2901"
