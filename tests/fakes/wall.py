@@ -94,7 +94,7 @@ class Progress:
 
 class Handle:
     def __init__(self, wall, path, options, name):
-        self.wall, self.card, self.state = wall, None, "loading"
+        self.wall, self.card, self.state, self.measured = wall, None, "loading", 0
         self.framework = "torch"
         self.model = None
         self.loading = wall.submit(lambda job: self._load(path, options, name))
@@ -130,7 +130,13 @@ class Handle:
         return self.run(Explain(pixels=pixels, question=question))
 
     def measure(self):
-        return self.run(Measure())
+        def work(job):
+            made = Measure().run(Bench(model=self.model), Progress(job))
+            self.card = dataclasses.replace(self.card, pace=made.pace)
+            self.measured += 1
+            return made
+
+        return self.wall.submit(work)
 
     def run(self, task):
         def work(job):
