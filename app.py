@@ -8,9 +8,9 @@ from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # Imported here so that the first visitor does not wait for them.
-from ui import answer, ask, jobs, model_card, photo_card, route, state, views
+from ui import answer, ask, model_card, page, photo_card, route, state, views
 
-__all__ = ["answer", "ask", "jobs", "model_card", "photo_card", "views"]
+__all__ = ["answer", "ask", "model_card", "page", "photo_card", "views"]
 
 if get_script_run_ctx():
     # A file of ours: an icon by name would be fetched from elsewhere.

@@ -383,11 +383,9 @@ def main() -> None:
             export_keras(model, FOLDER / f"{name}.keras", plain.photos[:32])
         made = record(name, model, accuracy)
         kept = json.loads(INDEX.read_text(encoding="utf-8")) if INDEX.exists() else []
-        names = {entry["name"] for entry in made}
-        entries = sorted(
-            [*made, *(entry for entry in kept if entry["name"] not in names)],
-            key=lambda entry: str(entry["name"]),
-        )
+        others = {str(entry["name"]): entry for entry in kept}
+        made_now = {str(entry["name"]): entry for entry in made}
+        entries = [entry for _, entry in sorted((others | made_now).items())]
         INDEX.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
         say(f"made {name}: {accuracy}", begun)
     entries = json.loads(INDEX.read_text(encoding="utf-8"))

@@ -35,8 +35,8 @@ import importlib
 from pathlib import Path
 from loaders.load import load
 from loaders.options import Options
-from workers.mother import ADAPTERS  # what a worker finds imported when it is forked
-for module in ADAPTERS["torch" if path.endswith(".pth") else "keras"]:
+from workers.kinds import KINDS  # what a worker finds imported when it is forked
+for module in KINDS["torch" if path.endswith(".pth") else "keras"].adapters:
     importlib.import_module(module)
 start = time.process_time()
 model = load(Path(path), Options(), name=name)

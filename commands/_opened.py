@@ -123,7 +123,7 @@ def _kept(session: Session, path: Path) -> Path:
     """Copy a model to the session, with the files beside it that its weights lie in."""
     kept = session.add_file(path.name, path)
     if holds_graph(path):
-        for name in wait(session.companions(kept), "looking for its weights"):
+        for name in wait(session.companions(kept), "looking for its weights").names:
             if os.path.lexists(path.parent / name):
                 session.add_beside(kept, name, path.parent / name)
     return kept

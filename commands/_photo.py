@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from commands._waiting import wait
 from loaders import catalogue
 from xai_core.errors import ImageError, ParamError
 from xai_core.model import Finding
+
+if TYPE_CHECKING:
+    from workers.tasks.predict import Prediction
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,13 +39,13 @@ def flags(parser: argparse.ArgumentParser) -> None:
 def seen(model: Opened, name: str) -> Seen:
     """Decode a photo and ask the model about it."""
     made = wait(model.session.decode(_bytes(name)), "photo")
-    notes = tuple(Finding("info", note, "photo") for note in made["notes"])
-    said: dict[str, Any] = wait(model.handle.predict(made["pixels"]), "predicting")
+    notes = tuple(Finding("info", note, "photo") for note in made.notes)
+    said: Prediction = wait(model.handle.predict(made.pixels), "predicting")
     return Seen(
-        pixels=made["pixels"],
-        probabilities=said["probabilities"],
-        scores=said["logits"],
-        findings=(*model.card.findings, *notes, *said["findings"]),
+        pixels=made.pixels,
+        probabilities=said.probabilities,
+        scores=said.logits,
+        findings=(*model.card.findings, *notes, *said.findings),
     )
 
 

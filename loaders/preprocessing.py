@@ -140,14 +140,19 @@ class Preprocessing:
         row, column = max(-top, 0), max(-left, 0)
         inner = view[row : row + shown.shape[0], column : column + shown.shape[1]]
         np.divide(shown, np.float32(255), out=inner)
+        return view, self.geometry(full)
+
+    def geometry(self, photo: tuple[int, int]) -> Geometry:
+        """Return where the view lies in a photo of that (height, width)."""
+        (height, width), (scaled, (top, left)) = self.size, self._plan(photo)
         # multiplied before they are divided: the far edges of a stretch are exact
         box = (
-            top * full[0] / scaled[0],
-            left * full[1] / scaled[1],
-            (top + height) * full[0] / scaled[0],
-            (left + width) * full[1] / scaled[1],
+            top * photo[0] / scaled[0],
+            left * photo[1] / scaled[1],
+            (top + height) * photo[0] / scaled[0],
+            (left + width) * photo[1] / scaled[1],
         )
-        return view, Geometry(photo=full, box=box, view=self.size)
+        return Geometry(photo=photo, box=box, view=self.size)
 
     def _plan(self, photo: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return the resized photo's (height, width) and the view's (top, left) in it."""

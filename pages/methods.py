@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import text, views
-from xai_core.explainer import Explainer, explainers
+from ui import method_list, text, views
+from xai_core.explainer import Explainer
 from xai_core.model import given
 from xai_core.params import Param
 
@@ -38,11 +38,13 @@ def rows(cls: type[Explainer]) -> str:
     )
 
 
-for cls in explainers().values():
+def card(cls: type[Explainer]) -> None:
+    """Draw a method."""
     with st.container(border=True):
         st.header(cls.title, anchor=cls.name)
         summary = (cls.__doc__ or "").strip().split("\n\n")[0]
-        views.line(" ".join(summary.split()), "v-prose")
+        views.line(cls.shows, "v-prose")
+        views.line(" ".join(summary.split()))
         needs = " and ".join(given(need) for need in cls.needs)
         engines = ", ".join(engine.name for engine in cls.engines)
         kind = "signed" if cls.signed else "unsigned"
@@ -56,3 +58,9 @@ for cls in explainers().values():
                 '<div class="v-scroll"><table class="v-table"><tr><th>Setting</th><th>Default</th>'
                 f"<th>Range</th><th>What it does</th></tr>{rows(cls)}</table></div>"
             )
+
+
+for family, methods in method_list.by_family().items():
+    views.line(family.capitalize(), "v-label v-ruled")
+    for cls in methods:
+        card(cls)

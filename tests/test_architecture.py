@@ -1,6 +1,7 @@
 """The lines of the house: who imports whom, and where a framework may be imported."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,69 @@ def test_the_browsers_side_imports_no_framework() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+LONGEST = 400
+"""Lines that a file of the product may have."""
+OTHER_WORDS = {
+    "commands": {"explain"},  # the command of that name
+    "xai_core/report/command.py": {"explain"},  # the same, as it is printed
+    "loaders/load.py": {"load"},  # its function
+    "loaders/torch/published.py": {"load"},  # torch's functions
+    "workers/kinds.py": {"lime"},  # the library that is imported
+}
+"""Where a word that is a method's or a task's name stands for something else."""
+NAMES = """
+import json
+from xai_core.explainer import explainers
+from xai_core.film import drawn_for
+from xai_core.task import tasks
+own = {name: [cls.__module__] for name, cls in [*explainers().items(), *tasks().items()]}
+for name in explainers():
+    if draw := drawn_for(name):
+        own[name].append(draw.__module__)
+print(json.dumps(own))
+"""
+
+
+@pytest.fixture(scope="module")
+def own_files() -> dict[str, list[str]]:
+    """Return the modules where each method and each task stands, by its name."""
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-c", NAMES], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    assert len(found) >= 8
+    return found
+
+
+def words_of(source: str) -> set[str]:
+    """Return the texts of a source file."""
+    return {
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def test_no_method_s_or_task_s_name_stands_outside_its_own_files(
+    own_files: dict[str, list[str]],
+) -> None:
+    assert "rise" in words_of('if method == "rise": pass')
+    for path in [*ROOT.glob("*.py"), *SOURCES]:
+        name = path.relative_to(ROOT).as_posix()
+        module = name.removesuffix(".py").replace("/", ".")
+        allowed = OTHER_WORDS.get(name, set()) | OTHER_WORDS.get(name.split("/")[0], set())
+        for word in words_of(path.read_text()) - allowed:
+            assert module in own_files.get(word, [module]), f"{name} names {word}"
+
+
+def test_no_file_of_the_product_is_long() -> None:
+    folders = [ROOT / name for name in ("assets", "benchmarks")]
+    more = [path for folder in folders for path in folder.rglob("*.py")]
+    for path in [*ROOT.glob("*.py"), *SOURCES, *more]:
+        length = len(path.read_text().splitlines())
+        assert length <= LONGEST, f"{path.relative_to(ROOT)} has {length} lines"
 
 
 def test_no_file_is_large_and_none_names_a_machine() -> None:

@@ -9,8 +9,9 @@ import streamlit as st
 
 from loaders import catalogue, companions
 from loaders.options import Options
-from ui import missing, pretrained, upload, views
-from ui.desk import Desk, Model
+from ui import kept, missing, pretrained, upload, views
+from ui.desk import Desk
+from ui.held import Model
 from ui.popovers import close, shut
 from workers.incoming import Upload
 from xai_core.card import Card
@@ -124,7 +125,7 @@ def _asked_of_upload() -> None:
         FRAMEWORK.title,
         FRAMEWORK.options,
         format_func=FRAMEWORK.titles.__getitem__,
-        key="framework",
+        key=kept.control("framework"),
         required=True,
         persist_state="session",
     )
@@ -132,7 +133,7 @@ def _asked_of_upload() -> None:
         ORIGIN.title,
         ORIGIN.options,
         format_func=ORIGIN.titles.__getitem__,
-        key="origin",
+        key=kept.control("origin"),
         required=True,
         persist_state="session",
     )
@@ -143,13 +144,13 @@ def _asked_of_upload() -> None:
             VALUES.place,
             VALUES.options,
             format_func=VALUES.titles.__getitem__,
-            key="upload-preprocessing",
+            key=kept.control("upload-preprocessing"),
             persist_state="session",
         )
     if origin.asks_classes:
         st.text_area(
             f"{ASKED['classes'].title}, one a line",
-            key="upload-classes",
+            key=kept.control("upload-classes"),
             height=80,
             placeholder="Optional: cat, dog, ... in the order of the training",
             persist_state="session",

@@ -11,7 +11,8 @@ import numpy as np
 import streamlit as st
 
 from ui import figure, player, views
-from ui.desk import Answer, Desk, changes
+from ui.desk import Desk
+from ui.held import Answer, changes
 from xai_core import film, region, render, report
 from xai_core.explainer import explainers
 from xai_core.question import Question
@@ -54,8 +55,6 @@ def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
     """Draw the figure and the words, and what the marked region holds: a mark redraws only this."""
     explanation, scene = answer.explanation, answer.scene
     photo, title = scene.photo, explainers()[explanation.method].title
-    if photo.pixels is None:
-        return
     signed = render.is_signed(explanation)
     figure.show(
         key="answer",
@@ -186,10 +185,7 @@ def _take_away(answer: Answer, made: Mapping[str, Any], stem: str) -> None:
 
 def png(answer: Answer) -> bytes:
     """Return the map over the upload, in the upload's size."""
-    pixels = answer.scene.photo.pixels
-    if pixels is None:
-        return b""
-    return render.png(render.overlay(pixels, answer.explanation))
+    return render.png(render.overlay(answer.scene.photo.pixels, answer.explanation))
 
 
 def npy(answer: Answer) -> bytes:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from ui import forms, text, views
-from ui.desk import Desk, Model
+from ui import forms, kept, method_list, text, views
+from ui.desk import Desk
+from ui.held import Model
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
 from xai_core.question import Question
@@ -15,41 +16,6 @@ from xai_core.target import ClassTarget
 
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
-
-FIRST = "grad-cam"
-"""The method that the page begins with where it serves the model."""
-
-
-KEPT = (
-    "method",
-    "framework",
-    "origin",
-    "upload-preprocessing",
-    "upload-classes",
-    "refused-source",
-    "refused-build",
-)
-"""Controls that come back after F5, with all whose keys begin with one of `_kept_prefixes`."""
-
-
-def _kept_prefixes() -> tuple[str, ...]:
-    return ("engine:", "target:", "against:", *(f"{name}:" for name in explainers()))
-
-
-def recall(desk: Desk) -> None:
-    """Set a new tab's controls as this browser left them; call it before any is drawn."""
-    if "recalled" not in st.session_state:
-        st.session_state["recalled"] = True
-        for key, value in desk.kept.items():
-            st.session_state.setdefault(key, value)
-
-
-def keep(desk: Desk) -> None:
-    """Note how the controls stand, for `recall`."""
-    prefixes = _kept_prefixes()
-    for key, value in st.session_state.items():
-        if key in KEPT or str(key).startswith(prefixes):
-            desk.kept[str(key)] = value
 
 
 def _scope(desk: Desk) -> str:
@@ -95,7 +61,7 @@ def question(desk: Desk) -> ClassTarget:
     labels = text.distinct(list(model.card.labels))
     first = prediction.top[:5]
     ordered = first + [index for index in range(len(labels)) if index not in first]
-    key = target_key(desk)
+    key = kept.control(target_key(desk))
     st.session_state.setdefault(key, prediction.top[0])
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="question"):
         st.html('<span class="v-ask">Why</span>', width="content")
@@ -109,7 +75,7 @@ def question(desk: Desk) -> ClassTarget:
             width=240,
         )
         st.html('<span class="v-ask">against</span>', width="content")
-        against_key = f"against:{_scope(desk)}"
+        against_key = kept.control(f"against:{_scope(desk)}")
         if st.session_state.get(against_key) == index:
             st.session_state[against_key] = NOTHING
         against = st.selectbox(
@@ -138,18 +104,20 @@ def method(desk: Desk) -> Question | None:
 def _controls(desk: Desk, model: Model, target: ClassTarget) -> Question | None:
     known = explainers()
     served = model.card.methods
-    st.session_state.setdefault("method", FIRST if FIRST in known else next(iter(known)))
+    names = method_list.ordered(served)
+    st.session_state.setdefault("method", names[0])
     row = st.columns([3, 2, 2], vertical_alignment="bottom", wrap=True)
     with row[0]:
         name = st.selectbox(
             "Method",
-            list(known),
-            format_func=lambda name: known[name].title,
-            key="method",
+            names,
+            format_func=lambda name: method_list.label(name, served),
+            key=kept.control("method"),
             persist_state="session",
         )
     cls = known[name]
-    why_not = served[name].why_not
+    why_not = served[name].why_not if name in served else f"{cls.title} came after this model."
+    views.line(cls.shows)
     if why_not:
         views.line(why_not)
         return None
@@ -182,7 +150,7 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> Question | None:
 def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str, str]:
     """Draw the choice of engine; return it, and why it cannot serve (or nothing)."""
     names = [engine.name for engine in cls.engines]
-    key = f"engine:{cls.name}"
+    key = kept.control(f"engine:{cls.name}")
     st.session_state.setdefault(key, names[0])
     engine = st.selectbox(
         "Engine",

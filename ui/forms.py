@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from ui import kept
 from xai_core.explainer import Explainer
 from xai_core.model import Layer
 from xai_core.params import Param
@@ -87,7 +88,7 @@ class Form:
 
     def widget(self, param: Param) -> None:
         """Draw the control of one parameter."""
-        key = self._key(param.name)
+        key = kept.control(self._key(param.name))
         # Set once and kept by Streamlit; a value set before the widget's first run stands.
         st.session_state.setdefault(key, self.start[param.name])
         shared: dict[str, Any] = {

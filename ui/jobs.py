@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui import figure, text
-from ui.desk import Desk, Run
+from ui.desk import Desk
+from ui.held import Run
 from xai_core.explainer import explainers
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def progress(desk: Desk, run: Run) -> None:
         figure.show(
             key="partial",
             name=f"partial-{now.done}",
-            photo=run.scene.photo.pixels,  # type: ignore[arg-type]
+            photo=run.scene.photo.pixels,
             attribution=now.partial,
             geometry=run.scene.prediction.geometry,
             signed=cls.signed,

@@ -10,8 +10,9 @@ from loaders import companions
 from loaders.options import Options
 from loaders.source import snippet
 from loaders.texts import NotText, decode_text
-from ui import reading, text, views
-from ui.desk import Desk, Model
+from ui import kept, reading, text, views
+from ui.desk import Desk
+from ui.held import Model
 from xai_core.errors import LoadError, ParamError, VitrineError
 
 ASKED = Options.declared()
@@ -73,7 +74,7 @@ def source(desk: Desk, model: Model, scope: str, opened: Callable[..., None]) ->
 
     st.text_area(
         SOURCE.title,
-        key=pasted,
+        key=kept.control(pasted),
         height=160,
         placeholder="import torch\nfrom torch import nn\n\nclass Net(nn.Module): ...",
         persist_state="session",
@@ -81,7 +82,7 @@ def source(desk: Desk, model: Model, scope: str, opened: Callable[..., None]) ->
     st.file_uploader("Or add its .py file", key=added, on_change=take)
     st.text_input(
         BUILD.title,
-        key=built,
+        key=kept.control(built),
         placeholder=BUILD.example,
         help=BUILD.help,
         persist_state="session",

@@ -9,7 +9,8 @@ import streamlit as st
 
 from loaders import catalogue
 from ui import another_model, missing, preparation, pretrained, reading, text, upload, views
-from ui.desk import Desk, Model
+from ui.desk import Desk
+from ui.held import Model
 from xai_core.card import Card
 from xai_core.model import Finding
 

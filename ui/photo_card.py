@@ -32,7 +32,7 @@ def _open_sample(desk: Desk, sample: catalogue.Sample) -> None:
 def show(desk: Desk) -> None:
     """Draw the card: the view, the upload beside it when they differ, and the ways to change."""
     photo, prediction, model = desk.photo, desk.prediction, desk.model
-    if photo is None or photo.pixels is None:
+    if photo is None:
         views.line("Photo", "v-label")
         st.skeleton(height=300)
     elif prediction is None or model is None:

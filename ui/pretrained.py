@@ -7,7 +7,7 @@ import streamlit as st
 from loaders import catalogue
 from loaders.catalogue import Pretrained
 from ui import jobs, text
-from ui.desk import Desk
+from ui.desk import FETCHING, Desk
 from workers import incoming
 
 POLL = 0.5
@@ -60,11 +60,11 @@ def under_way(desk: Desk) -> None:
 
 @st.fragment(run_every=POLL)
 def _poll(desk: Desk) -> None:
-    fetching = desk.fetching
-    if fetching is None:  # `jobs.watch` draws the page anew
+    entry, job = desk.fetching, desk.job(FETCHING)
+    if entry is None or job is None:  # `jobs.watch` draws the page anew
         return
-    now = fetching.job.snapshot()
-    said = f"Downloading {fetching.entry.title}"
+    now = job.snapshot()
+    said = f"Downloading {entry.title}"
     if now.total:
         said += f": {incoming.text(now.done)} of {incoming.text(now.total)}"
     if now.left is not None and now.seconds > 1:

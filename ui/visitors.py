@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +21,8 @@ GRACE = 150.0
 
 TICK = 5.0
 """Seconds between two looks at who is still here."""
+
+_log = logging.getLogger("vitrine")
 
 
 @dataclasses.dataclass
@@ -73,15 +77,16 @@ class Visitors:
         with self._lock:
             now = self._clock()
             for visitor in list(self._visitors.values()):
-                visitor.tabs = {tab for tab in visitor.tabs if self._here(tab)}
+                visitor.tabs = {tab for tab in visitor.tabs if self._connected(tab)}
                 if visitor.tabs:
                     visitor.seen = now
                 elif now - visitor.seen > GRACE:
                     gone.append(self._visitors.pop(visitor.key))
+        # what one visitor left must keep nobody else's from being released
         for visitor in gone:
-            self.incoming.forget(visitor.key)
-            visitor.desk.close()
-        self.incoming.sweep()
+            _surely(functools.partial(self.incoming.forget, visitor.key))
+            _surely(visitor.desk.close)
+        _surely(self.incoming.sweep)
 
     def watch(self) -> None:
         """Sweep from now on, in the background."""
@@ -89,8 +94,23 @@ class Visitors:
 
     def _watch(self) -> None:
         while not self._stop.wait(TICK):
-            self.sweep()
+            _surely(self.sweep)
 
     def close(self) -> None:
         """Stop sweeping."""
         self._stop.set()
+
+    def _connected(self, tab: str) -> bool:
+        try:
+            return self._here(tab)
+        except Exception:
+            _log.exception("nobody could say whether a tab is connected, so it counts as one")
+            return True
+
+
+def _surely(act: Callable[[], None]) -> None:
+    """Do a part of the sweep; whatever it raises, the rest is done."""
+    try:
+        act()
+    except Exception:
+        _log.exception("a part of the sweep failed, and the rest goes on")

@@ -11,61 +11,51 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loaders.catalogue import Pretrained
 from loaders.preprocessing import Options
-from workers import results, spool
+from workers import kinds, spool
 from workers.fetch import Cache
-from workers.handle import ModelHandle
+from workers.handle import Handle
 from workers.incoming import text
-from workers.jobs import Job, Queue, Snapshot, StillRunning
+from workers.jobs import Job, Snapshot, StillRunning
 from workers.lane import Lane
-from workers.process import Died, Mother, Worker
+from workers.models import ModelHandle
+from workers.mothers import Mother
+from workers.process import Died, Worker
+from workers.queue import Queue
 from workers.sandbox import available
-from xai_core.errors import JobError, LoadError, VitrineError
+from workers.tasks.companions import Companions
+from workers.tasks.decode import Decode
+from xai_core.card import Card
+from xai_core.errors import JobError, LoadError, ParamError, VitrineError
+from xai_core.result import Result
+from xai_core.task import Task
 
-__all__ = ["Job", "ModelHandle", "Session", "Snapshot", "StillRunning", "Wall"]
+__all__ = ["Handle", "Job", "ModelHandle", "Session", "Snapshot", "StillRunning", "Wall"]
 
-Arrays = Mapping[str, NDArray[Any]]
+LONGEST = 6 * 3600.0
+"""Seconds that no run takes longer than, whatever its task allows."""
 
-MEMORY: dict[str, int] = {
-    "plain": 2 << 30,
-    "torch": 4 << 30,
-    "keras": 4 << 30,
-    "onnx": 4 << 30,
-    "both": 6 << 30,
-}
-"""Bytes that a worker of each kind may hold."""
-
-TITLES = {
-    "plain": "a worker",
-    "torch": "PyTorch",
-    "keras": "TensorFlow",
-    "onnx": "onnxruntime",
-    "both": "both frameworks",
-}
-
-QUICK_LIMIT = 30.0
-"""Seconds that looking at a file, or decoding a photo, may take."""
+_log = logging.getLogger("vitrine")
 
 
 class Wall:
     """All that this process has behind the wall: mothers, workers, sessions and the queue.
 
-    `memory_limit` in bytes holds for every kind of worker, in the place of `MEMORY`; `spool` is
-    the folder that holds the wall's own. At most `max_workers` models stay in memory: beyond, the
-    one that was idle for longest is put to rest, and loaded again at its next run. `cache` is where
-    published weights are fetched to. `operations` names a module with further operations, for
-    tests, and `kind` says which workers take them.
+    `memory_limit` in bytes holds for every kind of worker, in the place of the kinds' own; `spool`
+    is the folder that holds the wall's own. `time_limit` caps what the tasks allow themselves. At
+    most `max_workers` stay in memory: beyond, the one that was idle for longest is put to rest, and
+    made again at its next run. `cache` is where published weights are fetched to.
     """
 
     def __init__(
@@ -73,18 +63,18 @@ class Wall:
         *,
         cores: int | None = None,
         spool: str | os.PathLike[str] | None = None,
-        time_limit: float = 600.0,
+        time_limit: float = LONGEST,
         memory_limit: int | None = None,
         max_workers: int | None = None,
         cache: Cache | None = None,
-        operations: str = "",
-        kind: str = "",
     ) -> None:
         self.cores = max(1, cores or _cores())
         self.threads = max(1, self.cores // 2)
         self.time_limit = time_limit
-        self.kind, self._operations = kind, operations
-        self._memory = MEMORY if memory_limit is None else dict.fromkeys(MEMORY, memory_limit)
+        self._memory = {
+            name: kind.memory if memory_limit is None else memory_limit
+            for name, kind in kinds.KINDS.items()
+        }
         self.folder = _make_wall(spool)
         self.cache = cache or Cache()
         self.queue = Queue(max(1, self.cores // self.threads))
@@ -156,12 +146,12 @@ class Wall:
         atexit.unregister(self.close)
         running = self.queue.close()
         for mother in mothers:
-            mother.close()
+            _quietly(mother.close)
         for job in running:
             with contextlib.suppress(VitrineError):
                 job.result(5)
         for session in list(self._sessions.values()):
-            session.close()
+            _quietly(session.close)
         spool.remove(self.folder)
 
     # For sessions and handles
@@ -173,27 +163,32 @@ class Wall:
                 raise JobError("The wall is closed.")
             mother = self._mothers.get(kind)
             if mother is None or mother.state in ("failed", "stopped"):
-                mother = Mother(kind, self.folder, self.threads, self._operations)
+                mother = Mother(kind, self.folder, self.threads)
                 self._mothers[kind] = mother
             return mother
 
     def spawn(self, kind: str, read: Sequence[Path], job: Job) -> Worker:
         """Fork a worker. Raises JobError, Stopped or Died."""
+        job.allow(self.time_limit)
         mother = self.mother(kind)
         if mother.state == "starting":
-            job.say(f"starting {TITLES[kind]}")
+            job.say(f"starting {kinds.kind(kind).title}")
         worker = mother.spawn(read=read, memory=self._memory[kind], stop=job.should_stop)
         self._sandbox = worker.sandbox
         return worker
 
-    def once(
-        self, job: Job, op: str, given: dict[str, Any], arrays: Arrays, read: Sequence[Path] = ()
-    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Have one order done by a fresh plain worker that ends with it."""
+    def allow(self, job: Job, task: Task, card: Card | None) -> None:
+        """Give a job the time that a task may take on a model of that card."""
+        limit = min(task.limit(card), self.time_limit)
+        job.allow(limit, task.late(limit))
+
+    def alone(self, job: Job, task: Task, read: Sequence[Path], folder: Path) -> Result:
+        """Have one task done by a fresh worker without any framework, which ends with it."""
         try:
-            worker = self.spawn("plain", read, job)
+            worker = self.spawn(kinds.NONE, read, job)
             try:
-                return worker.call(op, given, arrays, stop=job.should_stop, progress=job.progress)
+                self.allow(job, task, None)
+                return worker.call(task, job, None, folder)
             finally:
                 worker.kill()
         except Died as died:
@@ -203,7 +198,8 @@ class Wall:
         """Note that a lane is used, and put to rest whatever is idle beyond `max_workers`."""
         with self._lock:
             self._lanes = [other for other in self._lanes if other is not lane and other.holds]
-            idle = list(self._lanes)
+            # what would be lost with its worker goes last
+            idle = sorted(self._lanes, key=lambda other: not other.restored)
             self._lanes.append(lane)
         excess = len(idle) + 1 - self.max_workers
         for other in idle:
@@ -216,6 +212,9 @@ class Wall:
             self._sessions.pop(key, None)
 
 
+H = TypeVar("H", bound=Handle)
+
+
 class Session:
     """One browser's files and models; nobody else's workers can read them."""
 
@@ -223,13 +222,13 @@ class Session:
         self._wall, self._key = wall, key
         self.folder = spool.make_folder(wall.folder, "session-")
         self._lock = threading.Lock()
-        self._models: list[ModelHandle] = []
+        self._handles: list[Handle] = []
 
     @property
     def models(self) -> tuple[ModelHandle, ...]:
         """The models that are open, the oldest first."""
         with self._lock:
-            return tuple(self._models)
+            return tuple(each for each in self._handles if isinstance(each, ModelHandle))
 
     def new_file(self, name: str) -> Path:
         """Return a path to write an upload to: a fresh folder of its own, a name made safe."""
@@ -272,28 +271,41 @@ class Session:
         place.chmod(0o600)
         return place
 
+    def run(self, task: Task, *, read: Sequence[Path] = ()) -> Job:
+        """Run a task that wants no model in a fresh worker, which may read `read`.
+
+        Raises ParamError for one that wants another worker.
+        """
+        if task.wants() not in kinds.kind(kinds.NONE).serves:
+            raise ParamError(f"{type(task).__name__} wants a worker that is held: see `hold`")
+        return self._wall.queue.submit(
+            Job(
+                lambda job: self._wall.alone(job, task, read, self.folder),
+                time_limit=self._wall.time_limit,
+                quick=task.quick,
+                commands=task.commands,
+            )
+        )
+
+    def hold(self, kind: str, opening: Task | None = None, *, read: Sequence[Path] = ()) -> Handle:
+        """Begin to hold a worker of a kind, which may read `read`, for tasks that follow.
+
+        Raises ParamError for an unknown kind.
+        """
+        return self._kept(Handle(self._wall, self, kinds.kind(kind).name, opening, read))
+
     def companions(self, path: Path) -> Job:
-        """Ask which files an ONNX file of this session's keeps its weights in: their names."""
+        """Ask which files an ONNX file of this session's keeps its weights in; `names` of these."""
         place = self._own(path)
-
-        def work(job: Job) -> tuple[str, ...]:
-            answer, _ = self._wall.once(job, "companions", {"path": str(place)}, {}, [place.parent])
-            return results.companions(answer)
-
-        return self._wall.queue.submit(Job(work, time_limit=QUICK_LIMIT))
+        return self.run(Companions(path=place), read=[place.parent])
 
     def remove_file(self, path: Path) -> None:
         """Remove a file of this session's, with what lies beside it."""
         spool.remove(self._own(path).parent)
 
     def decode(self, data: bytes) -> Job:
-        """Decode a photo; the result is `{"pixels": uint8 [H, W, 3], "format", "notes"}`."""
-
-        def work(job: Job) -> dict[str, Any]:
-            arrays = {"data": np.frombuffer(data, np.uint8)}
-            return results.photo(*self._wall.once(job, "decode", {}, arrays))
-
-        return self._wall.queue.submit(Job(work, time_limit=QUICK_LIMIT, quick=True))
+        """Decode a photo; the result is a Photo."""
+        return self.run(Decode(data=np.frombuffer(data, np.uint8)))
 
     def open(
         self,
@@ -305,29 +317,41 @@ class Session:
     ) -> ModelHandle:
         """Begin to load a model. A path outside this session's spool must be a trusted one."""
         place = Path(path).resolve() if trusted_path else self._own(Path(path))
-        handle = ModelHandle(self._wall, self, place, options, name)
-        with self._lock:
-            self._models.append(handle)
-        return handle
+        return self._kept(ModelHandle(self._wall, self, place, options, name))
 
     def close(self) -> None:
         """Close its models and remove its files."""
-        for handle in self.models:
-            handle.close()
+        with self._lock:
+            handles = list(self._handles)
+        for handle in handles:
+            _quietly(handle.close)
         self._wall.forget(self._key)
         spool.remove(self.folder)
 
-    def forget(self, handle: ModelHandle) -> None:
-        """Drop a model that is closed."""
+    def forget(self, handle: Handle) -> None:
+        """Drop a handle that is closed."""
         with self._lock:
-            if handle in self._models:
-                self._models.remove(handle)
+            if handle in self._handles:
+                self._handles.remove(handle)
+
+    def _kept(self, handle: H) -> H:
+        with self._lock:
+            self._handles.append(handle)
+        return handle
 
     def _own(self, path: Path) -> Path:
         whole = path.resolve()
         if not whole.is_relative_to(self.folder):
             raise LoadError(f"{path.name} is not among this session's files. Upload it again.")
         return whole
+
+
+def _quietly(act: Callable[[], None]) -> None:
+    """Do what must not keep the rest from being done: one visitor's end is not another's."""
+    try:
+        act()
+    except Exception:
+        _log.exception("what was to be closed did not close well")
 
 
 def _make_wall(base: str | os.PathLike[str] | None) -> Path:

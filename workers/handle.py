@@ -1,34 +1,21 @@
-"""A model behind the wall, as pages and the command line hold it."""
+"""A worker that is held, as pages and the command line hold it: tasks run in it by name."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from loaders.preprocessing import Options
-from workers import results
-from workers.jobs import Job, Queue
+from workers import kinds
+from workers.jobs import Job
 from workers.lane import Lane
 from workers.process import Stopped, Worker
-from workers.tasks import hash_of
-from xai_core import plain
+from workers.queue import Queue
 from xai_core.card import Card
-from xai_core.errors import JobError, LoadError, ParamError
-from xai_core.explainer import explainers
-from xai_core.question import Question
-
-Arrays = Mapping[str, NDArray[Any]]
-Pixels = NDArray[np.uint8]
-LOAD_LIMIT = 180.0
-"""Seconds that a file may take to load: what never ends must not hold a place for ten minutes."""
+from xai_core.errors import JobError, ParamError
+from xai_core.result import Result
+from xai_core.task import Task, named
 
 State = Literal["loading", "ready", "failed", "reloading", "closed"]
 
@@ -38,18 +25,18 @@ class Behind(Protocol):
 
     queue: Queue
     time_limit: float
-    kind: str
 
     def spawn(self, kind: str, read: Sequence[Path], job: Job) -> Worker:
         """Fork a worker."""
 
-    def once(
-        self, job: Job, op: str, given: dict[str, Any], arrays: Arrays, read: Sequence[Path] = ()
-    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Have one order done by a worker that ends with it."""
+    def allow(self, job: Job, task: Task, card: Card | None) -> None:
+        """Give a job the time that a task may take."""
+
+    def alone(self, job: Job, task: Task, read: Sequence[Path], folder: Path) -> Result:
+        """Have one task done by a worker that ends with it."""
 
     def make_room(self, lane: Lane) -> None:
-        """Put idle models to rest."""
+        """Put what is idle to rest."""
 
 
 class Keeper(Protocol):
@@ -57,27 +44,36 @@ class Keeper(Protocol):
 
     folder: Path
 
-    def forget(self, handle: ModelHandle) -> None:
-        """Drop a model that is closed."""
+    def forget(self, handle: Handle) -> None:
+        """Drop a handle that is closed."""
 
 
-class ModelHandle:
-    """A model behind the wall. `loading` is the job that loads it."""
+class Handle:
+    """A worker of a kind. `loading` is the job that makes it ready.
+
+    `opening` is a task that is run in it first, and again whenever the worker had to be made anew:
+    after a death, or after others needed its memory. What other tasks left in it is gone then.
+    """
+
+    card: Card | None = None
 
     def __init__(
-        self, wall: Behind, session: Keeper, path: Path, options: Options, name: str
+        self,
+        wall: Behind,
+        session: Keeper,
+        kind: str,
+        opening: Task | None = None,
+        read: Sequence[Path] = (),
     ) -> None:
         self._wall, self._session = wall, session
-        self.path, self.options, self.name = path, options, name
-        self.card: Card | None = None
-        self.hash = ""
-        self._kind = ""
+        self._kind, self._opening, self._read = kind, opening, tuple(read)
         self._lock = threading.Lock()
         self._closed = False
         self._jobs: list[Job] = []
-        self._own = Lane(self, "own")
-        self._both: Lane | None = None
+        self._own = Lane(self, "own", restored=self._restored)
         self.loading: Job = self._submit(self._own, self._load)
+
+    _restored = False
 
     @property
     def state(self) -> State:
@@ -86,48 +82,25 @@ class ModelHandle:
             return "closed"
         if self._own.failure is not None:
             return "failed"
-        if self.card is None:
+        if not self._own.loaded:
             return "loading"
         return "reloading" if self._own.reloading else "ready"
 
-    @property
-    def framework(self) -> str:
-        """The kind of worker that reads its file; empty until that is known."""
-        return self._kind
+    def run(self, task: Task | str, /, **fields: Any) -> Job:
+        """Run a task, given itself or by its name and fields; the result is what it returns.
 
-    def predict(self, pixels: Pixels) -> Job:
-        """Ask what it says about a photo, uint8 `[H, W, 3]`.
-
-        The result has `probabilities` and `logits` (float32 `[classes]`), `view` (float32
-        `[h, w, 3]`), `geometry`, `seconds` and `findings`.
+        Raises ParamError for one that is not known, has other fields, or wants another worker.
         """
-        pixels = _check_photo(pixels)
+        asked = _made(task, fields)
+        lane = self._lane_of(asked)
 
-        def work(job: Job) -> dict[str, Any]:
-            return results.prediction(*self._own.call(job, "predict", {}, {"pixels": pixels}))
+        def work(job: Job) -> Result:
+            return self._noted(asked, lane.call(job, asked))
 
-        return self._submit(self._own, work)
-
-    def explain(self, pixels: Pixels, question: Question) -> Job:
-        """Explain a photo, uint8 `[H, W, 3]`; the result is an Explanation."""
-        pixels = _check_photo(pixels)
-        given = {"question": plain.pack(question)[0]}
-        lane = self._lane_of(question.method, question.engine)
-
-        def work(job: Job) -> Any:
-            question.made()  # a bad value is refused at once
-            image = hash_of(pixels)
-            answer = lane.call(job, "explain", given | {"image_hash": image}, {"pixels": pixels})
-            return results.explanation(*answer, model_hash=self.hash, image_hash=image)
-
-        return self._submit(lane, work)
-
-    def call(self, op: str, given: dict[str, Any], arrays: Arrays | None = None) -> Job:
-        """Run an operation by its name; the result is `(plain data, arrays)` as the worker said."""
-        return self._submit(self._own, lambda job: self._own.call(job, op, given, arrays or {}))
+        return self._submit(lane, work, task=asked)
 
     def close(self) -> None:
-        """Stop its runs and end its workers. The file stays until the session is closed."""
+        """Stop its runs and end its workers. Files stay until the session is closed."""
         with self._lock:
             if self._closed:
                 return
@@ -135,96 +108,103 @@ class ModelHandle:
             jobs, self._jobs = self._jobs, []
         for job in jobs:
             job.cancel()
-        for lane in (self._own, self._both):
-            if lane:
-                lane.close()
+        for lane in self._lanes():
+            lane.close()
         self._session.forget(self)
 
     # For the lanes
 
+    @property
+    def folder(self) -> Path:
+        """Where files of results go: its session's own."""
+        return self._session.folder
+
     def make_room(self, lane: Lane) -> None:
-        """Put other models to rest where memory is short."""
+        """Put others to rest where memory is short."""
         self._wall.make_room(lane)
 
+    def allow(self, job: Job, task: Task) -> None:
+        """Give a job the time that a task may take."""
+        self._wall.allow(job, task, self.card)
+
     def load(self, job: Job, role: str) -> Worker:
-        """Return a new worker that holds the model. Raises JobError where its time is over."""
+        """Return a new worker in which the opening task was run.
+
+        Raises JobError where that took too long.
+        """
+        self._prepare(job)
+        kind = self._kind if role == "own" else role
+        worker = self._wall.spawn(kind, self._readable(), job)
+        if self._opening is None:
+            return worker
+        job.say("loading the model" if self._restored else "making ready")
+        self._wall.allow(job, self._opening, None)
         try:
-            return self._load_worker(job, role)
+            self._opened(worker.call(self._opening, job, None, self.folder), worker, role)
         except Stopped:
+            worker.kill()
             if job.cancelled:
                 raise
-            raise JobError(self._late()) from None
-
-    def _load_worker(self, job: Job, role: str) -> Worker:
-        if not self.hash:
-            self.hash = _digest([self.path, *self._beside], job)
-        if not self._kind:
-            self._kind = self._wall.kind or self._find_kind(job)
-        kind = "both" if role == "both" else self._kind
-        worker = self._wall.spawn(kind, [self._readable], job)
-        job.say("loading the model")
-        options = self.options.to_json()
-        given = {"path": str(self.path), "options": options, "name": self.name}
-        until = time.monotonic() + self._load_limit
-
-        def stop() -> bool:
-            return job.should_stop() or time.monotonic() > until
-
-        try:
-            answer, _ = worker.call("load", given, {}, stop=stop, progress=job.progress)
-            if role == "own":
-                self.card = dataclasses.replace(
-                    results.card(answer), hash=self.hash, sandbox=worker.sandbox
-                )
+            limit = min(self._opening.limit(None), self._wall.time_limit)
+            said = self._opening.late(limit) or f"It was not ready within {limit:g} s."
+            raise JobError(said) from None
         except BaseException:
             worker.kill()
             raise
         return worker
 
-    @property
-    def _load_limit(self) -> float:
-        return min(LOAD_LIMIT, self._wall.time_limit)
-
-    def _late(self) -> str:
-        limit = f"{self._load_limit:g} s"
-        if self.options.source:
-            return (
-                f"The source did not finish within {limit}, and was stopped. Send only what "
-                "defines the network: its classes, and the functions and values that they use."
-            )
-        return (
-            f"The file did not finish loading within {limit}, and was stopped. It may be damaged, "
-            "or hold code that never ends; save or export it again."
-        )
-
     def reload_later(self, lane: Lane) -> None:
-        """Load again in the background, before whatever waits."""
+        """Make a worker again in the background, before whatever waits."""
         if not self._closed:
             self._submit(lane, lambda job: lane.ready(job), first=True)
 
-    def _find_kind(self, job: Job) -> str:
-        answer, _ = self._wall.once(
-            job, "framework", {"path": str(self.path)}, {}, read=[self._readable]
-        )
-        return results.framework(answer)
+    # For what is held
 
-    def _load(self, job: Job) -> Card:
+    def _prepare(self, job: Job) -> None:
+        """Do what must come before a worker is forked."""
+
+    def _readable(self) -> Sequence[Path]:
+        """List what its workers may read."""
+        return self._read
+
+    def _opened(self, result: Result, worker: Worker, role: str) -> None:
+        """Note what the opening task gave."""
+
+    def _noted(self, task: Task, result: Result) -> Result:
+        """Note what a task gave, and return it as it is to be seen."""
+        return result
+
+    def _load(self, job: Job) -> Any:
         self._own.ready(job)
-        assert self.card is not None  # noqa: S101 - for the type checker: `ready` has set it
-        return self.card
 
-    def _lane_of(self, method: str, engine: str) -> Lane:
-        known = explainers()
-        engines = known[method].engines if method in known else ()
-        wanted = next((e for e in engines if e.name == engine), engines[0] if engines else None)
-        if wanted is None or wanted.worker == "model":
-            return self._own
-        with self._lock:
-            self._both = self._both or Lane(self, "both")
-            return self._both
+    def _lanes(self) -> Sequence[Lane]:
+        return (self._own,)
 
-    def _submit(self, lane: Lane, work: Callable[[Job], Any], *, first: bool = False) -> Job:
-        job = Job(work, lane=lane, time_limit=self._wall.time_limit, first=first)
+    def _lane_of(self, task: Task) -> Lane:
+        """Return the lane that a task belongs on. Raises ParamError."""
+        if self._kind and task.wants() not in kinds.kind(self._kind).serves:
+            raise ParamError(
+                f"{type(task).__name__} wants a worker of the kind {task.wants()!r}, and this one "
+                f"is of the kind {self._kind!r}"
+            )
+        return self._own
+
+    def _submit(
+        self,
+        lane: Lane,
+        work: Callable[[Job], Any],
+        *,
+        task: Task | None = None,
+        first: bool = False,
+    ) -> Job:
+        job = Job(
+            work,
+            lane=lane,
+            time_limit=self._wall.time_limit,
+            first=first,
+            quick=task is not None and task.quick,
+            commands=() if task is None else task.commands,
+        )
         with self._lock:
             if self._closed:
                 job.enter(self._wall.queue)
@@ -233,38 +213,13 @@ class ModelHandle:
             self._jobs = [other for other in self._jobs if not other.over] + [job]
         return self._wall.queue.submit(job)
 
-    @property
-    def _beside(self) -> list[Path]:
-        """The files that its weights lie in, where it came with any."""
-        folder = self._readable
-        return (
-            sorted(each for each in folder.iterdir() if each != self.path)
-            if (folder != self.path and folder.is_dir())
-            else []
-        )
 
-    @property
-    def _readable(self) -> Path:
-        # An upload has a folder of its own; beside a trusted file lie others.
-        uploaded = self.path.is_relative_to(self._session.folder)
-        return self.path.parent if uploaded else self.path
-
-
-def _digest(paths: Sequence[Path], job: Job) -> str:
-    made = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                while part := file.read(1 << 18):
-                    made.update(part)
-                    if job.should_stop():
-                        raise Stopped(killed=False)
-        except OSError as error:
-            raise LoadError(f"{path.name} cannot be read: {error.strerror}.") from None
-    return made.hexdigest()
-
-
-def _check_photo(pixels: Pixels) -> Pixels:
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-        raise ParamError(f"A photo must be uint8 [H, W, 3], got {pixels.dtype} {pixels.shape}")
-    return pixels
+def _made(task: Task | str, fields: dict[str, Any]) -> Task:
+    if isinstance(task, Task):
+        if fields:
+            raise ParamError(f"{type(task).__name__} was made already; give no fields besides")
+        return task
+    try:
+        return named(task)(**fields)
+    except TypeError as error:
+        raise ParamError(f"The task {task[:60]!r} cannot be made so: {error}") from None

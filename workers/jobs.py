@@ -1,22 +1,32 @@
-"""Jobs and the queue they wait in: first come, first served, no more threads than cores."""
+"""A job: one run behind the wall, from the order to its result."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable, Hashable
-from typing import Any, Literal
+from collections.abc import Callable, Hashable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.process import Stopped
-from xai_core.errors import JobError, VitrineError
+from xai_core.errors import JobError, ParamError, VitrineError
+from xai_core.task import Command
+
+if TYPE_CHECKING:
+    from workers.queue import Queue
 
 Array = NDArray[np.float32]
+Arrays = Mapping[str, NDArray[Any]]
+PAUSE_LIMIT = 1800.0
+"""Seconds that a run may be paused in all; then it goes on by itself."""
+
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -30,8 +40,9 @@ class Snapshot:
 
     `place` is 1 for the next in the queue and 0 outside it; `done` of `total` steps; `seconds`
     since it started to run; `left` is a guess of the seconds to go, None where there is no ground
-    for one; `partial` is the map so far, float32 `[h, w]`. `doing` says in two or three words
-    what it is at before the method itself begins ("loading the model"), and is empty then.
+    for one; `partial` is the map so far, float32 `[h, w]`, and `arrays` what else the run shows of
+    itself. `doing` says in two or three words what it is at before the method itself begins
+    ("loading the model"), and is empty then. `paused` says that it waits for a command.
     """
 
     state: State
@@ -41,14 +52,17 @@ class Snapshot:
     seconds: float = 0.0
     left: float | None = None
     partial: Array | None = None
+    arrays: Arrays = dataclasses.field(default_factory=dict)
     doing: str = ""
+    paused: bool = False
     error: VitrineError | None = None
 
 
 class Job:
     """One run, from the order to its result. Every method may be called from any thread.
 
-    `lane` is what only one job at a time may use (a worker); None for nothing.
+    `lane` is what only one job at a time may use (a worker); None for nothing. `commands` are those
+    that it takes while it runs. Its clock stands still while it is paused.
     """
 
     def __init__(
@@ -59,10 +73,12 @@ class Job:
         time_limit: float = 600.0,
         quick: bool = False,
         first: bool = False,
+        commands: tuple[Command, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(8)
-        self.lane, self.quick, self.first = lane, quick, first
+        self.lane, self.quick, self.first, self.commands = lane, quick, first, commands
         self._work, self._limit = work, time_limit
+        self._late = ""
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._cancelled = False
@@ -70,17 +86,21 @@ class Job:
         self._state: State = "queued"
         self._value: Any = None
         self._error: VitrineError | None = None
-        self._started = self._ended = self._counting = 0.0
+        self._started = self._ended = self._counting = self._from = 0.0
         self._told = 0.0
         self._done = self._total = self._first = 0
         self._partial: Array | None = None
+        self._arrays: Arrays = MappingProxyType({})
         self._doing = ""
+        self._asked: collections.deque[Command] = collections.deque(maxlen=100)
+        self._paused_at: float | None = None
+        self._stood = 0.0
 
     def snapshot(self) -> Snapshot:
         """Return how it stands now."""
         place = self._queue.place(self) if self._queue and self._state == "queued" else 0
         with self._lock:
-            now = self._ended or time.monotonic()
+            now = self._ended or self._now()
             return Snapshot(
                 state=self._state,
                 place=place if self._state == "queued" else 0,
@@ -89,6 +109,8 @@ class Job:
                 seconds=now - self._started if self._started else 0.0,
                 left=self._left(now),
                 partial=self._partial,
+                arrays=self._arrays,
+                paused=self._paused_at is not None,
                 doing=self._doing if self._state == "running" else "",
                 error=self._error,
             )
@@ -107,6 +129,17 @@ class Job:
         self._cancelled = True
         if self._queue and self._queue.withdraw(self):
             self._end("cancelled", error=JobError("The run was cancelled before it started."))
+
+    def command(self, name: Command) -> None:
+        """Tell it to pause, go on, make one step, or stop and keep what there is.
+
+        Raises ParamError where its task does not take that command.
+        """
+        if name not in self.commands:
+            taken = ", ".join(self.commands) or "none"
+            raise ParamError(f"A command to this run must be one of: {taken}; got {name[:40]!r}")
+        if not self.over:
+            self._asked.append(name)
 
     @property
     def over(self) -> bool:
@@ -128,25 +161,77 @@ class Job:
         """Say whether somebody cancelled it, or its time is over."""
         return self._cancelled or self._out_of_time()
 
-    def progress(self, done: int, total: int, partial: Array | None = None) -> None:
-        """Note how far it is."""
+    def orders(self) -> tuple[Command, ...]:
+        """Return the commands to pass on now; a pause stops the clock and gives up the place.
+
+        One that is to go on waits for a place first, before those who are new.
+        """
+        passed: list[Command] = []
+        if self._paused_at is not None and self._standing() > PAUSE_LIMIT:
+            self._asked.append("go on")
+        while self._asked:
+            name = self._asked[0]
+            if name in ("go on", "stop") and self._paused_at is not None and not self._back():
+                break
+            self._asked.popleft()
+            passed.append(name)
+            if name in ("pause", "step"):
+                self._stand()
+        return tuple(passed)
+
+    def _stand(self) -> None:
         with self._lock:
-            self._told = time.monotonic()
+            if self._paused_at is None:
+                self._paused_at = time.monotonic()
+        if self._queue:
+            self._queue.leave(self)
+
+    def _back(self) -> bool:
+        if self._queue and not self._queue.come_back(self):
+            return False
+        with self._lock:
+            self._stood = self._standing()
+            self._paused_at = None
+        return True
+
+    def _standing(self) -> float:
+        """Return the seconds that it has been paused in all."""
+        now = 0.0 if self._paused_at is None else time.monotonic() - self._paused_at
+        return self._stood + now
+
+    def _now(self) -> float:
+        return time.monotonic() - self._standing()
+
+    def progress(
+        self, done: int, total: int, partial: Array | None = None, arrays: Arrays | None = None
+    ) -> None:
+        """Note how far it is, the map so far and what else there is to show."""
+        with self._lock:
+            self._told = self._now()
             if not self._counting:
                 self._counting, self._first = self._told, done
             self._done, self._total = done, total
             if partial is not None:
                 partial.setflags(write=False)
                 self._partial = partial
+            if arrays:
+                for array in arrays.values():
+                    array.setflags(write=False)
+                self._arrays = MappingProxyType(dict(arrays))
 
     def say(self, doing: str) -> None:
         """Note what it is at, before the method itself begins."""
         self._doing = doing
 
     def begin(self) -> None:
-        """Count the time per step from now: the method itself begins."""
+        """Count the time per step from now: the task itself begins."""
         with self._lock:
-            self._doing, self._counting = "", time.monotonic()
+            self._doing, self._counting = "", self._now()
+
+    def allow(self, limit: float, late: str = "") -> None:
+        """Count what it may take from now: `limit` seconds, and `late` is said after that."""
+        with self._lock:
+            self._limit, self._late, self._from = limit, late, self._now()
 
     # For the queue
 
@@ -157,7 +242,8 @@ class Job:
     def run(self) -> None:
         """Do the work, and note how it ended; never raises."""
         with self._lock:
-            self._state, self._started = "running", time.monotonic()
+            self._state = "running"
+            self._started = self._from = self._now()
         try:
             value = self._work(self)
         except Stopped:
@@ -182,7 +268,8 @@ class Job:
             self._end(
                 "failed",
                 error=JobError(
-                    f"The run took longer than its limit of {self._limit:g} s, and was stopped. "
+                    self._late
+                    or f"The run took longer than its limit of {self._limit:g} s, and was stopped. "
                     "Choose fewer samples, a larger step, or a smaller model."
                 ),
             )
@@ -190,13 +277,14 @@ class Job:
     def _end(self, state: State, *, value: Any = None, error: VitrineError | None = None) -> None:
         with self._lock:
             self._state, self._value, self._error = state, value, error
-            self._ended = time.monotonic()
+            self._ended = self._now()
+            self._paused_at = None
             # What the work refers to (photos, models) must not live as long as the job is kept.
             self._work = _nothing
         self._over.set()
 
     def _out_of_time(self) -> bool:
-        return bool(self._started) and time.monotonic() - self._started > self._limit
+        return bool(self._started) and self._now() - self._from > self._limit
 
     def _left(self, now: float) -> float | None:
         if self._state != "running" or not self._first < self._done <= self._total:
@@ -207,88 +295,3 @@ class Job:
 
 def _nothing(job: Job) -> None:
     return None
-
-
-class Queue:
-    """Runs jobs on at most `slots` threads of work at a time, in the order in which they came.
-
-    A job whose lane is in use is passed over until the lane is free. Quick jobs (a photo to
-    decode, a file to look at: well under a second) have one slot of their own, so that a visitor
-    with a new photo does not wait for somebody else's ten minutes.
-    """
-
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
-        self._lock = threading.Lock()
-        self._waiting: list[Job] = []
-        self._running: list[Job] = []
-        self._closed = False
-
-    def submit(self, job: Job) -> Job:
-        """Put a job into the queue; a `first` one goes before all others."""
-        job.enter(self)
-        with self._lock:
-            if not self._closed:
-                self._waiting.insert(0 if job.first else len(self._waiting), job)
-        if self._closed:
-            job.refuse("The wall is closed.")
-        self._dispatch()
-        return job
-
-    def place(self, job: Job) -> int:
-        """Return 1 for the next in the queue, 0 for a job that does not wait."""
-        with self._lock:
-            return self._waiting.index(job) + 1 if job in self._waiting else 0
-
-    def withdraw(self, job: Job) -> bool:
-        """Take a waiting job out; False where it no longer waits."""
-        with self._lock:
-            if job not in self._waiting:
-                return False
-            self._waiting.remove(job)
-            return True
-
-    def counts(self) -> dict[str, int]:
-        """Return how many run, how many wait, and how many may run at once."""
-        with self._lock:
-            return {
-                "running": len(self._running),
-                "waiting": len(self._waiting),
-                "slots": self.slots,
-            }
-
-    def close(self) -> list[Job]:
-        """Cancel all, take no more, and return those that still run."""
-        with self._lock:
-            self._closed = True
-            waiting, running = list(self._waiting), list(self._running)
-        for job in (*waiting, *running):
-            job.cancel()
-        return running
-
-    def _dispatch(self) -> None:
-        with self._lock:
-            while job := self._next():
-                self._waiting.remove(job)
-                self._running.append(job)
-                name = f"job-{job.id}"
-                threading.Thread(target=self._run, args=(job,), name=name, daemon=True).start()
-
-    def _next(self) -> Job | None:
-        busy = {job.lane for job in self._running if job.lane is not None}
-        quick = sum(job.quick for job in self._running)
-        free = {True: 1 - quick, False: self.slots - (len(self._running) - quick)}
-        for job in self._waiting:
-            if free[job.quick] > 0 and job.lane not in busy:
-                return job
-            if job.lane is not None:
-                busy.add(job.lane)  # those behind it on the same lane keep their order
-        return None
-
-    def _run(self, job: Job) -> None:
-        try:
-            job.run()
-        finally:
-            with self._lock:
-                self._running.remove(job)
-            self._dispatch()

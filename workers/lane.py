@@ -1,74 +1,82 @@
-"""A lane: the one worker that holds a model, made again whenever it is gone."""
+"""A lane: the one worker that a handle's tasks run in, made again whenever it is gone."""
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
+from pathlib import Path
+from typing import Protocol
 
 from workers.jobs import Job
 from workers.process import Died, Stopped, Worker
+from xai_core.card import Card
 from xai_core.errors import JobError, VitrineError
-
-Arrays = Mapping[str, NDArray[Any]]
+from xai_core.result import Result
+from xai_core.task import Task
 
 
 class Owner(Protocol):
-    """As much of a model's handle as its lane needs."""
+    """As much of a handle as its lane needs."""
+
+    card: Card | None
+
+    @property
+    def folder(self) -> Path:
+        """Where files of results go."""
 
     def make_room(self, lane: Lane) -> None:
-        """Put other models to rest where memory is short."""
+        """Put others to rest where memory is short."""
+
+    def allow(self, job: Job, task: Task) -> None:
+        """Give a job the time that a task may take."""
 
     def load(self, job: Job, role: str) -> Worker:
-        """Return a new worker that holds the model."""
+        """Return a new worker that is ready for tasks."""
 
     def reload_later(self, lane: Lane) -> None:
-        """Load again in the background, before whatever waits."""
+        """Make it again in the background, before whatever waits."""
 
 
 class Lane:
-    """One worker that holds the model. One job at a time uses it.
+    """One worker that is held. One job at a time uses it.
 
-    `role` is `own` for the worker of the model's framework, `both` for the one where the
-    libraries run that need two frameworks.
+    `role` is `own` for the worker of the handle's own kind, `both` for the one where the libraries
+    run that need two frameworks. `restored` says that nothing is lost when it is made again.
     """
 
-    def __init__(self, owner: Owner, role: str) -> None:
+    def __init__(self, owner: Owner, role: str, *, restored: bool = True) -> None:
         # Weak: a closed model's card is freed at once, not when the collector finds the circle.
         self._owner: Owner = weakref.proxy(owner)
-        self._role = role
+        self._role, self.restored = role, restored
         self._worker: Worker | None = None
         self._use = threading.Lock()
-        self._loaded = self._resting = self._closed = False
+        self._resting = self._closed = False
+        self.loaded = False
         self.failure: VitrineError | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether a worker holds the model now."""
+        """Whether there is a worker now."""
         return self._worker is not None and self._worker.alive
 
     @property
     def reloading(self) -> bool:
         """Whether the worker is gone and the next one is not ready."""
-        return self._loaded and not self._resting and not self.holds
+        return self.loaded and not self._resting and not self.holds
 
     def ready(self, job: Job) -> None:
-        """See to it that a worker holds the model."""
+        """See to it that there is a worker."""
         with self._use:
             self._ready(job)
 
-    def call(
-        self, job: Job, op: str, given: dict[str, Any], arrays: Arrays
-    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Have one order done, on a worker that holds the model."""
+    def call(self, job: Job, task: Task) -> Result:
+        """Have one task done."""
         with self._use:
             worker = self._ready(job)
+            self._owner.allow(job, task)
             job.begin()
             try:
-                return worker.call(op, given, arrays, stop=job.should_stop, progress=job.progress)
+                return worker.call(task, job, self._owner.card, self._owner.folder)
             except Died as died:
                 self._again()
                 raise died.error() from None
@@ -111,13 +119,13 @@ class Lane:
             self.failure = error
             raise
         except Stopped:
-            first = not self._loaded and self._role == "own"
+            first = not self.loaded and self._role == "own"
             if first or not job.cancelled:
                 self.failure = JobError("The loading was stopped. Open the model again.")
             else:
                 self._again()
             raise
-        self._loaded, self._resting = True, False
+        self.loaded, self._resting = True, False
         if self._closed:
             worker.kill()
             raise JobError("The model is closed. Open it again.")

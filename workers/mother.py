@@ -13,52 +13,16 @@ import gc
 import importlib
 import os
 import selectors
-import shutil
 import signal
 import socket
 import time
 from pathlib import Path
 from typing import Any
 
-from workers import control, grip, sandbox
+from workers import control, folders, grip, kinds, sandbox
 
-KINDS = ("plain", "torch", "keras", "onnx", "both")
-# Torch goes first where both are wanted: TensorFlow before torchvision aborts the process.
-FRAMEWORKS: dict[str, tuple[str, ...]] = {
-    "plain": (),
-    "torch": ("torch",),
-    "keras": ("tensorflow", "keras", "tf_keras", "h5py"),
-    "onnx": ("onnxruntime",),
-    "both": ("torch", "torchvision", "tensorflow", "keras", "tf_keras", "h5py", "xplique"),
-}
-OURS = ("loaders.images", "loaders.load", "workers.tasks", "workers.worker")
-ADAPTERS: dict[str, tuple[str, ...]] = {
-    "plain": (),
-    "torch": ("loaders.torch.file", "loaders.torch.model"),
-    "keras": ("loaders.keras.file", "loaders.keras.model"),
-    "onnx": ("loaders.onnx.model",),
-    "both": ("loaders.torch.file", "loaders.torch.model", "loaders.keras.file"),
-}
 REST = 3.0
 """Seconds without an order after which a mother imports what only some methods use."""
-
-EXTRAS: dict[str, tuple[str, ...]] = {
-    "plain": (),
-    "torch": (
-        "torchvision",  # the built-in models do without, and it takes as long as torch itself
-        "matplotlib.pyplot",
-        "cv2",
-        "sklearn",
-        "pytorch_grad_cam",
-        "skimage.segmentation",
-        "lime",
-    ),
-    "keras": ("matplotlib.pyplot", "sklearn", "skimage.segmentation", "lime"),
-    "onnx": ("skimage.segmentation", "lime"),
-    "both": ("skimage.segmentation",),
-}
-"""What only some methods use: imported one by one while nobody asks for anything, so that a worker
-forked later need not spend seconds on it."""
 
 WATCH = 0.1
 """Seconds between two looks at the children's memory."""
@@ -80,20 +44,26 @@ class Child:
         self.looked = time.monotonic()
 
     def watch(self) -> None:
-        """Kill the child when it holds more memory, or more scratch, than it may."""
+        """Kill the child when it holds more memory, or more scratch, than it may; never raises."""
         if self.reason:
             return
-        if resident(self.pid) > self.memory:
-            self.kill("memory")
-        elif time.monotonic() - self.looked > 1:
-            self.looked = time.monotonic()
-            if _folder_size(self.scratch) > SCRATCH_CAP:
-                self.kill("scratch")
+        try:
+            if resident(self.pid) > self.memory:
+                self.kill("memory")
+            elif time.monotonic() - self.looked > 1:
+                held = folders.size(self.scratch)
+                if held is not None:
+                    held += folders.unnamed(self.pid, self.scratch)
+                self.looked = time.monotonic()
+                if held is None or held > SCRATCH_CAP:
+                    self.kill("scratch")
+        except Exception:  # whatever one child thought of, the others' mother goes on
+            self.kill("scratch")
 
     def kill(self, reason: str) -> None:
         """Kill the child; it is reaped later."""
         self.reason = self.reason or reason
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):
             os.kill(self.pid, signal.SIGKILL)
 
 
@@ -110,24 +80,15 @@ def resident(pid: int) -> int:
     return total
 
 
-def _folder_size(folder: Path) -> int:
-    total = 0
-    for parent, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(parent, name)).st_blocks * 512  # noqa: PTH118
-    return total
-
-
 class Mother:
     """The loop: orders from the client, children's ends, children's memory."""
 
-    def __init__(self, wires: control.Control, kind: str, threads: int, operations: str) -> None:
-        self.control, self.kind, self.threads, self.operations = wires, kind, threads, operations
+    def __init__(self, wires: control.Control, kind: kinds.Kind, threads: int) -> None:
+        self.control, self.kind, self.threads = wires, kind, threads
         self.children: dict[int, Child] = {}
         self.client = os.getppid()
         self.dismissed = False
-        self.extras = list(EXTRAS[kind])
+        self.extras = list(kind.extras)
         self.asked = time.monotonic()
 
     def run(self) -> None:
@@ -162,8 +123,8 @@ class Mother:
 
     def _import_one(self) -> None:
         if self.extras and time.monotonic() - self.asked >= REST:
-            # A library that is not installed is one engine less, which says so itself.
-            with contextlib.suppress(ImportError):
+            # A library that is not installed, or is broken, is one engine less, which says so.
+            with contextlib.suppress(Exception):
                 importlib.import_module(self.extras.pop(0))
             gc.freeze()
 
@@ -189,7 +150,7 @@ class Mother:
         if pid == 0:
             code = 70
             try:
-                _become_worker(own, fd, order, self.kind, self.threads, self.operations)
+                _become_worker(own, fd, order, self.kind, self.threads)
                 code = 0
             finally:
                 os._exit(code)
@@ -229,7 +190,7 @@ def _bell() -> int:
 
 
 def _become_worker(
-    mother: int, fd: int, order: dict[str, Any], kind: str, threads: int, operations: str
+    mother: int, fd: int, order: dict[str, Any], kind: kinds.Kind, threads: int
 ) -> None:
     signal.set_wakeup_fd(-1)
     sandbox.die_with_parent()
@@ -265,47 +226,44 @@ def _become_worker(
         address_space=max(16 << 30, 2 * order["memory"]),
     )
     os.environ["VITRINE_SANDBOX"] = "holds" if sandbox.floor(state) else "missing"
-    worker.serve(socket.socket(fileno=3), kind, threads, operations, state)
+    worker.serve(socket.socket(fileno=3), kind.name, threads, state, scratch)
 
 
-def _import(kind: str, operations: str) -> None:
-    for name in FRAMEWORKS[kind]:
+def _import(kind: kinds.Kind) -> None:
+    for name in (*kind.imports, *kinds.OURS, *kind.adapters):
         importlib.import_module(name)
-    for name in (*OURS, *ADAPTERS[kind]):
-        importlib.import_module(name)
-    if operations:
-        importlib.import_module(operations)
-    from xai_core.explainer import explainers
+    from xai_core import explainer, task
 
-    explainers()
+    explainer.explainers()
+    task.tasks()
 
 
 def main() -> None:
     """Import, say so, and serve."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", choices=kinds.KINDS)
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--wall", type=Path, required=True)
-    parser.add_argument("--operations", default="")
     told = parser.parse_args()
     wires = control.Control(socket.socket(fileno=told.control))
+    kind = kinds.kind(told.kind)
     start = time.monotonic()
     try:
-        _import(told.kind, told.operations)
+        _import(kind)
     except Exception as error:
         wires.send({"event": "failed", "why": f"{type(error).__name__}: {error}"[:2000]})
         raise
     gc.collect()
     gc.freeze()  # so that a child's collector does not copy every page it inherited
-    mother = Mother(wires, told.kind, told.threads, told.operations)
+    mother = Mother(wires, kind, told.threads)
     offered = sandbox.available()
     seconds = time.monotonic() - start
     wires.send({"event": "ready", "seconds": seconds, "sandbox": dict(offered)})
     mother.run()
     if not mother.dismissed:
         # The client died without a goodbye: nobody else will clear away what it left.
-        shutil.rmtree(told.wall, ignore_errors=True)
+        folders.remove(told.wall)
 
 
 if __name__ == "__main__":

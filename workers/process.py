@@ -1,44 +1,44 @@
-"""The client's handles of the processes behind the wall: mothers, and the workers they fork."""
+"""The client's handle of a worker: gives it tasks, and believes nothing that it says unchecked.
+
+Nothing here waits for a worker that does not listen: what is small is sent without waiting, what is
+large is given up when its run should stop, and a kill needs nothing of the worker.
+"""
 
 from __future__ import annotations
 
 import itertools
-import os
-import signal
-import socket
-import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import spool
-from workers.control import Control
+from workers import results, spool, words
 from workers.grip import Grip
 from workers.mother import LOG
-from workers.protocol import Channel, ProtocolError
-from workers.sandbox import ROOT
-from xai_core.errors import BY_NAME, JobError, NeedsSource, VitrineError
+from workers.protocol import Body, Channel, Declared, Kind, ProtocolError
+from xai_core import plain
+from xai_core.card import Card
+from xai_core.errors import JobError
+from xai_core.result import Result
+from xai_core.task import Command, Task
 
 Array = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[Any]]
-OnProgress = Callable[[int, int, Array | None], None]
 Stop = Callable[[], bool]
 
 GRACE = 1.0
 """Seconds that a worker has to stop when asked, before it is killed."""
 
-CAPS = {"result": 512 << 20, "progress": 32 << 20}
-"""Bytes of arrays that a message of a worker's may bring, by its kind; none for the others."""
+CAPS: dict[Kind, int] = {"hello": 64 << 10, "error": 64 << 10, "progress": 4 << 10, "cancelled": 64}
+"""Bytes of JSON that a message of a worker's may have, by its kind; a result's, its task says."""
 
-READY_LIMIT = 180.0
-"""Seconds that a mother may take to import her frameworks."""
+OFTEN, BURST = 20.0, 100.0
+"""Messages of progress a second that a worker may send, and how many at once after a silence: a
+client that slept finds those of some seconds together."""
 
 BIRTH_LIMIT = 30.0
 """Seconds that a worker may take from the order to its first word."""
@@ -72,147 +72,36 @@ class Died(Exception):
         return error
 
 
-class Mother:
-    """One mother process of a kind: started at once, ready after her imports."""
+class Run(Protocol):
+    """As much of a job as a worker's run needs."""
 
-    def __init__(self, kind: str, wall: Path, threads: int, operations: str = "") -> None:
-        self.kind, self._wall = kind, wall
-        self.state = "starting"
-        self.seconds: float | None = None
-        self.offered: dict[str, Any] | None = None
-        self.failure = ""
-        self._settled = threading.Event()
-        self._workers: dict[int, Worker] = {}
-        self._numbers = itertools.count(1)
-        ours, hers = socket.socketpair()
-        with hers:
-            self._log = wall / f"mother-{kind}.log"
-            home = spool.make_folder(wall, f"mother-{kind}-")
-            with self._log.open("wb") as log:
-                self.process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        *("-m", "workers.mother", kind),
-                        *("--control", str(hers.fileno()), "--wall", str(wall)),
-                        *("--threads", str(threads), "--operations", operations),
-                    ],
-                    cwd=ROOT,
-                    env=_environment(home, threads),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=[hers.fileno()],
-                    start_new_session=True,  # Ctrl-C in the terminal is for the client alone
-                )
-        self._control = Control(ours)
-        self._reader = threading.Thread(target=self._read, name=f"mother-{kind}", daemon=True)
-        self._reader.start()
+    def should_stop(self) -> bool:
+        """Say whether it is to end now."""
 
-    def wait_ready(self, stop: Stop) -> None:
-        """Wait for her imports. Raises JobError where she failed, Stopped when `stop` says so."""
-        limit = time.monotonic() + READY_LIMIT
-        while not self._settled.wait(0.05):
-            if stop():
-                raise Stopped(killed=False)
-            if time.monotonic() > limit:
-                self.close()
-        if self.state != "ready":
-            raise JobError(
-                f"The process that runs {self.kind} models could not start: "
-                f"{self.failure or 'it ended during its imports'}"
-            )
+    def orders(self) -> tuple[Command, ...]:
+        """Return the commands to pass on."""
 
-    def spawn(self, *, read: Sequence[Path], memory: int, stop: Stop) -> Worker:
-        """Fork a worker that may read `read`, and wait for its first word."""
-        self.wait_ready(stop)
-        ours, theirs = socket.socketpair()
-        scratch = spool.make_folder(self._wall, "scratch-")
-        worker = Worker(self, next(self._numbers), Channel(ours), scratch, memory)
-        self._workers[worker.number] = worker
-        order = {
-            "op": "spawn",
-            "id": worker.number,
-            "read": [str(path) for path in read],
-            "scratch": str(scratch),
-            "memory": memory,
-        }
-        with theirs:
-            try:
-                self._control.send(order, theirs.fileno())
-            except OSError:
-                worker.ended(0, "mother")
-        worker.greet(stop)
-        return worker
+    def progress(
+        self, done: int, total: int, partial: Array | None = None, arrays: Arrays | None = None
+    ) -> None:
+        """Note how far it is."""
+
+
+class Breeder(Protocol):
+    """As much of a mother as her worker needs."""
 
     def kill(self, number: int) -> None:
-        """Have one worker killed."""
-        try:
-            self._control.send({"op": "kill", "id": number})
-        except OSError:
-            self.close()
-
-    def close(self) -> None:
-        """End her and all her children."""
-        if self.state != "failed":
-            self.state = "stopped"
-        try:
-            self._control.send({"op": "bye"})  # she ends her children first
-            self.process.wait(2 if self._settled.is_set() else 0)
-        except (OSError, subprocess.TimeoutExpired):
-            self.process.kill()  # the kernel ends them with her
-        self.process.wait()
-        if self._reader is not threading.current_thread():
-            self._reader.join(5)
-
-    def _read(self) -> None:
-        try:
-            while True:
-                for event, fds in self._control.receive():
-                    self._hear(event, [Grip(fd) for fd in fds])
-        except (EOFError, OSError, ValueError):
-            pass
-        if self.state in ("starting", "ready"):
-            self.state = "failed"
-            self.failure = self.failure or self._last_words()
-        self.process.kill()
-        self.process.wait()
-        self._control.close()
-        for worker in list(self._workers.values()):
-            worker.ended(0, "mother")
-        self._settled.set()
-
-    def _hear(self, event: dict[str, Any], grips: list[Grip]) -> None:
-        match event["event"]:
-            case "ready":
-                self.seconds, self.offered = event["seconds"], event["sandbox"]
-                self.state = "ready"
-                self._settled.set()
-            case "failed":
-                self.failure = event["why"]
-            case "born":
-                if worker := self._workers.get(event["id"]):
-                    worker.born(event["pid"], grips)
-            case "gone":
-                if worker := self._workers.get(event["id"]):
-                    worker.ended(event["code"], event["why"])
+        """Have a worker killed."""
 
     def forget(self, number: int) -> None:
         """Drop a worker that ended."""
-        self._workers.pop(number, None)
-
-    def _last_words(self) -> str:
-        try:
-            lines = self._log.read_text(errors="replace").split("\n")
-        except OSError:
-            return ""
-        return next((line[:300] for line in reversed(lines) if line.strip()), "")
 
 
 class Worker:
-    """One worker process: takes one order at a time."""
+    """One worker process: takes one task at a time."""
 
     def __init__(
-        self, mother: Mother, number: int, channel: Channel, scratch: Path, memory: int
+        self, mother: Breeder, number: int, channel: Channel, scratch: Path, memory: int
     ) -> None:
         self._mother, self.number, self._channel = mother, number, channel
         self._scratch, self._memory = scratch, memory
@@ -239,20 +128,19 @@ class Worker:
                 raise EOFError
 
         try:
-            self.sandbox = self._channel.receive(tick=tick, admit=_admit)[0]["sandbox"]
+            caps: dict[Kind, int] = {"hello": CAPS["hello"]}
+            self.sandbox = self._channel.receive(caps, tick=tick, admit=_no_arrays)[1]["sandbox"]
         except Stopped:
             self.kill()
             raise
         except (EOFError, KeyError, ProtocolError):
             raise self._death() from None
 
-    def call(
-        self, op: str, given: dict[str, Any], arrays: Arrays, *, stop: Stop, progress: OnProgress
-    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Give one order and wait for its answer.
+    def call(self, task: Task, run: Run, card: Card | None, folder: Path) -> Result:
+        """Have one task done; files of its result are copied to `folder`.
 
-        Raises the VitrineError that the worker says, Stopped after `stop` came true, and Died
-        when the worker did.
+        Raises the VitrineError that the worker says, Stopped after the run should stop, Died when
+        the worker did, and JobError for an answer that makes no sense.
         """
         job = next(self._orders)
         asked: float | None = None
@@ -260,42 +148,46 @@ class Worker:
 
         def tick() -> None:
             nonlocal asked
-            if asked is None and stop():
+            if asked is None and run.should_stop():
                 asked = time.monotonic()
-                if not sending:
-                    self._channel.send({"op": "cancel", "job": job})
-            elif asked is not None and time.monotonic() - asked > GRACE:
+                if not sending:  # or it would stand in the middle of the order
+                    self._channel.post("command", {"say": "cancel", "job": job})
+            if asked is not None and time.monotonic() - asked > GRACE:
                 raise Stopped(killed=True)
+            if not sending:
+                for command in run.orders():
+                    self._channel.post("command", {"say": command, "job": job})
+                self._channel.flush()
 
+        given, arrays = plain.pack(task)
+        ear = _Ear(task, card)
+        caps: dict[Kind, int] = CAPS | {"result": task.text}
         try:
-            order = {"op": op, "job": job, "given": given}
-            self._channel.send(order, arrays, tick=tick)
+            if self._channel.spoken():
+                raise ProtocolError("words that nobody asked for")
+            order = {"task": task.name, "job": job, "given": given}
+            self._channel.send("order", order, arrays, tick=tick)
             sending = False
             if asked is not None:
-                self._channel.send({"op": "cancel", "job": job})
+                self._channel.post("command", {"say": "cancel", "job": job})
             while True:
-                body, made = self._channel.receive(tick=tick, admit=_admit)
-                match body.get("event"):
-                    case "progress":
-                        progress(*_progress(body, made))
-                    case "cancelled" if asked is not None:
-                        raise Stopped(killed=False)
-                    case "result" if isinstance(body.get("answer"), dict):
-                        if asked is not None:
-                            raise Stopped(killed=False)
-                        return body["answer"], made
-                    case "error":
-                        if asked is not None:
-                            raise Stopped(killed=False)
-                        raise _error(body)
-                    case _:
-                        raise ProtocolError("An answer of no known kind")
+                kind, body, made = self._channel.receive(caps, tick=tick, admit=ear.admit)
+                if kind == "progress":
+                    run.progress(*ear.progress(body, made))
+                    continue
+                if asked is not None:
+                    raise Stopped(killed=False)
+                if kind == "result":
+                    return results.answer(task, card, body, made, self._scratch, folder)
+                if kind == "error":
+                    raise words.error_of(body)
+                raise ProtocolError("an answer that nobody asked for")
         except Stopped as stopped:
             if stopped.killed:
                 self.kill()
             raise
         except EOFError:
-            if asked is not None or stop():
+            if asked is not None or run.should_stop():
                 self.kill()
                 raise Stopped(killed=True) from None
             raise self._death() from None
@@ -332,113 +224,63 @@ class Worker:
     def _death(self) -> Died:
         if not self._gone.wait(LAST_WORD):
             self.kill()
-        words = _tail(self._scratch / LOG)
+        said = words.tail(self._scratch / LOG)
         self._bury()
-        return Died(_obituary(self._code, self._why, self._memory), words)
+        return Died(words.obituary(self._code, self._why, self._memory), said)
 
 
-def _admit(body: dict[str, Any], size: int) -> bool:
-    # A worker sends as many messages as it likes, so each kind has its own bound.
-    return size <= CAPS.get(str(body.get("event")), 0)
+class _Ear:
+    """What one run's worker may say: arrays that its task declares, progress not too often."""
+
+    def __init__(self, task: Task, card: Card | None) -> None:
+        known = task.known(card)
+        self._known = known
+        self._shapes = {"progress": task.shows(card), "result": task.gives(card)}
+        self._credit, self._heard = BURST, time.monotonic()
+
+    def admit(self, kind: Kind, body: Body, listed: Sequence[Declared]) -> None:
+        """Raise ProtocolError unless the arrays that are announced may come."""
+        if kind == "progress":
+            self._count()
+        shapes = self._shapes.get(kind, {})
+        loose: dict[str, int] = {}
+        for said in listed:
+            name = said.name if said.name in shapes else _pattern(said.name, shapes)
+            if name is None:
+                raise ProtocolError(f"an array that its task does not declare, {said.name!r}")
+            if why := shapes[name].refuses(said.dtype, said.sides, self._known):
+                raise ProtocolError(f"the array {said.name!r} is {why}")
+            if name != said.name:
+                loose[name] = loose.get(name, 0) + said.elements
+                if loose[name] > shapes[name].elements(self._known):
+                    raise ProtocolError("more arrays than its task may bring")
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        self._credit = min(BURST, self._credit + (now - self._heard) * OFTEN)
+        self._heard = now
+        if self._credit < 1:
+            raise ProtocolError(f"more than {OFTEN:g} messages a second")
+        self._credit -= 1
+
+    def progress(
+        self, body: Body, arrays: dict[str, NDArray[Any]]
+    ) -> tuple[int, int, Array | None, Arrays]:
+        """Return what a message of progress says."""
+        done, total = body.get("done"), body.get("total")
+        if type(done) is not int or type(total) is not int or not 0 <= done <= total < 1 << 53:
+            raise ProtocolError("progress that is not a number out of a total")
+        partial = arrays.pop("partial", None)
+        if partial is not None and not np.isfinite(partial).all():
+            partial = None  # a model that overflows, which its result will say
+        return done, total, partial, arrays
 
 
-def _tail(log: Path, size: int = 20_000) -> str:
-    try:
-        # The folder was a hostile worker's own: nothing but a plain file is opened.
-        fd = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return ""
-            file.seek(-min(size, file.seek(0, os.SEEK_END)), os.SEEK_END)
-            lines = file.read(size).decode(errors="replace").split("\n")
-        # The fault handler ends with every extension module's name, which tells nobody anything.
-        kept = "\n".join(line for line in lines if not line.startswith("Extension modules:"))
-        return plain_text(kept, size)
-    except OSError:
-        return ""
+def _pattern(name: str, shapes: Mapping[str, Any]) -> str | None:
+    """Return the declared name with a star at its end that `name` begins as."""
+    return next((each for each in shapes if each[-1:] == "*" and name.startswith(each[:-1])), None)
 
 
-def _progress(body: dict[str, Any], arrays: Arrays) -> tuple[int, int, Array | None]:
-    done, total, partial = body.get("done"), body.get("total"), arrays.get("partial")
-    if type(done) is not int or type(total) is not int or not 0 <= done <= total:
-        raise ProtocolError("progress that is not a number out of a total")
-    if partial is not None and (partial.ndim != 2 or partial.dtype != np.float32):
-        raise ProtocolError("a partial map that is not a map")
-    return done, total, partial
-
-
-def _error(body: dict[str, Any]) -> VitrineError:
-    kind = BY_NAME.get(str(body.get("kind")), JobError)
-    error = kind(plain_text(body.get("message"), 4000) or "The run failed and did not say why.")
-    error.detail = plain_text(body.get("detail"), 20_000)
-    example = body.get("example")
-    if isinstance(error, NeedsSource) and isinstance(example, list) and len(example) == 3:
-        error.example = tuple(
-            side if type(side) is int and 0 < side < 10_000 else 0 for side in example
-        )
-    return error
-
-
-def plain_text(text: object, cap: int) -> str:
-    """Return what a worker said as printable text of a bounded length."""
-    kept = (letter for letter in str(text or "")[:cap] if letter.isprintable() or letter == "\n")
-    return "".join(kept)
-
-
-def _obituary(code: int, why: str, memory: int) -> str:
-    gib = f"{memory / (1 << 30):.3g} GiB"
-    if why == "memory":
-        return (
-            f"The run needed more than the {gib} of memory that a worker may hold, and was "
-            "stopped. Choose a smaller batch, fewer samples, or a smaller model."
-        )
-    if why == "scratch":
-        return (
-            "The worker filled its scratch folder, and was stopped. The model file may be hostile."
-        )
-    if why == "mother":
-        return "The process that the worker came from has ended, and took it along. Run it again."
-    if why == "asked":
-        return "The worker was stopped."
-    if code == -signal.SIGKILL:
-        return (
-            "The system killed the worker, most likely because the machine ran out of memory. "
-            "Close other models, or choose a smaller one."
-        )
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-        return (
-            f"The worker crashed ({name}) inside the model's library. The file may be damaged, or "
-            "made by a version that this one cannot read; save it again, or choose another method."
-        )
-    return f"The worker ended by itself (exit code {code}). {why}".strip()
-
-
-def _environment(home: Path, threads: int) -> dict[str, str]:
-    """Return a mother's whole environment: nothing of the client's, which may hold secrets."""
-    many = dict.fromkeys(
-        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
-        str(threads),
-    )
-    kept = {
-        name: os.environ[name]
-        for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "TZ")
-        if name in os.environ
-    }
-    folders = dict.fromkeys(
-        ("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "TORCH_HOME", "KERAS_HOME"), str(home)
-    )
-    return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONWARNINGS": "ignore",
-        "PYTHONFAULTHANDLER": "1",
-        "KERAS_BACKEND": "tensorflow",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "",
-        "MPLBACKEND": "Agg",
-        **many,
-        **kept,
-        **folders,
-    }
+def _no_arrays(kind: Kind, body: Body, listed: Sequence[Declared]) -> None:
+    if listed:
+        raise ProtocolError("arrays where none belong")

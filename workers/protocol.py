@@ -1,21 +1,24 @@
 """What crosses the wall: length-capped JSON and plain arrays, over one Unix socket.
 
-A message is four bytes of length, that much JSON `{"body": ..., "arrays": [[name, bytes], ...]}`,
-and then each declared array as an `.npy` file. Nothing is unpickled and nothing is evaluated: an
-array's header must match one pattern, its type must be on a short list, and its shape must say
-exactly as many bytes as were declared. Either side may be hostile; the reader holds the rules.
+A message is one byte that says its kind, four bytes of length, that much JSON
+`{"body": {...}, "arrays": [[name, type, sides], ...]}`, and then each array's own bytes in that
+order. The kind is known before anything is parsed, so each kind has a cap of its own; names, types
+and sides are known before any array is read, so the reader compares them with what it expects.
+Nothing is unpickled and nothing is evaluated. Either side may be hostile; the reader holds the
+rules.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 import select
 import socket
 import struct
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,26 +26,50 @@ from numpy.typing import NDArray
 Body = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
 Tick = Callable[[], None]
-Admit = Callable[[Body, int], bool]
+Kind = Literal["hello", "order", "command", "progress", "result", "error", "cancelled"]
 
-JSON_CAP = 4 << 20
+ORDER_CAP = 8 << 20
 ARRAYS_CAP = 1 << 30
 COUNT_CAP = 256
+OUTBOX_CAP = 1 << 16
+"""Bytes that may wait to be sent without anybody waiting for them."""
+
 TICK = 0.05
 """Seconds between two calls of `tick` while nothing comes or goes."""
 
-_TYPES = {"<f4", "<f8", "|u1", "<i4", "<i8", "|b1"}
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}")
-_MAGIC = b"\x93NUMPY\x01\x00"
-_HEADER_CAP = 502  # the longest that still gives a multiple of 64 with its ten bytes before it
-_HEADER = re.compile(
-    rb"\{'descr': '([<|][a-z]\d)', 'fortran_order': False, "
-    rb"'shape': \(((?:\d{1,12}, ?){0,7}(?:\d{1,12},?)?)\), ?\} *\n"
-)
+TYPES = ("<f4", "<f8", "|u1", "<i4", "<i8", "|b1")
+_LETTERS: dict[Kind, bytes] = {
+    "hello": b"H", "order": b"O", "command": b"K", "progress": b"P", "result": b"R",
+    "error": b"E", "cancelled": b"C",
+}  # fmt: skip
+_KINDS = {letter: kind for kind, letter in _LETTERS.items()}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. +-]{0,95}")
 
 
 class ProtocolError(Exception):
     """The other side broke the rules of the wire; what it says is not to be used."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Declared:
+    """An array that is announced: its name, its type as `.npy` files name it, its sides."""
+
+    name: str
+    dtype: str
+    sides: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.sides)
+
+    @property
+    def bytes(self) -> int:
+        """How long it is."""
+        return self.elements * np.dtype(self.dtype).itemsize
+
+
+Admit = Callable[[Kind, Body, Sequence[Declared]], None]
 
 
 class Channel:
@@ -54,59 +81,85 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._outbox = b""
         sock.setblocking(False)
 
     def close(self) -> None:
         """Close the socket; a second time does nothing."""
         self._socket.close()
 
-    def readable(self) -> bool:
-        """Say whether something, or the end, is there to be read."""
-        return _wait(self._socket, write=False, seconds=0)
+    def readable(self, seconds: float | None = 0) -> bool:
+        """Say whether something, or the end, is there to be read, within `seconds`."""
+        return _wait(self._socket, write=False, seconds=seconds)
 
-    def send(self, body: Body, arrays: Arrays | None = None, *, tick: Tick | None = None) -> None:
-        """Send one message. Raises EOFError where the other side is gone."""
-        parts = {name: _npy(name, array) for name, array in (arrays or {}).items()}
-        sizes = {name: len(header) + data.nbytes for name, (header, data) in parts.items()}
-        text = json.dumps({"body": body, "arrays": list(sizes.items())}).encode()
-        if len(text) > JSON_CAP or len(parts) > COUNT_CAP:
-            raise ProtocolError(
-                f"A message of {len(text)} bytes and {len(parts)} arrays is refused"
-            )
-        if sum(sizes.values()) > ARRAYS_CAP:
+    def spoken(self) -> bool:
+        """Say whether the other side sent what nobody has read; its end is nothing."""
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def send(
+        self, kind: Kind, body: Body, arrays: Arrays | None = None, *, tick: Tick | None = None
+    ) -> None:
+        """Send one message, after all that waits. Raises EOFError where nobody is there."""
+        parts = {name: _plain(name, array) for name, array in (arrays or {}).items()}
+        frame = _frame(kind, body, parts)
+        if sum(part.nbytes for part in parts.values()) > ARRAYS_CAP:
             raise ProtocolError("Arrays of more than 1 GiB do not cross the wall")
-        self._write(struct.pack(">I", len(text)) + text, tick)
-        for header, data in parts.values():
-            self._write(header, tick)
-            self._write(data, tick)
+        waiting, self._outbox = self._outbox, b""
+        self._write(waiting + frame, tick)
+        for part in parts.values():
+            self._write(part.reshape(-1).view(np.uint8), tick)
+
+    def post(self, kind: Kind, body: Body) -> bool:
+        """Send a small message without waiting; `flush` goes on with what the other side left.
+
+        Returns False where so much waits already that it is dropped.
+        """
+        frame = _frame(kind, body, {})
+        if len(self._outbox) + len(frame) > OUTBOX_CAP:
+            return False
+        self._outbox += frame
+        self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Send what waits, as far as the other side takes it now; never waits, never raises."""
+        try:
+            while self._outbox:
+                self._outbox = self._outbox[self._socket.send(self._outbox) :]
+        except OSError:
+            pass  # full: the next call goes on; gone: whoever reads hears of it
 
     def receive(
-        self, *, tick: Tick | None = None, admit: Admit | None = None
-    ) -> tuple[Body, dict[str, NDArray[Any]]]:
+        self,
+        caps: Mapping[Kind, int],
+        *,
+        tick: Tick | None = None,
+        admit: Admit | None = None,
+    ) -> tuple[Kind, Body, dict[str, NDArray[Any]]]:
         """Wait for one message. Raises ProtocolError, or EOFError where the other side is gone.
 
-        `admit` sees the body and the bytes of its arrays before any of them is read.
+        `caps` has the most bytes of JSON of each kind that may come; `admit` sees kind, body and
+        announced arrays before any of those is read, and raises ProtocolError.
         """
-        (length,) = struct.unpack(">I", self._read(4, tick).tobytes())
-        if not 2 <= length <= JSON_CAP:
-            raise ProtocolError(f"A message of {length} bytes is refused")
+        letter, length = struct.unpack(">cI", self._read(5, tick).tobytes())
+        kind = _KINDS.get(letter)
+        if kind is None or kind not in caps:
+            raise ProtocolError("a message of no known kind")
+        if not 2 <= length <= caps[kind]:
+            raise ProtocolError(f"a message of the kind {kind}, of {length} bytes")
         body, listed = _envelope(self._read(length, tick))
-        if admit and not admit(body, sum(size for _, size in listed)):
-            raise ProtocolError("A message with more arrays than its kind may bring")
-        return body, {name: self._array(size, tick) for name, size in listed}
+        if admit:
+            admit(kind, body, listed)
+        return kind, body, {each.name: self._array(each, tick) for each in listed}
 
-    def _array(self, size: int, tick: Tick | None) -> NDArray[Any]:
-        start = bytes(self._read(10, tick))
-        (length,) = struct.unpack("<H", start[8:])
-        if start[:8] != _MAGIC or not 0 < length <= _HEADER_CAP or 10 + length > size:
-            raise ProtocolError("An array does not begin as an .npy file of version 1 does")
-        dtype, shape = _header(bytes(self._read(length, tick)))
-        if math.prod(shape) * dtype.itemsize != size - 10 - length:
-            raise ProtocolError(f"An array of {size} bytes says that its shape is {list(shape)}")
-        data = self._read(size - 10 - length, tick)
-        if dtype == np.bool_ and data.size and data.max() > 1:
-            raise ProtocolError("An array of yes and no holds other values")
-        return data.view(dtype).reshape(shape)
+    def _array(self, said: Declared, tick: Tick | None) -> NDArray[Any]:
+        data = self._read(said.bytes, tick)
+        if said.dtype == "|b1" and data.size and data.max() > 1:
+            raise ProtocolError("an array of yes and no that holds other values")
+        return data.view(said.dtype).reshape(said.sides)
 
     def _read(self, size: int, tick: Tick | None) -> NDArray[np.uint8]:
         # np.empty takes no memory until bytes have really come, so a lie about size costs nothing.
@@ -156,46 +209,61 @@ def _wait(sock: socket.socket, *, write: bool, seconds: float | None) -> bool:
     return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
-def _npy(name: str, array: NDArray[Any]) -> tuple[bytes, NDArray[np.uint8]]:
+def _frame(kind: Kind, body: Body, parts: Arrays) -> bytes:
+    listed = [[name, part.dtype.str, list(part.shape)] for name, part in parts.items()]
+    text = json.dumps({"body": body, "arrays": listed}, allow_nan=False).encode()
+    if len(text) > ORDER_CAP or len(parts) > COUNT_CAP:
+        raise ProtocolError(f"A message of {len(text)} bytes and {len(parts)} arrays is refused")
+    return _LETTERS[kind] + struct.pack(">I", len(text)) + text
+
+
+def _plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if not _NAME.fullmatch(name):
         raise ProtocolError(f"An array may not be called {name[:80]!r}")
     plain = np.ascontiguousarray(array).reshape(np.shape(array))
-    if plain.dtype.str not in _TYPES or plain.ndim > 8:
+    if plain.dtype.str not in TYPES or plain.ndim > 8:
         raise ProtocolError(f"An array of type {plain.dtype} does not cross the wall")
-    text = f"{{'descr': '{plain.dtype.str}', 'fortran_order': False, 'shape': {plain.shape}, }}"
-    padding = -(10 + len(text) + 1) % 64
-    header = text.encode() + b" " * padding + b"\n"
-    return _MAGIC + struct.pack("<H", len(header)) + header, plain.reshape(-1).view(np.uint8)
+    return plain
 
 
-def _header(text: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    match = _HEADER.fullmatch(text)
-    if not match or match[1].decode() not in _TYPES:
-        raise ProtocolError(f"An array's header is refused: {text[:80]!r}")
-    shape = tuple(int(side) for side in match[2].replace(b" ", b"").split(b",") if side)
-    if math.prod(max(side, 1) for side in shape) > ARRAYS_CAP:
-        raise ProtocolError(f"An array says that its shape is {list(shape)}")
-    return np.dtype(match[1].decode()), shape
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
-def _envelope(text: NDArray[np.uint8]) -> tuple[Body, list[tuple[str, int]]]:
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number")
+    return number
+
+
+def _envelope(text: NDArray[np.uint8]) -> tuple[Body, list[Declared]]:
     try:
-        message = json.loads(text.tobytes())
+        message = json.loads(text.tobytes(), parse_constant=_refuse, parse_float=_number)
     except (ValueError, RecursionError):
-        raise ProtocolError("A message is not JSON") from None
+        raise ProtocolError("a message that is not JSON") from None
     if not isinstance(message, dict) or set(message) != {"body", "arrays"}:
-        raise ProtocolError("A message is not made of a body and arrays")
-    body, listed = message["body"], message["arrays"]
-    if not isinstance(body, dict) or not isinstance(listed, list) or len(listed) > COUNT_CAP:
-        raise ProtocolError("A message is not made of a body and arrays")
-    sizes: dict[str, int] = {}
-    for pair in listed:
-        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)):
-            raise ProtocolError("An array is declared by a name and a number of bytes")
-        name, size = pair
-        if not _NAME.fullmatch(name) or name in sizes or type(size) is not int or size < 11:
-            raise ProtocolError(f"An array is declared wrongly: {name[:80]!r}")
-        sizes[name] = size
-    if sum(sizes.values()) > ARRAYS_CAP:
-        raise ProtocolError("Arrays of more than 1 GiB do not cross the wall")
-    return body, list(sizes.items())
+        raise ProtocolError("a message that is not made of a body and arrays")
+    body, rows = message["body"], message["arrays"]
+    if not isinstance(body, dict) or not isinstance(rows, list) or len(rows) > COUNT_CAP:
+        raise ProtocolError("a message that is not made of a body and arrays")
+    listed = [_declared(row) for row in rows]
+    if len({each.name for each in listed}) != len(listed):
+        raise ProtocolError("two arrays of one name")
+    if sum(each.bytes for each in listed) > ARRAYS_CAP:
+        raise ProtocolError("arrays of more than 1 GiB")
+    return body, listed
+
+
+def _declared(row: Any) -> Declared:
+    if not (isinstance(row, list) and len(row) == 3):
+        raise ProtocolError("an array without name, type and sides")
+    name, dtype, sides = row
+    good = isinstance(name, str) and _NAME.fullmatch(name) and dtype in TYPES
+    good = good and isinstance(sides, list) and len(sides) <= 8
+    if not good or not all(type(side) is int and 0 <= side <= ARRAYS_CAP for side in sides):
+        raise ProtocolError(f"an array that is announced wrongly, {str(name)[:80]!r}")
+    # numpy multiplies sides for an empty array too, and must not overflow
+    if math.prod(max(1, side) for side in sides) > ARRAYS_CAP:
+        raise ProtocolError(f"an array of more than 1 GiB, {name!r}")
+    return Declared(name, dtype, tuple(sides))

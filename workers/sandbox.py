@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import importlib.util
 import os
 import resource
 import signal
@@ -19,6 +20,8 @@ import termios
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
+
+from xai_core import discovery
 
 try:  # its folder and its library must be read before Landlock shuts them
     import pyseccomp
@@ -223,9 +226,19 @@ def _system_paths() -> list[Path]:
         "/sys/devices/system/node /sys/kernel/mm/transparent_hugepage"
     )
     libraries = Path(sys.base_prefix) / "lib"
+    ours += [Path(folder) for folder in _extensions()]
     # TensorFlow aborts unless it can read the command line that started it, which says nothing.
     system += f" /proc/{os.getpid()}/cmdline"
     return [Path(p) for p in (*installed, *on_path, *system.split())] + [libraries, *ours]
+
+
+def _extensions() -> list[str]:
+    """List the folders of the packages that extend ours: their code is trusted as ours."""
+    found: list[str] = []
+    for name in discovery.packages():
+        spec = importlib.util.find_spec(name) if name not in discovery.OURS else None
+        found += list(spec.submodule_search_locations or ()) if spec else []
+    return found
 
 
 # Seccomp -----------------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ import tempfile
 from pathlib import Path
 
 from loaders.companions import safe_name
+from workers.folders import remove
 from xai_core.errors import LoadError
 
-__all__ = ["copy_plain", "make_folder", "make_wall", "remove", "safe_name", "sweep"]
+__all__ = ["copy_out", "copy_plain", "make_folder", "make_wall", "remove", "safe_name", "sweep"]
 
 PREFIX = "vitrine-wall-"
 _NAME = re.compile(re.escape(PREFIX) + r"(\d+)-(\d+)-[0-9a-f]+")
@@ -37,13 +38,10 @@ def make_wall(base: Path | None = None) -> Path:
 
 
 def sweep(base: Path) -> None:
-    """Remove the folders of walls whose process is dead."""
+    """Remove the folders of walls whose process is dead; whatever lies in them stops nobody."""
     for folder in base.iterdir():
         match = _NAME.fullmatch(folder.name)
-        if not match or not _ours(folder):
-            continue
-        pid, born = int(match[1]), int(match[2])
-        if _born(pid) != born:
+        if match and _ours(folder) and _born(int(match[1])) != int(match[2]):
             remove(folder)
 
 
@@ -52,11 +50,6 @@ def make_folder(parent: Path, hint: str = "") -> Path:
     folder = parent / f"{hint}{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700, parents=True)
     return folder
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder and all in it; one that is gone already is fine."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy_plain(source: Path, place: Path) -> None:
@@ -73,6 +66,29 @@ def copy_plain(source: Path, place: Path) -> None:
                 f"{source.name} is a link, which is not followed. Put the file itself there."
             ) from None
         raise LoadError(f"{source.name} cannot be read: {error.strerror}.") from None
+
+
+def copy_out(folder: Path, name: str, place: Path, most: int) -> None:
+    """Copy a file that a worker left in its folder; raises ValueError unless it is a plain one.
+
+    Its name has no folder in it, no link is followed, and at most `most` bytes are taken.
+    """
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise ValueError(f"a file in another folder, {name[:60]!r}")
+    try:
+        fd = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+                raise ValueError(f"a file that is not plain, or too long, {name[:60]!r}")
+            with place.open("xb") as copy:
+                left = most
+                while part := file.read(min(1 << 20, left)):
+                    copy.write(part)
+                    left -= len(part)
+        (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ValueError(f"the file {name[:60]!r} cannot be read ({error.strerror})") from None
 
 
 def _ours(folder: Path) -> bool:

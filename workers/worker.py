@@ -1,120 +1,144 @@
-"""A worker: inside the sandbox it serves one model, or one photo, over its own wire.
+"""A worker: inside the sandbox it does one task after another, as they come over its own wire.
 
-It answers each order with progress, at most four times a second, and then a result, an error
-or "cancelled". A cancel order is looked for whenever a method reports progress.
+It answers each with progress, at most four times a second and where it stands, and then a result,
+an error or "cancelled". Whenever a task reports progress it looks for commands: cancel, or those
+that the task declares.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
+import json
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import tasks
-from workers.protocol import Channel, ProtocolError
+from workers.protocol import ORDER_CAP, Body, Channel, Kind, ProtocolError
 from workers.sandbox import State
+from xai_core import plain, task
 from xai_core.errors import JobError, VitrineError
 
 Array = NDArray[np.float32]
 PERIOD = 0.25
 """Seconds between two reports of progress."""
 
+MOST_WORDS = 60_000
+"""Bytes of JSON that the words about an error may take."""
+
+CAPS: dict[Kind, int] = {"order": ORDER_CAP, "command": 1 << 10}
+
 
 class Cancelled(BaseException):
-    """Stops a method from inside its progress; no library's `except Exception` catches it."""
+    """Stops a task from inside its progress; no library's `except Exception` catches it."""
 
 
-class _Progress:
-    """What a method calls after each step."""
+class Progress:
+    """What a task calls after each step; it waits here while it is paused."""
 
-    def __init__(self, channel: Channel, job: int) -> None:
-        self._channel, self._job = channel, job
+    def __init__(self, channel: Channel, job: int, asked: task.Task) -> None:
+        self.stopping = False
+        self._channel, self._job, self._task = channel, job, asked
         self._told = -PERIOD
         self._looked = 0.0
-
-    stopping = False
+        self._paused = self._step = False
 
     def __call__(
-        self,
-        done: int,
-        total: int,
-        partial: Array | None = None,
-        arrays: Mapping[str, NDArray[Any]] | None = None,
+        self, done: int, total: int, partial: Array | None = None, arrays: task.Arrays | None = None
     ) -> None:
+        """Note how far it is. Raises Cancelled."""
         now = time.monotonic()
-        if now - self._looked > 0.01:
+        if self._paused or now - self._looked > 0.01:
             self._looked = now
             self._listen()
-        if now - self._told < PERIOD:
-            return
-        self._told = now
-        arrays = {} if partial is None else {"partial": np.asarray(partial, np.float32)}
-        event = {"event": "progress", "done": int(done), "total": int(total)}
-        self._channel.send(event, arrays)
+        # one that stands says where
+        if self._paused or now - self._told >= PERIOD:
+            self._told = now
+            made = dict(arrays or {})
+            if partial is not None:
+                made["partial"] = np.asarray(partial, np.float32)
+            self._declared(made)
+            self._channel.send("progress", {"done": int(done), "total": int(total)}, made)
+        self._step = False
+        while self._paused and not self._step:
+            self._channel.readable(None)
+            self._listen()
+
+    def _declared(self, made: dict[str, Any]) -> None:
+        known = self._task.shows(None)
+        stars = tuple(name[:-1] for name in known if name.endswith("*"))
+        for name in made:
+            if name not in known and not (stars and name.startswith(stars)):
+                raise TypeError(f"{type(self._task).__name__}.shows does not declare {name!r}")
 
     def _listen(self) -> None:
         while self._channel.readable():
-            order, _ = self._channel.receive()
-            if order["op"] == "cancel" and order["job"] == self._job:
-                raise Cancelled
+            _, body, _ = self._channel.receive(CAPS)
+            if body.get("job") != self._job:
+                continue
+            match body.get("say"):
+                case "cancel":
+                    raise Cancelled
+                case "pause":
+                    self._paused, self._step = True, False
+                case "step":
+                    self._paused = self._step = True
+                case "go on":
+                    self._paused = False
+                case "stop":
+                    self._paused, self.stopping = False, True
 
 
-def serve(sock: socket.socket, kind: str, threads: int, operations: str, state: State) -> None:
-    """Obey orders until the client hangs up."""
+def serve(sock: socket.socket, kind: str, threads: int, state: State, scratch: Path) -> None:
+    """Do what is asked until the client hangs up."""
     channel = Channel(sock)
-    known = dict(tasks.OPERATIONS)
-    if operations:
-        known.update(importlib.import_module(operations).OPERATIONS)
     _use_threads(threads)
-    bench = tasks.Bench(sandbox=dict(state))
-    channel.send({"event": "hello", "kind": kind, "sandbox": dict(state)})
+    bench = task.Bench(sandbox=dict(state), folder=scratch)
+    channel.send("hello", {"kind": kind, "sandbox": dict(state)})
     with contextlib.suppress(EOFError):
         while True:
-            order, arrays = channel.receive()
-            if order["op"] == "cancel":  # of a job that ended before the order came
+            what, order, arrays = channel.receive(CAPS)
+            if what == "command":  # to a task that ended before it came
                 continue
-            answer, made = _obey(known, bench, order, arrays, _Progress(channel, order["job"]))
+            answer = _obey(bench, channel, order, arrays)
             try:
-                channel.send(answer, made)
-            except (ProtocolError, TypeError) as error:
-                channel.send(_failure(error))
+                channel.send(*answer)
+            except (ProtocolError, TypeError, ValueError) as error:
+                channel.send("error", _failure(error))
 
 
 def _obey(
-    known: dict[str, tasks.Operation],
-    bench: tasks.Bench,
-    order: dict[str, Any],
-    arrays: dict[str, NDArray[Any]],
-    progress: _Progress,
-) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    bench: task.Bench, channel: Channel, order: Body, arrays: dict[str, NDArray[Any]]
+) -> tuple[Kind, Body, dict[str, NDArray[Any]]]:
     try:
-        answer, made = known[order["op"]](bench, order["given"], arrays, progress)
+        asked = plain.unpack(task.named(order["task"]), order["given"], arrays)
+        asked.ready(bench)
+        data, made = asked.run(bench, Progress(channel, order["job"], asked)).to_wire()
     except Cancelled:
-        return {"event": "cancelled"}, {}
+        return "cancelled", {}, {}
     except EOFError:
         raise
     except Exception as error:
-        return _failure(error), {}
-    return {"event": "result", "answer": answer}, made
+        return "error", _failure(error), {}
+    return "result", data, made
 
 
-def _failure(error: Exception) -> dict[str, Any]:
+def _failure(error: Exception) -> Body:
     detail = "".join(traceback.format_exception(error))[-20_000:]
     if isinstance(error, VitrineError):
         kind, message = type(error).__name__, str(error)
     else:
         kind, message = JobError.__name__, _sentence(error)
-    event = {"event": "error", "kind": kind, "message": message[:4000], "detail": detail}
+    body: Body = {"kind": kind, "message": message[:4000], "detail": detail}
+    while len(json.dumps(body)) > MOST_WORDS:
+        body["detail"] = body["detail"][len(body["detail"]) // 2 + 1 :]
     example = getattr(error, "example", ())
-    return event | ({"example": list(example)} if example else {})
+    return body | ({"example": list(example)} if example else {})
 
 
 def _sentence(error: Exception) -> str:

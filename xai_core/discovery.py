@@ -52,8 +52,8 @@ def explainers() -> None:
 
 
 def tasks() -> None:
-    """Find every task."""
-    for folder in ("tasks", "training", "probes", "detection"):
+    """Find every task, and the targets that tasks may be given."""
+    for folder in ("targets", "tasks", "training", "probes", "detection"):
         find(folder)
 
 

@@ -80,7 +80,8 @@ class Engine:
 class Explainer:
     """Base of every method. Subclasses are frozen, keyword-only dataclasses (see `explainer`).
 
-    `shows` says in one line what its map shows. `arrays` are what its results hold beside the
+    `shows` says in one line what its map shows, `place` where it stands among its family: a form
+    begins with the first one that serves the model. `arrays` are what its results hold beside the
     attribution, with the shapes that the other side of the wall admits. The first engine is the
     one that is used where none is chosen.
     """
@@ -88,6 +89,7 @@ class Explainer:
     title: ClassVar[str]
     family: ClassVar[Family] = "other"
     shows: ClassVar[str] = ""
+    place: ClassVar[int] = 50
     reference: ClassVar[str]
     needs: ClassVar[tuple[type, ...]]
     signed: ClassVar[bool]

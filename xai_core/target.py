@@ -45,6 +45,16 @@ class Target(Family):
         """Return float32, one weight for each output that it reads."""
         raise NotImplementedError
 
+    def outputs(self, model: Any, images: Array) -> Any:
+        """Return what it reads of views `[N, h, w, 3]`, after one pass for each."""
+        if self.reads == "objects":
+            return model.detect(images)
+        return model.logits(images)
+
+    def of_views(self, model: Any, images: Array) -> Array:
+        """Return float32 `[N]`, the number for each view `[N, h, w, 3]`."""
+        return self.score(self.outputs(model, images), getattr(model, "head", None))
+
     def score(self, outputs: Any, head: Any) -> Array:
         """Return float32 `[N]`, the number itself, from what it reads.
 
@@ -146,6 +156,10 @@ class UnitTarget(Target):
         """Return 'channel 3 of layer4'."""
         where = "" if self.at is None else f" at row {self.at[0]}, column {self.at[1]}"
         return f"channel {self.channel} of {quoted(self.layer)}{where}"
+
+    def outputs(self, model: Any, images: Array) -> Array:
+        """Return the layer's maps `[N, map h, map w, channels]`."""
+        return np.asarray(model.activations(images, self.layer), np.float32)
 
     def weights(self, outputs: tuple[int, int, int]) -> Array:
         """Return float32 `[map h, map w, channels]` for a map of that shape."""

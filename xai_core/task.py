@@ -10,8 +10,9 @@ cluster.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
@@ -76,24 +77,27 @@ class Shape:
     most: int = 1 << 20
     optional: bool = False
 
+    def refuses(self, dtype: str, sides: Sequence[int], known: Mapping[str, int]) -> str:
+        """Say what is wrong with an array of that type and those sides, or nothing."""
+        wanted = [known.get(side, side) if isinstance(side, str) else side for side in self.sides]
+        good = dtype == self.dtype and len(sides) == len(wanted)
+        good = good and all(
+            isinstance(side, str) or have == side for have, side in zip(sides, wanted, strict=True)
+        )
+        if good and math.prod(sides) <= self.elements(known):
+            return ""
+        return f"{dtype} {list(sides)} in the place of {self.dtype} {wanted}"
+
     def refusal(self, array: NDArray[Any], known: Mapping[str, int]) -> str:
         """Say what is wrong with an array, or nothing."""
-        wanted = [known.get(side, side) if isinstance(side, str) else side for side in self.sides]
-        good = array.dtype.str == self.dtype and array.ndim == len(wanted)
-        good = good and all(
-            isinstance(side, str) or have == side
-            for have, side in zip(array.shape, wanted, strict=True)
-        )
-        if good and array.size <= max(self.most, self.elements(known)):
-            return ""
-        return f"{array.dtype.str} {list(array.shape)} in the place of {self.dtype} {wanted}"
+        return self.refuses(array.dtype.str, array.shape, known)
 
     def elements(self, known: Mapping[str, int]) -> int:
         """Return the most elements that it may have."""
         sides = [known.get(side, side) if isinstance(side, str) else side for side in self.sides]
         if any(isinstance(side, str) for side in sides):
             return self.most
-        return int(np.prod([int(side) for side in sides], dtype=np.float64))
+        return math.prod(int(side) for side in sides)
 
     def bytes(self, known: Mapping[str, int]) -> int:
         """Return the most bytes that it may have."""
@@ -122,7 +126,8 @@ class Task:
     the one that holds the model, `both` for the one that holds it beside the other framework; a
     framework's name for one that holds what the task leaves in it. `quick` tasks (well under a
     second) do not wait behind others' long runs. `gives` and `shows` are the arrays of its result
-    and of its progress by name ('*' for any name), `text` the most bytes of plain data in its
+    and of its progress by name, and a name that ends in a star stands for all
+    that begin so, which then share its most elements, `text` the most bytes of plain data in its
     result, `files` the most bytes of each file.
     """
 
@@ -164,6 +169,10 @@ class Task:
 
     def check(self, result: Any, card: Card | None) -> None:
         """Raise ValueError where a rebuilt result is not an answer to this task."""
+
+    def late(self, limit: float) -> str:
+        """Say that it took longer than `limit` seconds; empty for the usual sentence."""
+        return ""
 
     def ready(self, bench: Bench) -> None:
         """Raise UnsupportedModel where the model lacks what the task needs."""

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.assumptions.case import Truth, case, pair, softmax
-from benchmarks.assumptions.torch_cases import photos, scores
+from benchmarks.assumptions.torch_files import photos, scores
 from loaders.options import Options
 
 UNIT: dict[str, Any] = {"preprocessing": "unit", "fit": "stretch"}

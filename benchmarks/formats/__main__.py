@@ -11,9 +11,10 @@ from collections.abc import Iterable
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.formats import kinds, networks, older, tables
-from benchmarks.formats.ask import OPERATIONS, WrongAnswer, ask
+from benchmarks.formats.ask import EXTENSION, WrongAnswer, ask
 from benchmarks.formats.case import Case
 from workers.client import Wall
+from xai_core.discovery import EXTENSIONS
 
 
 def cases(section: str) -> Iterable[Case]:
@@ -52,8 +53,9 @@ def main() -> int:
     parser.add_argument("--missing", action="store_true", help="only files that have no row yet")
     told = parser.parse_args()
     wrong = 0
+    os.environ[EXTENSIONS] = EXTENSION
     for section in told.sections or tables.SECTIONS:
-        wall = Wall(operations=OPERATIONS)
+        wall = Wall()
         wrong += measure(section, wall, missing=told.missing)
         wall.close()
         if section == "torchvision":

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.formats.case import Case, Truth
+from benchmarks.formats.tasks.gradient import Gradient
+from benchmarks.formats.tasks.maps import Maps
 from benchmarks.formats.truth import differs
 from loaders.preprocessing import Preprocessing
-from workers.client import Wall
-from workers.handle import ModelHandle
+from workers.client import ModelHandle, Wall
 from xai_core.errors import LoadError, UnsupportedModel
 from xai_core.question import Question
 from xai_core.target import ClassTarget
 
-OPERATIONS = "benchmarks.formats.operations"
-"""What the wall of these measurements is opened with."""
+EXTENSION = "benchmarks.formats"
+"""The package whose tasks the wall of these measurements knows besides its own."""
 
 
 class WrongAnswer(Exception):
@@ -59,7 +60,7 @@ def ask(case: Case, wall: Wall) -> Answer:
             except (LoadError, UnsupportedModel) as error:
                 return Answer(why=str(error))
             preprocessing = Preprocessing.from_json(card.preprocessing)
-            found, view = _answers(handle, case)
+            found, view = _answers(handle, case, preprocessing)
             if said := differs(found, oracle(view, preprocessing)):
                 raise WrongAnswer(f"{case.key}: {said}")
             layers = len(card.layers)
@@ -72,14 +73,14 @@ def ask(case: Case, wall: Wall) -> Answer:
             handle.close()
 
 
-def _answers(handle: ModelHandle, case: Case) -> tuple[Truth, Any]:
+def _answers(handle: ModelHandle, case: Case, preprocessing: Preprocessing) -> tuple[Truth, Any]:
     said = handle.predict(case.photo).result()
-    view = said["view"]
-    _, arrays = handle.call("gradient", {}, {"views": view[None]}).result()
+    view, _ = preprocessing.view(case.photo)
+    arrays = handle.run(Gradient(views=view[None])).result().arrays
     gradient = np.zeros(0)
     if arrays:
         gradient = case.known(arrays["gradient"][0].astype(np.float64))
-    return Truth(said["logits"].astype(np.float64), gradient), view
+    return Truth(said.logits.astype(np.float64), gradient), view
 
 
 def _check_map(handle: ModelHandle, case: Case) -> None:
@@ -95,7 +96,6 @@ def _check_map(handle: ModelHandle, case: Case) -> None:
 
 def _check_maps(handle: ModelHandle, case: Case, view: Any) -> None:
     """Raise WrongAnswer unless the maps of the last layer show something."""
-    _, arrays = handle.call("maps", {}, {"views": view[None]}).result()
-    shown = arrays["maps"]
+    shown = handle.run(Maps(views=view[None])).result().arrays["maps"]
     if not np.isfinite(shown).all() or np.ptp(shown) == 0:
         raise WrongAnswer(f"{case.key}: the last layer's maps are blank")

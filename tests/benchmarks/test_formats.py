@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from benchmarks.formats import kinds, networks, older, tables
-from benchmarks.formats.ask import OPERATIONS, WrongAnswer, ask
+from benchmarks.formats.ask import EXTENSION, WrongAnswer, ask
 from benchmarks.formats.case import Case, Key, Truth
 from benchmarks.formats.truth import differs
 from loaders.load import load
 from workers.client import Wall
 from workers.sandbox import available, floor
+from xai_core.discovery import EXTENSIONS
 from xai_core.errors import VitrineError
 
 ROWS, RECOGNISED = tables.read()
@@ -62,9 +63,11 @@ def test_the_tables_are_as_broad_as_they_say() -> None:
 def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:
     if not floor(available()):
         pytest.skip("this system has no sandbox")
-    made = Wall(cores=2, spool=tmp_path_factory.mktemp("wall"), operations=OPERATIONS)
-    yield made
-    made.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(EXTENSIONS, EXTENSION)
+        made = Wall(cores=2, spool=tmp_path_factory.mktemp("wall"))
+        yield made
+        made.close()
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,15 @@ import numpy as np
 from loaders.companions import safe_name
 from loaders.preprocessing import preset
 from loaders.resolve import resolve
-from workers import tasks
+from workers import cards
 from workers.fetch import Cache
-from workers.jobs import Job, Queue
+from workers.jobs import Job
 from workers.process import Stopped
+from workers.queue import Queue
+from workers.tasks.decode import Decode
+from workers.tasks.explain import Explain
+from workers.tasks.measure import Measure
+from workers.tasks.predict import Predict
 from xai_core.errors import (
     JobError,
     LoadError,
@@ -26,6 +31,7 @@ from xai_core.errors import (
 )
 from xai_core.model import Head, Layer
 from xai_core.perturb import stream
+from xai_core.task import Bench
 
 SIDE, CELLS = 64, 8
 
@@ -74,9 +80,21 @@ class LinearModel:
         return self._cells(images), np.broadcast_to(gradients, (len(images), *gradients.shape))
 
 
+class Progress:
+    stopping = False
+
+    def __init__(self, job):
+        self.job = job
+
+    def __call__(self, done, total, partial=None, arrays=None):
+        if self.job.should_stop():
+            raise Stopped(killed=False)
+        self.job.progress(done, total, partial, arrays)
+
+
 class Handle:
     def __init__(self, wall, path, options, name):
-        self.wall, self.card, self.state = wall, None, "loading"
+        self.wall, self.card, self.state, self.measured = wall, None, "loading", 0
         self.framework = "torch"
         self.model = None
         self.loading = wall.submit(lambda job: self._load(path, options, name))
@@ -100,24 +118,31 @@ class Handle:
             raise NeedsFiles("Its weights lie in 'net.onnx.data', which did not come with it.")
         self.model = LinearModel(options, name)
         held = {"files": True, "network": True, "processes": True}
-        self.card = dataclasses.replace(tasks.card(self.model, "0" * 64), sandbox=held)
+        self.card = dataclasses.replace(cards.describe(self.model), hash="0" * 64, sandbox=held)
         self.model.pause = self.wall.pause
         self.state = "ready"
         return self.card
 
     def predict(self, pixels):
-        return self.wall.submit(lambda job: tasks.predict(self.model, pixels))
+        return self.run(Predict(pixels=pixels))
 
     def explain(self, pixels, question):
-        def work(job):
-            def progress(done, total, partial=None, arrays=None):
-                if job.should_stop():
-                    raise Stopped(killed=False)
-                job.progress(done, total, partial)
+        return self.run(Explain(pixels=pixels, question=question))
 
-            return tasks.explain(
-                self.model, pixels, question, progress=progress, model_hash="0" * 64
-            )
+    def measure(self):
+        def work(job):
+            made = Measure().run(Bench(model=self.model), Progress(job))
+            self.card = dataclasses.replace(self.card, pace=made.pace)
+            self.measured += 1
+            return made
+
+        return self.wall.submit(work)
+
+    def run(self, task):
+        def work(job):
+            bench = Bench(model=self.model, hash="0" * 64)
+            task.ready(bench)
+            return task.run(bench, Progress(job))
 
         return self.wall.submit(work)
 
@@ -157,7 +182,8 @@ class Session:
         return self.wall.cache.holds(entry)
 
     def decode(self, data):
-        return self.wall.submit(lambda job: tasks.decode(data))
+        task = Decode(data=np.frombuffer(data, np.uint8))
+        return self.wall.submit(lambda job: task.run(Bench(), Progress(job)))
 
     def open(self, path, options, *, name, trusted_path=False):
         if self.closed:

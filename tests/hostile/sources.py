@@ -155,21 +155,23 @@ SOURCES: dict[str, Source] = {
     ),
     # what would speak in the worker's place
     "noise on the wire": Source(
-        "import os\nos.write(3, b'\\x00\\x00\\x00\\x05hello')\n", False, "sense"
+        "import os\nos.write(3, b'\\x00\\x00\\x00\\x05hello')\n", False, "no known kind"
     ),
     "a huge word on the wire": Source(
-        "import os\nos.write(3, b'\\xff\\xff\\xff\\xff')\n", False, "sense"
+        "import os\nos.write(3, b'R\\xff\\xff\\xff\\xff')\n",
+        False,
+        "kind result, of 4294967295 bytes",
     ),
     "an empty answer on the wire": Source(
         "import os, struct\n"
-        'text = b\'{"body": {"event": "result", "answer": {}}, "arrays": []}\'\n'
-        "os.write(3, struct.pack('>I', len(text)) + text)\n",
+        'text = b\'{"body": {}, "arrays": []}\'\n'
+        "os.write(3, struct.pack('>cI', b'R', len(text)) + text)\n",
         False,
         "made no sense",
     ),
     "another's JSON": Source(
-        "import json\njson.dumps = lambda *a, **k: '{\"body\": {\"event\": \"result\", "
-        '"answer": {"kind": "<script>"}}, "arrays": []}\'\n',
+        "import json\njson.dumps = lambda *a, **k: '{\"body\": {\"card\": "
+        '{"kind": "<script>"}}, "arrays": []}\'\n',
         False,
         "made no sense",
     ),

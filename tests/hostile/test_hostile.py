@@ -77,7 +77,7 @@ def test_it_leaves_no_mark(
             card = handle.loading.result(60)
             said = json.dumps(plain.pack(card)[0])
             answer = handle.predict(PHOTO).result(60)
-            said += bytes(np.clip(answer["logits"], 0, 255).astype(np.uint8)).decode("latin1")
+            said += bytes(np.clip(answer.logits, 0, 255).astype(np.uint8)).decode("latin1")
         except VitrineError as error:
             sentence = str(error)
             assert sentence.strip() == sentence != ""

@@ -43,12 +43,12 @@ def sent(tmp_path: Path) -> Path:
 def answer(session: Session, path: Path) -> tuple[str, Any]:
     handle = session.open(path, Options(), name="net.onnx")
     card = handle.loading.result(60)
-    return card.hash, handle.predict(PHOTO).result(60)["logits"]
+    return card.hash, handle.predict(PHOTO).result(60).logits
 
 
 def test_they_are_asked_for_and_read_beside_the_model(session: Session, sent: Path) -> None:
     kept = session.add_file("net.onnx", sent)
-    assert session.companions(kept).result(60) == ("net.onnx.data",)
+    assert session.companions(kept).result(60).names == ("net.onnx.data",)
     with pytest.raises(NeedsFiles, match=r"'net\.onnx\.data' did not come with it"):
         answer(session, kept)
     session.add_beside(kept, "net.onnx.data", sent.parent / "net.onnx.data")
@@ -120,7 +120,7 @@ def test_what_a_graph_says_of_places_reaches_nothing(
     with pytest.raises(VitrineError) as refused:
         answer(session, kept)
     with contextlib.suppress(VitrineError):  # or its names are plain, and its places measured later
-        assert session.companions(kept).result(60) == ("net.onnx.data",)
+        assert session.companions(kept).result(60).names == ("net.onnx.data",)
     said = str(refused.value)
     assert SECRET[:8] not in said + refused.value.detail
     assert said.isprintable()

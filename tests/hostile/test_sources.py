@@ -52,7 +52,7 @@ def opened(wall: Wall, weights: Path, text: str) -> tuple[str, str, bool]:
         try:
             said = json.dumps(plain.pack(handle.loading.result(60))[0])
             answer = handle.predict(PHOTO).result(60)
-            said += str(answer["logits"].shape)
+            said += str(answer.logits.shape)
         except VitrineError as error:
             sentence = str(error)
             said += sentence + error.detail

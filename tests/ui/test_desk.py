@@ -6,7 +6,8 @@ from PIL import Image
 
 from loaders.preprocessing import Options
 from tests.fakes.wall import Wall
-from ui.desk import Desk, changes
+from ui.desk import Desk
+from ui.held import changes
 from xai_core.question import Question
 from xai_core.target import ClassTarget
 
@@ -41,7 +42,7 @@ def desk(wall, photo):
     desk = Desk(wall.session("one"))
     desk.upload_model("m.pt", b"m", Options())
     desk.open_photo(photo, name="photo.png", word="photo.png")
-    until(desk, lambda: desk.prediction is not None)
+    until(desk, lambda: desk.prediction is not None and not desk.pending)
     return desk
 
 
@@ -161,3 +162,22 @@ def test_every_change_is_counted_for_the_other_tabs(desk):
     assert desk.version == before + 1 + 1  # the start cancels what ran before
     until(desk, lambda: desk.answer)
     assert desk.version > before + 2
+
+
+def test_what_the_card_leaves_open_is_measured_once_nobody_waits(desk):
+    card = desk.model.card
+    assert card.pace.tail is not None
+    assert desk.model.handle.measured == 1
+    desk.start(ask())
+    until(desk, lambda: desk.answer and not desk.pending)
+    assert desk.model.handle.measured == 1
+
+
+def test_a_slow_model_is_not_measured(wall, photo, monkeypatch):
+    monkeypatch.setattr("ui.desk.SLOW", 0.0)
+    desk = Desk(wall.session("slow"))
+    desk.upload_model("m.pt", b"m", Options())
+    desk.open_photo(photo, name="photo.png", word="photo.png")
+    until(desk, lambda: desk.prediction is not None and not desk.pending)
+    assert desk.model.handle.measured == 0
+    assert desk.model.card.pace.tail is None

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from tests.fakes.wall import Wall
@@ -124,3 +126,63 @@ def test_the_sweep_goes_on_by_itself(wall, monkeypatch, clock):
         here._stop.wait(0.01)
     here.close()
     assert desk.session.closed
+
+
+class Stuck(Exception):
+    """What no visitor's end may keep from another's."""
+
+
+def raising(*_):
+    raise Stuck
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_visitor_whose_end_fails_keeps_no_other(here, clock, monkeypatch, caplog, first):
+    desks = {key: here.enter(key, f"tab of {key}").desk for key in ("a", "b")}
+    uploads = {
+        key: here.incoming.begin(key, desk.session, name="m.pt", size=10)
+        for key, desk in desks.items()
+    }
+    monkeypatch.setattr(desks[first], "close", raising)
+    clock.now += GRACE + 1
+    here.sweep()
+    other = {"a": "b", "b": "a"}[first]
+    assert desks[other].session.closed
+    assert not any(upload.path.exists() for upload in uploads.values())
+    assert "Stuck" in caplog.text
+    assert here.find("a") is here.find("b") is None
+
+
+def test_uploads_that_cannot_be_forgotten_keep_no_desk_open(here, clock, monkeypatch):
+    desk = here.enter("a", "tab 1").desk
+    monkeypatch.setattr(here.incoming, "forget", raising)
+    monkeypatch.setattr(here.incoming, "sweep", raising)
+    clock.now += GRACE + 1
+    here.sweep()
+    assert desk.session.closed
+
+
+def test_a_tab_that_nobody_can_be_asked_about_is_still_here(wall, clock):
+    gone = {"tab of b"}
+    here = Visitors(wall, here=lambda tab: tab not in gone and raising(), clock=clock)
+    desks = {key: here.enter(key, f"tab of {key}").desk for key in ("a", "b")}
+    clock.now += GRACE + 1
+    here.sweep()
+    assert not desks["a"].session.closed
+    assert desks["b"].session.closed
+
+
+def test_the_thread_sweeps_on_after_whatever_happens(wall, monkeypatch, clock):
+    monkeypatch.setattr(visitors, "TICK", 0.01)
+    here = Visitors(wall, here=lambda tab: False, incoming=Incoming(), clock=clock)
+    swept, honest = threading.Semaphore(0), here.sweep
+
+    def sweep():
+        swept.release()
+        honest()
+        raising()
+
+    monkeypatch.setattr(here, "sweep", sweep)
+    here.watch()
+    assert all(swept.acquire(timeout=60) for _ in range(3))
+    here.close()

@@ -1,46 +1,66 @@
-"""One wall with workers that take the test operations, shared where a test does not break it."""
+"""One wall whose workers know the tests' own tasks, shared where a test does not break it."""
 
 import time
 from pathlib import Path
 
 import pytest
 
-from loaders.preprocessing import Options
+from tests.workers.extension.tasks.honest import Hold
 from workers.client import Wall
+from xai_core.discovery import EXTENSIONS
+
+EXTENSION = "tests.workers.extension"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _extended():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(EXTENSIONS, EXTENSION)
+        yield
 
 
 def new_wall(folder, **settings):
-    return Wall(
-        operations="tests.workers.operations", kind="plain", spool=folder, **{"cores": 2} | settings
-    )
+    return Wall(spool=folder, **{"cores": 2} | settings)
 
 
 @pytest.fixture(scope="module")
-def wall(tmp_path_factory):
+def wall(tmp_path_factory, _extended):
     made = new_wall(tmp_path_factory.mktemp("wall"))
     yield made
     made.close()
 
 
+def held(session, text="model", **fields):
+    """Hold a worker with a fake model that is a file of the session's."""
+    path = session.add_file("m.pt", text.encode())
+    return session.hold("plain", Hold(path=path, **fields), read=[path])
+
+
 @pytest.fixture
-def open_model(wall):
-    """Open fake models in a session that ends with the test."""
+def hold(wall):
+    """Hold workers with fake models in a session that ends with the test."""
     session = wall.session("test")
 
-    def opened(text="model", in_session=session):
-        return in_session.open(in_session.add_file("m.pt", text.encode()), Options(), name="m")
+    def made(text="model", in_session=session, **fields):
+        return held(in_session, text, **fields)
 
-    yield opened
+    yield made
     session.close()
 
 
-def wait_for(condition, seconds=10.0):
+def wait_for(condition, seconds=60.0):
     """Wait until something comes true; return the seconds that it took."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < seconds, "it did not come true in time"
         time.sleep(0.02)
     return time.monotonic() - start
+
+
+def begun(job):
+    """Wait until a run says that it has begun."""
+    wait_for(lambda: job.snapshot().total > 0 or job.over)
+    return job
 
 
 def processes(mark):

@@ -13,14 +13,18 @@ import torchvision
 from PIL import Image
 
 from loaders import catalogue
+from loaders.preprocessing import Preprocessing
 from tests.conftest import ROOT
 from tests.fakes.publisher import publishing
 from workers.client import Wall
 from workers.fetch import Cache
+from workers.tasks.explain import Explain
+from workers.tasks.load import Load
 from xai_core.errors import LoadError
 from xai_core.explainer import explainers
 from xai_core.question import Question
 from xai_core.target import ClassTarget
+from xai_core.task import Bench, silent
 
 MODELS = ROOT / "assets" / "models" / "models.json"
 PHOTO = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
@@ -55,32 +59,26 @@ def test_a_built_in_model_is_explained_as_without_the_wall(wall, framework):
     assert card.pace.forward > 0
     assert set(card.methods) == set(explainers())
     assert card.sandbox["files"]
+    assert card.hash == hashlib.sha256(entry.path.read_bytes()).hexdigest()
 
     said = handle.predict(PHOTO).result(60)
-    assert said["probabilities"].shape == (len(entry.classes),)
-    assert said["geometry"].photo == (80, 100)
-    assert said["view"].shape == (*card.input_size, 3)
+    assert said.probabilities.shape == (len(entry.classes),)
+    assert said.geometry.photo == (80, 100)
 
-    index = int(said["probabilities"].argmax())
-    made = handle.explain(PHOTO, Question(method="occlusion", target=ClassTarget(index))).result(
-        120
-    )
-    again = handle.explain(PHOTO, Question(method="occlusion", target=ClassTarget(index))).result(
-        120
-    )
+    index = int(said.probabilities.argmax())
+    question = Question(method="occlusion", target=ClassTarget(index))
+    made = handle.explain(PHOTO, question).result(120)
+    again = handle.explain(PHOTO, question).result(120)
     np.testing.assert_array_equal(made.attribution, again.attribution)
     assert made.model_hash == card.hash
-    assert made.geometry == said["geometry"]
+    assert made.geometry == said.geometry
     handle.close()
 
     if entry.framework == "torch":
-        # The same functions, called here: the wall changes nothing.
-        from workers import tasks
-
-        model, _ = tasks.load(entry.path, entry.options, name=name)
-        direct = tasks.explain(
-            model, PHOTO, Question(method="occlusion", target=ClassTarget(index))
-        )
+        # The same task, run here: the wall changes nothing.
+        bench = Bench()
+        Load(path=entry.path, options=entry.options, called=name).run(bench, silent)
+        direct = Explain(pixels=PHOTO, question=question).run(bench, silent)
         np.testing.assert_allclose(made.attribution, direct.attribution, atol=1e-4)
         assert direct.image_hash == made.image_hash
 
@@ -127,7 +125,7 @@ def test_torchvisions_weights_answer_as_in_torchvision(wall):
     with torch.no_grad():
         expected = network(transforms(Image.fromarray(SMOOTH))[None])[0].numpy()
     assert card.preprocessing["resize"] == 232
-    np.testing.assert_allclose(seen["logits"], expected, atol=1e-3 * np.ptp(expected))
+    np.testing.assert_allclose(seen.logits, expected, atol=1e-3 * np.ptp(expected))
 
 
 def test_keras_weights_answer_as_in_keras(wall, tmp_path):
@@ -144,11 +142,11 @@ def test_keras_weights_answer_as_in_keras(wall, tmp_path):
     card, seen = fetched_and_seen(wall, "keras/MobileNet", (tmp_path / "m.h5").read_bytes(), None)
     assert card.architecture == "MobileNet"
     assert (card.preprocessing["name"], card.preprocessing["resize"]) == ("symmetric", 256)
-    view = np.asarray(seen["view"])[None] * 255
+    view = Preprocessing.from_json(card.preprocessing).view(SMOOTH)[0][None] * 255
     prepared = tf_keras.applications.mobilenet.preprocess_input(view.copy())
     expected = network.predict(prepared, verbose=0)[0]
     assert np.ptp(expected) > 1e-4
-    np.testing.assert_allclose(seen["probabilities"], expected, atol=1e-4 * np.ptp(expected))
+    np.testing.assert_allclose(seen.probabilities, expected, atol=1e-4 * np.ptp(expected))
 
 
 def test_what_no_worker_can_hold_is_not_begun(wall):
@@ -162,8 +160,8 @@ def test_a_photo_is_decoded_behind_the_wall(wall):
     file = io.BytesIO()
     Image.fromarray(PHOTO).save(file, "PNG")
     made = wall.session("s").decode(file.getvalue()).result(30)
-    np.testing.assert_array_equal(made["pixels"], PHOTO)
-    assert made["format"] == "PNG"
+    np.testing.assert_array_equal(made.pixels, PHOTO)
+    assert made.format == "PNG"
 
 
 def test_the_client_imports_no_framework():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.workers.conftest import held, new_wall
 from workers import sandbox
 
 pytestmark = pytest.mark.skipif(
@@ -49,7 +50,7 @@ def test_outside_the_probe_gets_everywhere(given):
         [
             sys.executable,
             "-c",
-            "import json, sys; from tests.workers.operations import attempt;"
+            "import json, sys; from tests.workers.probe import attempt;"
             "print(json.dumps(attempt(json.loads(sys.argv[1]))))",
             json.dumps(given),
         ],
@@ -61,10 +62,10 @@ def test_outside_the_probe_gets_everywhere(given):
     assert set(results.values()) == {"done"}, results
 
 
-def test_inside_the_probe_gets_nowhere(given, wall, open_model):
-    model = open_model()
+def test_inside_the_probe_gets_nowhere(given, wall, hold):
+    handle = hold()
     other = wall.session("another").add_file("secret.pt", b"theirs")
-    model.loading.result(30)
+    handle.loading.result(60)
     mother = wall.state()["mothers"]["plain"]["pid"]
     given["read"] += [
         str(other),
@@ -76,17 +77,17 @@ def test_inside_the_probe_gets_nowhere(given, wall, open_model):
         "/proc/self/maps",
     ]
     given["list"] += [str(wall.folder), str(other.parent)]
-    given["write"] += ["/dev/shm", str(model.path.parent), str(ROOT / "workers"), "/proc"]  # noqa: S108
-    given["chmod"] += [str(model.path)]
+    given["write"] += ["/dev/shm", str(handle._read[0].parent), str(ROOT / "workers"), "/proc"]  # noqa: S108
+    given["chmod"] += [str(handle._read[0])]
     given["dangerous"] = True
-    results = model.call("probe", given).result(20)[0]["results"]
-    assert not [name for name, result in results.items() if result == "done"]
+    results = handle.run("probe", given=json.dumps(given)).result(60).outcomes
+    assert not [outcome for outcome in results if outcome.endswith(": done")]
     assert len(results) > 40
 
 
 LAYER = """
 import json, pathlib, sys
-from tests.workers.operations import attempt
+from tests.workers.probe import attempt
 from workers import sandbox
 given = json.loads(sys.argv[1])
 write = pathlib.Path(given["scratch"])
@@ -127,36 +128,30 @@ def test_each_layer_holds_without_the_other(given, tmp_path, layer, refused):
         assert all(result.startswith("refused") for result in tried.values()), tried
 
 
-def test_inside_what_is_needed_works(open_model):
-    model = open_model()
-    made, _ = model.call("spend", {}).result(20)
-    assert made == {"thread": True, "note": "mine"}
+def test_inside_what_is_needed_works(hold):
+    words = hold().run("spend").result(60).words
+    assert words[:2] == ("True", "mine")
+    assert words[2].startswith('"""A model that is a dictionary')
 
 
 def test_no_secret_of_the_client_reaches_a_worker(tmp_path, monkeypatch):
-    from tests.workers.conftest import new_wall
-
     monkeypatch.setenv("VITRINE_TEST_SECRET", "hush")
     wall = new_wall(tmp_path)
     try:
-        from loaders.preprocessing import Options
-
-        session = wall.session("s")
-        model = session.open(session.add_file("m", b"model"), Options(), name="m")
-        environ = model.call("environment", {}).result(30)[0]["environ"]
+        environ = held(wall.session("s")).run("environment").result(60).words
         mother = wall.state()["mothers"]["plain"]["pid"]
-        assert "hush" not in json.dumps(environ)
+        assert not any("hush" in word for word in environ)
         assert b"hush" not in Path(f"/proc/{mother}/environ").read_bytes()
-        assert environ["VITRINE_SANDBOX"] == "holds"
+        assert "VITRINE_SANDBOX=holds" in environ
     finally:
         wall.close()
 
 
-def test_the_state_says_what_holds(wall, open_model):
-    state = open_model().loading.result(30).sandbox
+def test_the_state_says_what_holds(wall, hold):
+    hold().loading.result(60)
+    state = wall.state()["sandbox"]
     assert sandbox.floor(state)
     assert {"landlock", "seccomp", "limits", "no new privileges"} <= set(state["layers"])
-    assert wall.state()["sandbox"] == state
 
 
 @pytest.mark.parametrize("missing", ["files", "network", "processes"])

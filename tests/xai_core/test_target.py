@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.fakes.tiny import torch_model
 from xai_core.errors import ParamError
+from xai_core.explainer import make
 from xai_core.model import Detections, Head, Layer, lacks
 from xai_core.target import BoxTarget, ClassTarget, UnitTarget
 
@@ -94,6 +96,37 @@ def test_a_box_checks_itself_against_a_detector() -> None:
         BoxTarget((0, 0, 1, 1), 3).check(detector)
     with pytest.raises(ParamError, match="top, left, bottom, right"):
         BoxTarget((5, 0, 1, 1), 0).check(detector)
+
+
+def test_each_reads_its_own_outputs_of_views() -> None:
+    maps = np.random.default_rng(0).random((2, 3, 4, 5)).astype(np.float32)
+    model = SimpleNamespace(
+        head=Head("logits"),
+        logits=lambda images: LOGITS[: len(images)],
+        activations=lambda images, layer: {"l": maps}[layer][: len(images)],
+    )
+    views = np.zeros((2, 4, 4, 3), np.float32)
+    np.testing.assert_array_equal(ClassTarget(2).of_views(model, views), LOGITS[:, 2])
+    unit = UnitTarget("l", 3, at=(1, 2))
+    np.testing.assert_array_equal(unit.of_views(model, views), maps[:, 1, 2, 3])
+    box = BoxTarget((0.0, 0.0, 10.0, 10.0), 1)
+    said = box.of_views(Detector(FOUND, NOTHING), views)
+    assert said.tolist() == pytest.approx([0.9, 0])
+
+
+@pytest.mark.parametrize("method", ["occlusion", "lime"])
+def test_a_unit_is_explained_by_hiding_parts(method: str) -> None:
+    model = torch_model()
+    layer = model.layers()[-1].name
+    view = np.random.default_rng(0).random((*model.input_size, 3), np.float32)
+    values = {"samples": 200} if method == "lime" else {"patch_height": 8, "patch_width": 8}
+    made = make(method, values, size=model.input_size)
+    target = UnitTarget(layer, 1)
+    said = made.explain(model, view, target)
+    if method == "occlusion":
+        whole = model.activations(view[None], layer)[0, ..., 1].mean()
+        assert said.scalars["score"] == pytest.approx(whole, rel=1e-5)
+    assert np.ptp(said.attribution) > 0
 
 
 def test_a_need_that_nobody_knows_is_a_sentence() -> None:

@@ -55,6 +55,7 @@ class GradCAM(Cam):
     """
 
     title: ClassVar[str] = "Grad-CAM"
+    place: ClassVar[int] = 10
     shows: ClassVar[str] = "Which cells of a layer's map speak for the class, by their gradients."
     reference: ClassVar[str] = "arXiv:1610.02391"
     engines: ClassVar[tuple[Engine, ...]] = (

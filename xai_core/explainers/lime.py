@@ -105,7 +105,7 @@ def _library(method: Lime, model: Any, image: Array, target: Target, progress: P
 
     def scores(views: Array) -> NDArray[np.float64]:
         nonlocal done
-        said.append(target.score(model.logits(views), model.head).astype(np.float64))
+        said.append(target.of_views(model, views).astype(np.float64))
         done += len(views)
         progress(done, method.samples)
         return said[-1]
@@ -195,6 +195,7 @@ class Lime(Explainer):
     """
 
     title: ClassVar[str] = "LIME"
+    place: ClassVar[int] = 30
     family: ClassVar[Family] = "perturbation"
     shows: ClassVar[str] = "How much each superpixel adds to the score, in a straight-line fit."
     reference: ClassVar[str] = "arXiv:1602.04938"

@@ -29,7 +29,7 @@ def _ours(
 ) -> Raw:
     patches = method.patches(model)
     total = len(patches) + 1
-    whole = float(target.score(model.logits(image[None]), model.head)[0])
+    whole = float(target.of_views(model, image[None])[0])
     progress(1, total)
     hidden = method.hidden(image)
     drops = np.zeros(model.input_size, np.float64)
@@ -89,6 +89,7 @@ class Occlusion(Explainer):
     """
 
     title: ClassVar[str] = "Occlusion"
+    place: ClassVar[int] = 10
     family: ClassVar[Family] = "perturbation"
     shows: ClassVar[str] = "How far the score falls when a patch of the photo is hidden."
     reference: ClassVar[str] = "arXiv:1311.2901"

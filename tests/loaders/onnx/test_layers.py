@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from tests.loaders.onnx.graphs import WEIGHTS, first, model, node, opened, tail, theirs, views
-from workers.tasks import card
+from workers.cards import describe
 from xai_core.errors import ParamError
 from xai_core.explainer import explainers
 from xai_core.model import (
@@ -51,7 +51,7 @@ def test_a_map_is_read_out_of_the_graph(tmp_path: Path, batch: Any, free: bool) 
 
 def test_the_card_lists_them_and_grad_cam_says_what_it_lacks(tmp_path: Path) -> None:
     loaded = opened(tmp_path / "m", model(tail()))
-    made = card(loaded, "hash")
+    made = describe(loaded)
     assert [row.name for row in made.layers] == ["maps", "kept"]
     assert made.default_layer is None
     assert "gives its maps but no gradients" in str(explainers()["grad-cam"].why_not(loaded))

@@ -1,0 +1,1 @@
+"""What a worker is asked for beyond the pages' own tasks."""

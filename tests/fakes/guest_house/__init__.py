@@ -1,0 +1,1 @@
+"""A package that is copied out of the tree and named as an extension: one file an idea."""

@@ -1,0 +1,1 @@
+"""An extension of the tests' own: tasks that hold a fake model, and every way to misbehave."""

@@ -1,0 +1,1 @@
+"""Its tasks, found by discovery."""

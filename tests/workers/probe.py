@@ -1,0 +1,120 @@
+"""What a hostile model would try, inside the sandbox and outside."""
+
+import ctypes
+import os
+import socket
+from pathlib import Path
+
+
+def attempt(given):
+    """Try everything; return 'done' or 'refused: why' for each."""
+    tries = {
+        **{f"read {path}": lambda path=path: _read(path) for path in given["read"]},
+        **{f"list {path}": lambda path=path: list(Path(path).iterdir()) for path in given["list"]},
+        **{f"write {path}": lambda path=path: _write(path) for path in given["write"]},
+        **{f"chmod {path}": lambda path=path: Path(path).chmod(0o644) for path in given["chmod"]},
+        "tcp": lambda: socket.create_connection(("127.0.0.1", given["tcp"]), 2).close(),
+        "udp": lambda: _udp(given["tcp"]),
+        "unix socket": lambda: _unix(given["unix"]),
+        "abstract socket": lambda: _unix("\0" + given["abstract"]),
+        "fork": _fork,
+        "signal the parent": lambda: os.kill(os.getppid(), 0),
+        "signal the client": lambda: os.kill(given["client"], 0),
+        "limit the client": lambda: _limit(given["client"]),
+        "affinity of the client": lambda: os.sched_setaffinity(given["client"], {0}),
+    }
+    if given["dangerous"]:
+        tries |= {
+            "exec": lambda: os.execv("/bin/true", ["true"]),  # noqa: S606
+            "read the parent's memory": _read_parent,
+            "trace the parent": lambda: _check(_libc().ptrace(16, os.getppid(), None, None)),
+            "untie from the parent": lambda: _check(_libc().prctl(1, 0, 0, 0, 0)),
+            "new namespace": lambda: _check(_libc().unshare(0x10000000)),
+            "memfd": lambda: _check(_libc().memfd_create(b"x", 0)),
+            "io_uring": lambda: _check(_libc().syscall(425, 1, None)),
+            "bpf": lambda: _check(_libc().syscall(321, 0, None, 0)),
+            "userfaultfd": lambda: _check(_libc().syscall(323, 0)),
+            "clone3": lambda: _check(_libc().syscall(435, None, 0)),
+            "hand over a descriptor": lambda: _hand_over(),
+            "high bits in kill": lambda: _check(
+                _libc().syscall(62, ctypes.c_ulong((1 << 32) | os.getppid()), 0)
+            ),
+        }
+    return {name: _outcome(action) for name, action in tries.items()}
+
+
+def _outcome(action):
+    try:
+        action()
+    except OSError as error:
+        return f"refused: {error.strerror}"
+    return "done"
+
+
+def _libc():
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result):
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _read(path):
+    with open(path, "rb") as file:  # noqa: PTH123
+        file.read(1)
+
+
+def _write(folder):
+    path = Path(folder) / f"probe-{os.getpid()}"
+    path.write_text("x")
+    path.unlink()
+
+
+def _udp(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"x", ("127.0.0.1", port))
+
+
+def _unix(address):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(address)
+
+
+def _fork():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _limit(pid):
+    import resource
+
+    limits = resource.prlimit(pid, resource.RLIMIT_NPROC)
+    resource.prlimit(pid, resource.RLIMIT_NPROC, limits)
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("size", ctypes.c_size_t))
+
+
+_SECRET = ctypes.create_string_buffer(b"secret of the parent", 64)
+
+
+def _read_parent():
+    # After a fork the same address holds the same bytes in the parent.
+    own = ctypes.create_string_buffer(64)
+    here = _Vector(ctypes.addressof(own), 64)
+    there = _Vector(ctypes.addressof(_SECRET), 64)
+    _check(
+        _libc().process_vm_readv(
+            os.getppid(), ctypes.byref(here), 1, ctypes.byref(there), 1, ctypes.c_ulong(0)
+        )
+    )
+
+
+def _hand_over():
+    with socket.socket(fileno=os.dup(3)) as wire:
+        socket.send_fds(wire, [b"x"], [0])

@@ -1,0 +1,39 @@
+"""The list of methods for one model: by family, those that cannot serve it last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from xai_core.card import Service
+from xai_core.explainer import Explainer, Family, explainers
+
+FAMILIES: tuple[str, ...] = get_args(Family)
+
+
+def ordered(served: Mapping[str, Service]) -> list[str]:
+    """Return the methods' names: those that serve the model first, then by family and place."""
+    known = explainers()
+
+    def place(name: str) -> tuple[bool, int, int, str]:
+        cls, service = known[name], served.get(name)
+        lost = service is None or service.why_not is not None
+        return lost, FAMILIES.index(cls.family), cls.place, cls.title
+
+    return sorted(known, key=place)
+
+
+def by_family() -> dict[str, list[type[Explainer]]]:
+    """Return the methods of each family that has some, in their order."""
+    found: dict[str, list[type[Explainer]]] = {}
+    for cls in sorted(explainers().values(), key=lambda cls: (cls.place, cls.title)):
+        found.setdefault(cls.family, []).append(cls)
+    return {family: found[family] for family in FAMILIES if family in found}
+
+
+def label(name: str, served: Mapping[str, Service]) -> str:
+    """Return a method's line in the list; what is typed into the list is looked for in it."""
+    cls, service = explainers()[name], served.get(name)
+    if service is None or service.why_not is not None:
+        return f"{cls.title} (not for this model)"
+    return f"{cls.title} ({cls.family})"

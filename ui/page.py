@@ -1,0 +1,53 @@
+"""What pages share: the model and the photo on the desk, controls that come back, work under way.
+
+A page is one file: it says what it needs, draws, and says where progress is to stand.
+
+>>> with page.opened("Title", "What you will know.", needs=(page.MODEL, page.PHOTO)) as here:
+...     model_card.show(here.desk)
+...     here.place_progress()
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import streamlit as st
+
+from ui import jobs, kept, model_card, photo_card, popovers, state, views
+from ui.desk import Desk
+
+Need = Callable[[Desk], None]
+"""Puts on an empty desk what a page cannot do without."""
+
+MODEL: Need = model_card.open_first
+PHOTO: Need = photo_card.open_first
+
+
+class Page:
+    """A page that is being drawn."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.under_way: Any = None
+
+    def place_progress(self) -> None:
+        """Let what is under way be shown here."""
+        self.under_way = st.container()
+
+
+@contextlib.contextmanager
+def opened(title: str, sentence: str, *, needs: Sequence[Need] = ()) -> Iterator[Page]:
+    """Begin a page with its title and what the reader will know; end it with the polling."""
+    views.heading(title, sentence)
+    popovers.close_popovers()
+    here = Page(state.desk())
+    kept.recall(here.desk)
+    for need in needs:
+        need(here.desk)
+    yield here
+    kept.keep(here.desk)
+    # Last, because it looks closely for a moment: all else is on the screen by then.
+    with here.under_way or st.container():
+        jobs.watch(here.desk)

@@ -1,0 +1,121 @@
+"""The queue that jobs wait in: first come, first served, no more threads than cores."""
+
+from __future__ import annotations
+
+import threading
+
+from workers.jobs import Job
+
+
+class Queue:
+    """Runs jobs on at most `slots` threads of work at a time, in the order in which they came.
+
+    A job whose lane is in use is passed over until the lane is free. Quick jobs (a photo to
+    decode, a file to look at: well under a second) have one slot of their own, so that a visitor
+    with a new photo does not wait for somebody else's ten minutes. A job that is paused gives its
+    slot up; when it goes on, the next slot that is free is its own.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self._lock = threading.Lock()
+        self._waiting: list[Job] = []
+        self._running: list[Job] = []
+        self._paused: set[Job] = set()
+        self._returning: list[Job] = []
+        self._closed = False
+
+    def submit(self, job: Job) -> Job:
+        """Put a job into the queue; a `first` one goes before all others."""
+        job.enter(self)
+        with self._lock:
+            if not self._closed:
+                self._waiting.insert(0 if job.first else len(self._waiting), job)
+        if self._closed:
+            job.refuse("The wall is closed.")
+        self._dispatch()
+        return job
+
+    def place(self, job: Job) -> int:
+        """Return 1 for the next in the queue, 0 for a job that does not wait."""
+        with self._lock:
+            return self._waiting.index(job) + 1 if job in self._waiting else 0
+
+    def withdraw(self, job: Job) -> bool:
+        """Take a waiting job out; False where it no longer waits."""
+        with self._lock:
+            if job not in self._waiting:
+                return False
+            self._waiting.remove(job)
+            return True
+
+    def counts(self) -> dict[str, int]:
+        """Return how many run, how many wait, and how many may run at once."""
+        with self._lock:
+            return {
+                "running": len(self._running),
+                "waiting": len(self._waiting),
+                "slots": self.slots,
+            }
+
+    def close(self) -> list[Job]:
+        """Cancel all, take no more, and return those that still run."""
+        with self._lock:
+            self._closed = True
+            waiting, running = list(self._waiting), list(self._running)
+        for job in (*waiting, *running):
+            job.cancel()
+        return running
+
+    def leave(self, job: Job) -> None:
+        """Give up a running job's slot, until it comes back."""
+        with self._lock:
+            if job in self._running:
+                self._paused.add(job)
+                self._returning = [each for each in self._returning if each is not job]
+        self._dispatch()
+
+    def come_back(self, job: Job) -> bool:
+        """Take a slot again; False where none is free yet, and then the next one is the job's."""
+        with self._lock:
+            if job not in self._paused:
+                return True
+            if job not in self._returning:
+                self._returning.append(job)
+            if self._taken() >= self.slots or self._returning[0] is not job:
+                return False
+            self._returning.pop(0)
+            self._paused.discard(job)
+            return True
+
+    def _taken(self) -> int:
+        return sum(not job.quick and job not in self._paused for job in self._running)
+
+    def _dispatch(self) -> None:
+        with self._lock:
+            while job := self._next():
+                self._waiting.remove(job)
+                self._running.append(job)
+                name = f"job-{job.id}"
+                threading.Thread(target=self._run, args=(job,), name=name, daemon=True).start()
+
+    def _next(self) -> Job | None:
+        busy = {job.lane for job in self._running if job.lane is not None}
+        quick = sum(job.quick for job in self._running)
+        free = {True: 1 - quick, False: self.slots - self._taken() - len(self._returning)}
+        for job in self._waiting:
+            if free[job.quick] > 0 and job.lane not in busy:
+                return job
+            if job.lane is not None:
+                busy.add(job.lane)  # those behind it on the same lane keep their order
+        return None
+
+    def _run(self, job: Job) -> None:
+        try:
+            job.run()
+        finally:
+            with self._lock:
+                self._running.remove(job)
+                self._paused.discard(job)
+                self._returning = [each for each in self._returning if each is not job]
+            self._dispatch()

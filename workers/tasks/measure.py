@@ -1,0 +1,66 @@
+"""How long a model takes for what its card leaves open: a backward pass, and a tail."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from workers import cards
+from xai_core.card import Card, Pace
+from xai_core.errors import UnsupportedModel
+from xai_core.layers import default_layer
+from xai_core.model import Differentiates, HasLayers, lacks
+from xai_core.result import Result
+from xai_core.target import ClassTarget
+from xai_core.task import Bench, Progress, Task, task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Measured(Result):
+    """The model's pace on this machine."""
+
+    pace: Pace
+
+
+@task
+class Measure(Task):
+    """Times a forward pass, a backward pass and a tail on a grey view."""
+
+    returns = Measured
+
+    def limit(self, card: Card | None) -> float:
+        """Return 60 s."""
+        return 60.0
+
+    def check(self, result: Any, card: Card | None) -> None:
+        """Raise ValueError for a pace that no model has."""
+        for each in (result.pace.forward, result.pace.backward, result.pace.tail):
+            if each is not None and not 0 <= each <= cards.SLOWEST:
+                raise ValueError("a pace that is none")
+
+    def run(self, bench: Bench, progress: Progress) -> Measured:
+        """Return it; what the model does not give stays open."""
+        model, target = bench.model, ClassTarget(0)
+        grey = np.full((1, *model.input_size, 3), 0.5, np.float32)
+        backward = tail = None
+        if not lacks(model, Differentiates):
+            backward = _milliseconds(lambda: model.gradients(grey, target))
+        if not lacks(model, HasLayers) and model.layers():
+            layer = default_layer(model)
+            tail = _milliseconds(lambda: model.activation_gradients(grey, layer, target))
+        return Measured(pace=Pace(forward=cards.forward(model), backward=backward, tail=tail))
+
+
+def _milliseconds(act: Callable[[], Any]) -> float | None:
+    """Return what the second of two calls takes: the first one may still be building."""
+    try:
+        act()
+        start = time.perf_counter()
+        act()
+    except UnsupportedModel:
+        return None
+    return (time.perf_counter() - start) * 1000

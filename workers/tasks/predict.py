@@ -1,0 +1,86 @@
+"""What a model says about a photo."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loaders.preprocessing import Preprocessing
+from xai_core.card import Card
+from xai_core.errors import UnsupportedModel
+from xai_core.model import Finding, Geometry
+from xai_core.result import Result
+from xai_core.task import Bench, Progress, Shape, Task, task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction(Result):
+    """Scores of the classes, float32 `[classes]`, and where the view lies in the photo."""
+
+    probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    geometry: Geometry
+    seconds: float
+    findings: tuple[Finding, ...] = ()
+
+
+@task
+class Predict(Task):
+    """Asks the model about a photo, uint8 `[H, W, 3]`."""
+
+    returns = Prediction
+
+    pixels: NDArray[np.uint8]
+
+    def gives(self, card: Card | None) -> Mapping[str, Shape]:
+        """Return the shapes of the scores."""
+        return {name: Shape("<f4", ("classes",)) for name in ("probabilities", "logits")}
+
+    def check(self, result: Any, card: Card | None) -> None:
+        """Raise ValueError for scores that are none, and another place of the view."""
+        scores = np.isfinite(result.logits).all() and np.isfinite(result.probabilities).all()
+        inside = scores and ((result.probabilities >= 0) & (result.probabilities <= 1)).all()
+        if not inside or result.seconds < 0:
+            raise ValueError("scores that are none")
+        check_place(result.geometry, self.pixels, card)
+
+    def run(self, bench: Bench, progress: Progress) -> Prediction:
+        """Return it. Raises UnsupportedModel where the scores overflow."""
+        start = time.perf_counter()
+        model = bench.model
+        view, geometry = model.preprocessing.view(self.pixels)
+        logits = np.asarray(model.logits(view[None]), np.float32)
+        if not np.isfinite(logits).all():
+            raise UnsupportedModel(
+                "The model's answer to this photo is not a finite number: it overflows. Check its "
+                "pre-processing."
+            )
+        return Prediction(
+            probabilities=model.head.probabilities(logits)[0],
+            logits=logits[0],
+            geometry=geometry,
+            seconds=time.perf_counter() - start,
+            findings=_findings(geometry),
+        )
+
+
+def check_place(said: Geometry | None, pixels: NDArray[np.uint8], card: Card | None) -> None:
+    """Raise ValueError unless a view lies where this side knows that it does."""
+    if card is None:
+        return
+    height, width, _ = pixels.shape
+    if said != Preprocessing.from_json(card.preprocessing).geometry((height, width)):
+        raise ValueError("a view that lies elsewhere in the photo")
+
+
+def _findings(geometry: Geometry) -> tuple[Finding, ...]:
+    if max(geometry.photo) * 2 > max(geometry.view):
+        return ()
+    photo, view = (f"{side[1]} x {side[0]}" for side in (geometry.photo, geometry.view))
+    text = f"The photo is small ({photo} pixels) and was enlarged to {view}, so it looks blurred."
+    return (Finding("warning", text, "photo"),)
