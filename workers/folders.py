@@ -11,6 +11,8 @@ import os
 import secrets
 import shutil
 import stat
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 DEEPEST = 32
@@ -19,6 +21,7 @@ DEEPEST = 32
 MOST = 20_000
 """Files and folders that a worker may have."""
 
+_FREE, _BUSY = threading.Condition(), list[Path]()
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _DESCRIPTORS = {os.open, os.rename, os.rmdir, os.unlink} <= os.supports_dir_fd and (
     os.scandir in os.supports_fd
@@ -105,21 +108,43 @@ def remove(folder: Path) -> None:
 
     Whatever lies deep is moved up into the folder itself, and emptied there.
     """
-    if not _DESCRIPTORS:
-        shutil.rmtree(folder, ignore_errors=True)
-        return
+    with _turn(folder):
+        if not _DESCRIPTORS:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        try:
+            top = os.open(folder, _FOLDER)
+        except OSError:
+            return
+        try:
+            _empty(top)
+        except OSError:
+            pass  # what is left is somebody else's, or a disk's fault
+        finally:
+            os.close(top)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+@contextlib.contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Wait until nobody removes a folder that lies in this one, or holds it.
+
+    Two at once would put back what the other thinks is gone.
+    """
+    with _FREE:
+        _FREE.wait_for(lambda: not any(_meet(folder, other) for other in _BUSY))
+        _BUSY.append(folder)
     try:
-        top = os.open(folder, _FOLDER)
-    except OSError:
-        return
-    try:
-        _empty(top)
-    except OSError:
-        pass  # what is left is somebody else's, or a disk's fault
+        yield
     finally:
-        os.close(top)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+        with _FREE:
+            _BUSY.remove(folder)
+            _FREE.notify_all()
+
+
+def _meet(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _empty(top: int) -> None:

@@ -212,7 +212,9 @@ class Worker:
         self.pid, self._grip = pid, next(iter(grips), None)
 
     def ended(self, code: int, why: str) -> None:
-        """Hear from the mother that it is gone."""
+        """Hear from the mother that it is gone, or that she is, who takes it along."""
+        if why == "mother" and self._grip is not None:
+            self._grip.kill(5)  # the kernel's own kill may come later than the news
         self._code, self._why = code, why
         self._mother.forget(self.number)
         self._gone.set()

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import mmap
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from workers import folders, mother
+from tests.hostile.test_words import Mum
+from workers import folders, grip, mother
+from workers.process import Worker
+from workers.protocol import Channel
 
 MB = 1 << 20
 
@@ -108,3 +114,49 @@ def test_many_entries_are_not_all_listed_first(
     monkeypatch.setattr(folders, "_listed", noted)
     assert folders.size(tmp_path) is None
     assert sum(map(len, listed)) <= 2 * 20
+
+
+def test_nobody_removes_what_another_is_removing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wall that closes while a worker's folder is removed would leave what is moved about."""
+    inner = tmp_path / "wall" / "scratch"
+    (inner / "deep").mkdir(parents=True)
+    (tmp_path / "another").mkdir()
+    begun, second, go = threading.Event(), threading.Event(), threading.Event()
+    honest = folders._empty
+
+    def empty(top: int) -> None:
+        if begun.is_set():
+            second.set()
+        else:
+            begun.set()
+            go.wait(60)
+        honest(top)
+
+    monkeypatch.setattr(folders, "_empty", empty)
+    threads = [
+        threading.Thread(target=folders.remove, args=(path,)) for path in (inner, tmp_path / "wall")
+    ]
+    threads[0].start()
+    assert begun.wait(60)
+    threads[1].start()
+    assert not second.wait(0.5)
+    folders.remove(tmp_path / "another")  # what lies elsewhere need not wait
+    assert second.is_set()
+    go.set()
+    for thread in threads:
+        thread.join(60)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_worker_whose_mother_is_gone_is_gone_before_its_folder_is(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    worker = Worker(Mum(), 1, Channel(ours), tmp_path / "scratch", 1 << 30)
+    with theirs, subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as run:
+        held = grip.take(run.pid)
+        assert held is not None
+        worker.born(run.pid, [grip.Grip(held)])
+        worker.ended(0, "mother")
+        assert run.poll() == -signal.SIGKILL
+    worker.kill()
