@@ -1,5 +1,7 @@
 """Every method, as it declares itself."""
 
+import inspect
+
 import streamlit as st
 
 from ui import method_list, text, views
@@ -42,9 +44,10 @@ def card(cls: type[Explainer]) -> None:
     """Draw a method."""
     with st.container(border=True):
         st.header(cls.title, anchor=cls.name)
-        summary = (cls.__doc__ or "").strip().split("\n\n")[0]
         views.line(cls.shows, "v-prose")
-        views.line(" ".join(summary.split()))
+        # the docstring's first line says the same
+        for paragraph in inspect.cleandoc(cls.__doc__ or "").split("\n\n")[1:]:
+            views.line(" ".join(paragraph.split()))
         needs = " and ".join(given(need) for need in cls.needs)
         engines = ", ".join(engine.name for engine in cls.engines)
         kind = "signed" if cls.signed else "unsigned"
