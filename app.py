@@ -14,7 +14,12 @@ __all__ = ["answer", "ask", "model_card", "page", "photo_card", "views"]
 
 if get_script_run_ctx():
     # A file of ours: an icon by name would be fetched from elsewhere.
-    st.set_page_config(page_title="Vitrine", page_icon="assets/icon.png", layout="wide")
+    st.set_page_config(
+        page_title="Vitrine",
+        page_icon="assets/icon.png",
+        layout="wide",
+        initial_sidebar_state=180,  # pixels; a phone opens with it closed
+    )
     st.navigation(
         {
             "Explain": [st.Page("pages/offering.py", title="Offering", default=True)],

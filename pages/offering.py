@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import answer, ask, model_card, page, photo_card, popovers, views
+from ui import answer, ask, jobs, model_card, page, photo_card, popovers, views
 
 with page.opened(
     "Your model, behind glass",
@@ -10,22 +10,19 @@ with page.opened(
     needs=(page.MODEL, page.PHOTO),
 ) as here:
     desk = here.desk
-    left, right = st.columns([1.15, 1], gap="medium")
-    with left, st.container(border=True, height="stretch", key="model-card"):
+    with here.rail():
         model_card.show(desk)
-        ask.top_five(desk)
-    with right, st.container(border=True, height="stretch", key="photo-card"):
-        photo_card.show(desk)
-    popovers.closed()
-
-    asked = ask.method(desk)
-
-    here.place_progress()
-    with st.container():
-        if desk.run_note:
-            views.line(desk.run_note)
-    if desk.run is None:
-        if desk.answer is not None:
-            answer.show(desk.answer, desk, asked)
-        else:
-            answer.invite(desk)
+        photo_card.show(desk, lambda: ask.top_five(desk))
+        popovers.closed()
+        asked = ask.method(desk)
+    with here.stage():
+        here.place_progress()
+        with st.container():
+            if desk.run_note:
+                views.line(desk.run_note)
+        if desk.run is None:
+            if desk.answer is not None:
+                answer.show(desk.answer, desk, asked)
+            else:
+                answer.invite(desk)
+        jobs.announce(desk)

@@ -43,6 +43,7 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     explanation = answer.explanation
     made = whole(answer)
     stem = f"{explanation.method}-{_plain(made['asked']['words'])}"
+    views.title(f"Why {answer.explanation.target.words(answer.scene.card.labels)}?")
     _picture(answer, desk, made["sentences"])
     views.doubts(made["doubts"], made["check"])
     if film.drawn_for(explanation.method):
@@ -64,6 +65,7 @@ def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
         geometry=explanation.placed,
         signed=signed,
         cells=explanation.grain.cells,
+        pair=True,
         captions={
             "photo": [(_photo_caption(explanation), False)],
             "map": _map_caption(answer, title),

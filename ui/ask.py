@@ -32,13 +32,11 @@ def top_five(desk: Desk) -> None:
     """Draw the five likeliest classes; a click makes one the target."""
     prediction, model = desk.prediction, desk.model
     if prediction is None or model is None:
-        views.line("What the model says", "v-label")
         if desk.prediction_error:
             views.error(desk.prediction_error)
         else:
             st.skeleton(height=150)
         return
-    views.line("The model says (choose the class to explain)", "v-label")
     target = st.session_state.setdefault(target_key(desk), prediction.top[0])
     key = f"bars:{_scope(desk)}"
 
@@ -53,8 +51,8 @@ def top_five(desk: Desk) -> None:
     )
 
 
-def question(desk: Desk) -> ClassTarget:
-    """Draw 'Why star, against nothing else?' and return what was asked."""
+def target_of(desk: Desk) -> ClassTarget:
+    """Draw 'Why star, rather than anything else?' and return what was asked."""
     prediction, model = desk.prediction, desk.model
     if prediction is None or model is None:
         raise ValueError("there is no prediction to ask about")
@@ -63,31 +61,30 @@ def question(desk: Desk) -> ClassTarget:
     ordered = first + [index for index in range(len(labels)) if index not in first]
     key = kept.control(target_key(desk))
     st.session_state.setdefault(key, prediction.top[0])
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="question"):
-        st.html('<span class="v-ask">Why</span>', width="content")
-        index = st.selectbox(
-            "Class to explain",
-            ordered,
-            format_func=labels.__getitem__,
-            key=key,
-            label_visibility="collapsed",
-            persist_state="session",
-            width=240,
-        )
-        st.html('<span class="v-ask">against</span>', width="content")
-        against_key = kept.control(f"against:{_scope(desk)}")
-        if st.session_state.get(against_key) == index:
-            st.session_state[against_key] = NOTHING
-        against = st.selectbox(
-            "Class to compare with",
-            [NOTHING, *(other for other in ordered if other != index)],
-            format_func=lambda other: "nothing else" if other == NOTHING else labels[other],
-            key=against_key,
-            label_visibility="collapsed",
-            persist_state="session",
-            width=240,
-        )
-        st.html('<span class="v-ask">?</span>', width="content")
+    with st.container(key="question", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+            st.html('<span class="v-ask">Why</span>', width="content")
+            index = st.selectbox(
+                "Class to explain",
+                ordered,
+                format_func=labels.__getitem__,
+                key=key,
+                label_visibility="collapsed",
+                persist_state="session",
+            )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+            st.html('<span class="v-ask v-quiet">rather than</span>', width="content")
+            against_key = kept.control(f"against:{_scope(desk)}")
+            if st.session_state.get(against_key) == index:
+                st.session_state[against_key] = NOTHING
+            against = st.selectbox(
+                "Class to compare with",
+                [NOTHING, *(other for other in ordered if other != index)],
+                format_func=lambda other: "anything else" if other == NOTHING else labels[other],
+                key=against_key,
+                label_visibility="collapsed",
+                persist_state="session",
+            )
     return ClassTarget(int(index), None if against == NOTHING else int(against))
 
 
@@ -96,55 +93,53 @@ def method(desk: Desk) -> Question | None:
     model = desk.model
     if model is None or desk.prediction is None:
         return None
-    target = question(desk)
-    with st.container(border=True, key="method-card"):
-        return _controls(desk, model, target)
+    target = target_of(desk)
+    with st.container(key="method-card", gap="small"):
+        asked = _controls(desk, model, target)
+    if asked is None:
+        return None
+    question, refused = asked
+    _run(desk, model, question, refused)  # outside: it stays in sight at the rail's end
+    return question
 
 
-def _controls(desk: Desk, model: Model, target: ClassTarget) -> Question | None:
+def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, str] | None:
+    """Draw the method and its settings; return the question, and why its engine cannot serve."""
     known = explainers()
     served = model.card.methods
     names = method_list.ordered(served)
     st.session_state.setdefault("method", names[0])
-    row = st.columns([3, 2, 2], vertical_alignment="bottom", wrap=True)
-    with row[0]:
-        name = st.selectbox(
-            "Method",
-            names,
-            format_func=lambda name: method_list.label(name, served),
-            key=kept.control("method"),
-            persist_state="session",
-        )
+    name = st.selectbox(
+        "Method",
+        names,
+        format_func=lambda name: method_list.label(name, served),
+        key=kept.control("method"),
+        persist_state="session",
+    )
     cls = known[name]
     why_not = served[name].why_not if name in served else f"{cls.title} came after this model."
     views.line(cls.shows)
     if why_not:
         views.line(why_not)
         return None
-    with row[1]:
+    scope = f"{model.card.input_size[0]}x{model.card.input_size[1]}:{model.card.hash}"
+    front = st.container()
+    with st.expander("All settings", key="all-settings"):
         engine, refused = _engine(cls, served[name].engines)
-    form = forms.Form(
-        cls,
-        engine,
-        size=model.card.input_size,
-        layers=model.card.layers,
-        default_layer=model.card.default_layer or "",
-        scope=f"{model.card.input_size[0]}x{model.card.input_size[1]}:{model.card.hash}",
-    )
-    if form.front:
-        weights = [3.0] * len(form.front) + ([1.4] if form.rest else [])
-        places = st.columns(weights, vertical_alignment="bottom", wrap=True)
-        for place, param in zip(places, form.front, strict=False):
-            with place:
-                form.widget(param)
-        if form.rest:
-            with places[-1], st.popover("More", width="stretch"):
-                for param in form.rest:
-                    form.widget(param)
-    ask = Question(method=name, engine=engine, values=form.values(), target=target)
-    with row[2]:
-        _run(desk, model, ask, refused)
-    return ask
+        form = forms.Form(
+            cls,
+            engine,
+            size=model.card.input_size,
+            layers=model.card.layers,
+            default_layer=model.card.default_layer or "",
+            scope=scope,
+        )
+        for param in form.rest:
+            form.widget(param)
+    with front:
+        for param in form.front:
+            form.widget(param)
+    return Question(method=name, engine=engine, values=form.values(), target=target), refused
 
 
 def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str, str]:
@@ -176,6 +171,7 @@ def _run(desk: Desk, model: Model, ask: Question, refused: str) -> None:
         type="primary",
         width="stretch",
         key="run",
+        shortcut="Ctrl+Enter",
         disabled=bool(problem) or desk.run is not None,
     ):
         desk.start(ask)

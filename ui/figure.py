@@ -76,10 +76,11 @@ def show(
     unit: str,
     cells: Array | None = None,
     partial: bool = False,
+    pair: bool = False,
     region: Region | None = None,
     on_region: Callable[[Region | None], None] | None = None,
 ) -> None:
-    """Show photo, map and overlay in the photo's frame, with one colour bar.
+    """Show photo, map and overlay in the photo's frame, with one colour bar; a `pair` has no photo.
 
     `captions` and `alternatives` have the keys photo, map and over. `name` identifies the picture;
     `cells` is the map before it was smoothed, where there is one. `on_region` is called with what
@@ -104,6 +105,7 @@ def show(
         "captions": captions,
         "alternatives": alternatives,
         "partial": partial,
+        "pair": pair,
     }
     if on_region is None:
         _component("figure")(key=key, data=data | _photo(photo))

@@ -12,8 +12,8 @@ from xai_core.explainer import Explainer
 from xai_core.model import Layer
 from xai_core.params import Param
 
-IN_SIGHT = 3
-"""Controls that are shown at once; the rest wait under 'More'."""
+IN_SIGHT = 2
+"""Controls that are shown at once; the rest wait under 'All settings'."""
 
 
 def honoured(cls: type[Explainer], engine: str) -> list[Param]:
@@ -24,7 +24,7 @@ def honoured(cls: type[Explainer], engine: str) -> list[Param]:
 
 
 def split(declared: Sequence[Param]) -> tuple[list[Param], list[Param]]:
-    """Return what is shown at once and what goes under 'More'."""
+    """Return what is shown at once and what goes under 'All settings'."""
     front = [param for param in declared if not param.more][:IN_SIGHT]
     return front, [param for param in declared if param not in front]
 

@@ -116,6 +116,7 @@ class Run:
     question: Question
     scene: Scene
     job: Job
+    id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
 
 @dataclasses.dataclass(frozen=True)

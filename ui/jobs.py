@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import figure, text
+from ui import figure, text, views
 from ui.desk import Desk
 from ui.held import Run
 from xai_core.explainer import explainers
@@ -72,7 +72,27 @@ def progress(desk: Desk, run: Run) -> None:
             },
             unit="so far",
             partial=True,
+            pair=True,
         )
+
+
+def announce(desk: Desk) -> None:
+    """Tell a screen reader that a run began or ended, and bring the answer into a phone's view."""
+    if desk.run is not None:
+        said, turn = f"{_title(desk.run.question.method)} runs.", f"run-{desk.run.id}"
+    elif desk.run_note:
+        said, turn = desk.run_note, f"note-{desk.run_note}"
+    elif desk.answer is not None:
+        said = f"{_title(desk.answer.question.method)} has ended: the answer is there."
+        turn = f"answer-{desk.answer.id}"
+    else:
+        said, turn = "", ""
+    mount = views.component("aloud", '<div class="aloud" role="status" aria-live="polite"></div>')
+    mount(key="aloud", data={"said": said, "turn": turn, "into": desk.run is not None})
+
+
+def _title(method: str) -> str:
+    return explainers()[method].title
 
 
 def share(now: Snapshot) -> float:

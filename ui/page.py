@@ -1,10 +1,13 @@
 """What pages share: the model and the photo on the desk, controls that come back, work under way.
 
-A page is one file: it says what it needs, draws, and says where progress is to stand.
+A page is one file: it says what it needs, draws its rail and its stage, and says where progress is
+to stand.
 
 >>> with page.opened("Title", "What you will know.", needs=(page.MODEL, page.PHOTO)) as here:
-...     model_card.show(here.desk)
-...     here.place_progress()
+...     with here.rail():
+...         model_card.show(here.desk)
+...     with here.stage():
+...         here.place_progress()
 """
 
 from __future__ import annotations
@@ -28,26 +31,52 @@ PHOTO: Need = photo_card.open_first
 class Page:
     """A page that is being drawn."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, title: str, sentence: str) -> None:
         self.desk = desk
         self.under_way: Any = None
+        self._title, self._sentence = title, sentence
+        self._bench: Any = None
+        self._headed = False
+
+    def head(self) -> None:
+        """Draw the title, and what the reader will know."""
+        self._headed = True
+        views.heading(self._title, self._sentence)
+
+    @contextlib.contextmanager
+    def rail(self) -> Iterator[None]:
+        """Draw what is asked: beside the answer on a wide screen, above it on a narrow one."""
+        views.style()
+        self._bench = st.container(horizontal=True, key="bench", gap="medium", wrap=False)
+        with self._bench, st.container(key="rail"):
+            self.head()
+            yield
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[None]:
+        """Draw the answer."""
+        with self._bench or st.container(), st.container(key="stage"):
+            yield
 
     def place_progress(self) -> None:
         """Let what is under way be shown here."""
         self.under_way = st.container()
 
+    def end(self) -> None:
+        """Keep the controls, and poll what is under way."""
+        kept.keep(self.desk)
+        # Last, because it looks closely for a moment: all else is on the screen by then.
+        with self.under_way or st.container():
+            jobs.watch(self.desk)
+
 
 @contextlib.contextmanager
 def opened(title: str, sentence: str, *, needs: Sequence[Need] = ()) -> Iterator[Page]:
     """Begin a page with its title and what the reader will know; end it with the polling."""
-    views.heading(title, sentence)
     popovers.close_popovers()
-    here = Page(state.desk())
+    here = Page(state.desk(), title, sentence)
     kept.recall(here.desk)
     for need in needs:
         need(here.desk)
     yield here
-    kept.keep(here.desk)
-    # Last, because it looks closely for a moment: all else is on the screen by then.
-    with here.under_way or st.container():
-        jobs.watch(here.desk)
+    here.end()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from loaders import catalogue
-from ui import figure, views
+from ui import figure, text, views
 from ui.desk import Desk
 from ui.popovers import close, shut
 from xai_core import render
 from xai_core.model import Geometry
+
+THUMBNAIL = 112
+"""Pixels of the photo's longer side in the rail."""
 
 OPENING = "heart_marked"
 """The photo that a first visitor meets: the opening model falls for the sticker on it."""
@@ -29,35 +34,25 @@ def _open_sample(desk: Desk, sample: catalogue.Sample) -> None:
     )
 
 
-def show(desk: Desk) -> None:
-    """Draw the card: the view, the upload beside it when they differ, and the ways to change."""
+def show(desk: Desk, beside: Callable[[], None]) -> None:
+    """Draw the view that the model gets with `beside` next to it, and the ways to change it."""
     photo, prediction, model = desk.photo, desk.prediction, desk.model
-    if photo is None:
-        views.line("Photo", "v-label")
-        st.skeleton(height=300)
-    elif prediction is None or model is None:
-        views.line("Photo", "v-label")
-        _picture("photo", photo.id, photo.pixels, photo.name, 420)
-    else:
-        geometry = prediction.geometry
-        made = how(model.preprocessing.fit, model.preprocessing.resize, geometry)
-        height, width = geometry.view
-        seen = render.pixels(prediction.view)
-        if model.preprocessing.channels == "grey":
-            seen, made = render.grey(seen), f"{made}, in grey"
-        views.line(f"Photo, as the model gets it ({height} x {width}, {made})", "v-label")
-        gets = f"{photo.name}, as the model gets it"
-        if differs(geometry):
-            left, right = st.columns([3, 2])
-            with left:
-                _picture("view", photo.id, seen, gets, 420)
-            with right:
-                _picture("upload", photo.id, photo.pixels, f"{photo.name}, as uploaded", 300)
-                views.line(f"The upload, {geometry.photo[1]} x {geometry.photo[0]} px", "v-label")
-        else:
-            _picture("view", photo.id, seen, gets, 420)
+    with st.container(horizontal=True, key="seen", gap="small", wrap=False):
+        with st.container(key="photo-card"):
+            if photo is None:
+                st.skeleton(height=112)
+            elif prediction is None or model is None:
+                _picture("photo", photo.id, photo.pixels, photo.name, THUMBNAIL)
+            else:
+                seen = render.pixels(prediction.view)
+                grey = model.preprocessing.channels == "grey"
+                seen = render.grey(seen) if grey else seen
+                gets = f"{photo.name}, as the model gets it"
+                _picture("view", photo.id, seen, gets, THUMBNAIL)
+        with st.container(key="bars-card"):
+            beside()
     if photo is not None:
-        views.line(" ".join([photo.name + ".", *photo.notes]), "v-quiet v-small")
+        views.line(_said(desk), "v-quiet v-small")
     if desk.decoding is not None and photo is not None:
         views.line("Reading the new photo ...")
     if desk.photo_error:
@@ -66,6 +61,22 @@ def show(desk: Desk) -> None:
         _upload(desk)
         _camera(desk)
         _samples(desk)
+
+
+def _said(desk: Desk) -> str:
+    """Say which photo it is, and what was done to it for the model."""
+    photo, prediction, model = desk.photo, desk.prediction, desk.model
+    if photo is None:
+        return ""
+    said = [text.sentence(photo.name)]
+    if prediction is not None and model is not None:
+        geometry = prediction.geometry
+        made = how(model.preprocessing.fit, model.preprocessing.resize, geometry)
+        grey = ", in grey" if model.preprocessing.channels == "grey" else ""
+        (tall, wide), (height, width) = geometry.photo, geometry.view
+        upload = f" from {wide} x {tall} px" if differs(geometry) else ""
+        said.append(f"The model gets it as {width} x {height} px, {made}{upload}{grey}.")
+    return " ".join([*said, *photo.notes])
 
 
 def _picture(key: str, number: int, pixels: render.Pixels, shows: str, side: int) -> None:

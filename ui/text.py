@@ -44,6 +44,12 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() or char == NO_BREAK else " " for char in text)
 
 
+def sentence(name: str) -> str:
+    """Return a title as a sentence of its own; a file's name gets no full stop."""
+    plain = name.rstrip()
+    return plain if re.search(r"([.!?]|\.\w{1,5})$", plain) else f"{plain}."
+
+
 def seconds(value: float) -> str:
     """Return a time in words, 'under 1 s', '12 s', '3 min'."""
     if value < 1:

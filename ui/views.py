@@ -49,6 +49,11 @@ def heading(title: str, sentence: str) -> None:
     line(sentence, "v-lead")
 
 
+def title(words: str) -> None:
+    """Head a part of a page with words that others may have chosen."""
+    st.html(f'<h2 class="v-title">{text.emphasised(words)}</h2>')
+
+
 def line(sentence: str, kind: str = "v-quiet v-small") -> None:
     """Show a sentence, with its quoted names in bold."""
     st.html(f'<div class="{kind}">{text.emphasised(sentence)}</div>')

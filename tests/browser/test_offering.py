@@ -122,10 +122,10 @@ def test_upload_tune_run_cancel_switch_and_download(visit):
     assert occluded[..., :3].std() > 5
 
     # a long run: one pixel a step
-    page.get_by_role("button", name="More").click()
+    page.get_by_text("All settings").click()
     for name in ("Stride height", "Stride width"):
         page.get_by_role("slider", name=name).press("Home")
-    page.get_by_role("button", name="More").click()
+    page.get_by_text("All settings").click()
     page.get_by_text(re.compile("Shown: stride height")).wait_for()
     page.get_by_role("button", name=RUN).click()
     page.get_by_text(re.compile(r"of [\d,]+ passes")).wait_for()

@@ -179,10 +179,10 @@ def test_a_refusal_is_a_sentence_in_the_widget(visit):
 def long_run(page):
     """Start an occlusion of one pixel a step."""
     choose(page, "Method", "Occlusion")
-    page.get_by_role("button", name="More").click()
+    page.get_by_text("All settings").click()
     for name in ("Stride height", "Stride width"):
         page.get_by_role("slider", name=name).press("Home")
-    page.get_by_role("button", name="More").click()
+    page.get_by_text("All settings").click()
     page.wait_for_timeout(500)
     page.get_by_role("button", name=RUN).click()
     page.get_by_text(re.compile(r"[1-9][\d,]* of [\d,]+ passes")).wait_for()

@@ -13,6 +13,7 @@ def script():
     from ui import kept, page, views
 
     with page.opened("A new page", "What it is for.", needs=(page.MODEL, page.PHOTO)) as here:
+        here.head()
         st.slider("Warmth", 0, 10, 3, key=kept.control("warmth"))
         st.slider("Passing", 0, 10, 3, key="passing")
         if here.desk.prediction is not None:
@@ -24,6 +25,7 @@ def bare():
     from ui import page, views
 
     with page.opened("A page of words", "Nothing is needed.") as here:
+        here.head()
         views.line(f"model: {here.desk.model}")
 
 

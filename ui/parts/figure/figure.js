@@ -31,6 +31,7 @@ class Figure {
     this.alone = !data.map;
     this.find(".figure").classList.toggle("alone", this.alone);
     this.find(".figure").classList.toggle("partial", Boolean(data.partial));
+    this.find(".figure").classList.toggle("pair", Boolean(data.pair));
     this.find(".figure").style.maxWidth = data.side ? `${data.side}px` : "";
     this.find(".photo .picture").tabIndex = this.alone ? 0 : -1;
     if (data.map) this.takeMap(data, first);
@@ -102,8 +103,9 @@ class Figure {
 
   draw() {
     const { data, photo } = this;
-    if (!photo || this.drawn !== data.id || !this.find(".photo canvas").clientWidth) return;
-    draw(this.find(".photo canvas"), data, { photo, veiled: true });
+    const first = this.find(data.pair ? ".over canvas" : ".photo canvas");
+    if (!photo || this.drawn !== data.id || !first.clientWidth) return;
+    if (!data.pair) draw(first, data, { photo, veiled: true });
     if (data.map) this.drawMap();
     this.find(".frame").dataset.drawn = data.id;
   }
