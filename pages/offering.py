@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import answer, ask, jobs, model_card, page, photo_card, popovers, views
+from ui import answer, ask, jobs, model_card, page, photo_card, popovers, strip, views
 
 with page.opened(
     "Your model, behind glass",
@@ -25,4 +25,7 @@ with page.opened(
                 answer.show(desk.answer, desk, asked)
             else:
                 answer.invite(desk)
+        strip.show(desk)
+        if desk.run is None and desk.answer is not None:
+            answer.more(desk.answer)
         jobs.announce(desk)

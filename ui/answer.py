@@ -42,11 +42,16 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
         _stale(answer, desk, ask)
     explanation = answer.explanation
     made = whole(answer)
-    stem = f"{explanation.method}-{_plain(made['asked']['words'])}"
     views.title(f"Why {answer.explanation.target.words(answer.scene.card.labels)}?")
     _picture(answer, desk, made["sentences"])
     views.doubts(made["doubts"], made["check"])
-    if film.drawn_for(explanation.method):
+
+
+def more(answer: Answer) -> None:
+    """Draw how the answer came about, and what to take away."""
+    made = whole(answer)
+    stem = f"{answer.explanation.method}-{_plain(made['asked']['words'])}"
+    if film.drawn_for(answer.explanation.method):
         _how(answer, stem)
     _take_away(answer, made, stem)
 

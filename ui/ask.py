@@ -8,7 +8,8 @@ import streamlit as st
 
 from ui import forms, kept, method_list, text, views
 from ui.desk import Desk
-from ui.held import Model
+from ui.held import Answer, Model
+from xai_core.card import Card
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
 from xai_core.question import Question
@@ -122,7 +123,7 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, 
     if why_not:
         views.line(why_not)
         return None
-    scope = f"{model.card.input_size[0]}x{model.card.input_size[1]}:{model.card.hash}"
+    scope = _form_scope(model.card)
     front = st.container()
     with st.expander("All settings", key="all-settings"):
         engine, refused = _engine(cls, served[name].engines)
@@ -140,6 +141,24 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, 
         for param in form.front:
             form.widget(param)
     return Question(method=name, engine=engine, values=form.values(), target=target), refused
+
+
+def restore(desk: Desk, run: Answer) -> None:
+    """Set the controls as they were for a run, as far as its model and photo are on the desk."""
+    question, scene, state = run.question, run.scene, st.session_state
+    if desk.model is None or desk.model.id != scene.model.id:
+        return
+    state["method"], state[f"engine:{question.method}"] = question.method, run.explanation.engine
+    for name, value in run.explanation.parameters.items():
+        state[forms.key(question.method, name, _form_scope(scene.card))] = value
+    if desk.photo is not None and desk.photo.id == scene.photo.id:
+        index, *others = question.target.classes()
+        state[target_key(desk)] = index
+        state[f"against:{_scope(desk)}"] = others[0] if others else NOTHING
+
+
+def _form_scope(card: Card) -> str:
+    return f"{card.input_size[0]}x{card.input_size[1]}:{card.hash}"
 
 
 def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from loaders.preprocessing import Options
 from ui.held import Answer, Model, Photo, Prediction, Refused, Run, Scene, wants
+from ui.runs import Runs
 from ui.slots import Slots, Work
 from xai_core.errors import VitrineError
 from xai_core.question import Question
@@ -23,7 +24,7 @@ from xai_core.region import Region
 
 if TYPE_CHECKING:
     from loaders.catalogue import Pretrained
-    from workers.client import Job, Session, Snapshot
+    from workers.client import Session, Snapshot
 
 FETCHING, OPENING, DECODING = "fetching", "opening", "decoding"
 PREDICTING, RUNNING, MEASURING = "predicting", "running", "measuring"
@@ -73,7 +74,7 @@ class Desk:
         self.prediction: Prediction | None = None
         self.prediction_error = ""
         self.run_note = ""
-        self.answer: Answer | None = None
+        self.runs = Runs()
         self._asked: tuple[int, int] | None = None
         self._measured: set[int] = set()
 
@@ -98,6 +99,11 @@ class Desk:
         return name
 
     @property
+    def answer(self) -> Answer | None:
+        """The run that is shown."""
+        return self.runs.shown
+
+    @property
     def predicting(self) -> bool:
         """Whether the model is looking at the photo."""
         return self.slots.work(PREDICTING) is not None
@@ -107,11 +113,6 @@ class Desk:
         """The run under way."""
         run: Run | None = self.slots.what(RUNNING)
         return run
-
-    def job(self, slot: str) -> Job | None:
-        """Return the job in a slot."""
-        work = self.slots.work(slot)
-        return None if work is None else work.job
 
     @property
     def reloading(self) -> bool:
@@ -229,7 +230,10 @@ class Desk:
         def done(result: Any) -> None:
             self.photo = Photo(name, word, result.pixels, result.notes)
 
-        self.slots.put(DECODING, Work(name, job, done, self._not_decoded))
+        def failed(found: Snapshot) -> None:
+            self.photo_error = _sentence(found, "The photo could not be read.")
+
+        self.slots.put(DECODING, Work(name, job, done, failed))
 
     @_alone
     def mark(self, photo: Photo, region: Region | None) -> None:
@@ -258,7 +262,7 @@ class Desk:
             return
 
         def done(explanation: Any) -> None:
-            self.answer = Answer(question, scene, explanation)
+            self.runs.add(Answer(question, scene, explanation))
             self.run_note = ""
 
         self.slots.put(RUNNING, Work(Run(question, scene, job), job, done, self._not_answered))
@@ -269,6 +273,11 @@ class Desk:
         if self.slots.cancel(RUNNING):
             kept = " The last answer is kept." if self.answer else ""
             self.run_note = f"Cancelled.{kept}"
+
+    @_alone
+    def with_runs(self, change: Callable[[Runs], R]) -> R:
+        """Change which runs are kept, pinned and shown."""
+        return change(self.runs)
 
     # -- what happens by itself --------------------------------------------------------------
 
@@ -329,9 +338,6 @@ class Desk:
             )
             return True
         return False
-
-    def _not_decoded(self, found: Snapshot) -> None:
-        self.photo_error = _sentence(found, "The photo could not be read.")
 
     def _predict(self) -> bool:
         """Ask a new model, or about a new photo."""

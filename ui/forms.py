@@ -59,6 +59,11 @@ def initial(
     return value
 
 
+def key(method: str, name: str, scope: str) -> str:
+    """Return the key of a parameter's control."""
+    return f"{method}:{name}:{scope}"
+
+
 class Form:
     """The controls of one method for one model. `scope` keeps models of other sizes apart."""
 
@@ -88,11 +93,11 @@ class Form:
 
     def widget(self, param: Param) -> None:
         """Draw the control of one parameter."""
-        key = kept.control(self._key(param.name))
+        name = kept.control(self._key(param.name))
         # Set once and kept by Streamlit; a value set before the widget's first run stands.
-        st.session_state.setdefault(key, self.start[param.name])
+        st.session_state.setdefault(name, self.start[param.name])
         shared: dict[str, Any] = {
-            "key": key,
+            "key": name,
             "help": param.help or None,
             "persist_state": "session",
         }
@@ -130,4 +135,4 @@ class Form:
             st.slider(param.title + unit, float(low), float(high), step=step, **shared)
 
     def _key(self, name: str) -> str:
-        return f"{self.cls.name}:{name}:{self.scope}"
+        return key(self.cls.name, name, self.scope)

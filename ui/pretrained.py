@@ -60,11 +60,11 @@ def under_way(desk: Desk) -> None:
 
 @st.fragment(run_every=POLL)
 def _poll(desk: Desk) -> None:
-    entry, job = desk.fetching, desk.job(FETCHING)
-    if entry is None or job is None:  # `jobs.watch` draws the page anew
+    work = desk.slots.work(FETCHING)
+    if work is None:  # `jobs.watch` draws the page anew
         return
-    now = job.snapshot()
-    said = f"Downloading {entry.title}"
+    now = work.job.snapshot()
+    said = f"Downloading {work.what.title}"
     if now.total:
         said += f": {incoming.text(now.done)} of {incoming.text(now.total)}"
     if now.left is not None and now.seconds > 1:

@@ -96,7 +96,7 @@ def test_another_model_ends_the_download(offering):
         publisher.pause = 0.2
         app = chosen(offering(publisher.remote()))
         settle(app, lambda app: desk(app).fetching is not None)
-        job = desk(app).job("fetching")
+        job = desk(app).slots.work("fetching").job
         app.session_state["change-model"] = True
         app.run()
         app.button("open-built-in").click()
