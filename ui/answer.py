@@ -40,7 +40,6 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     # sent and drawn anew.
     with st.container():
         _stale(answer, desk, ask)
-    explanation = answer.explanation
     made = whole(answer)
     views.title(f"Why {answer.explanation.target.words(answer.scene.card.labels)}?")
     _picture(answer, desk, made["sentences"])
