@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import answer, ask, model_card, page, photo_card, popovers, views
+from ui import answer, ask, model_card, page, photo_card, views
 
 with page.opened(
     "Your model, behind glass",
@@ -16,7 +16,6 @@ with page.opened(
         ask.top_five(desk)
     with right, st.container(border=True, height="stretch", key="photo-card"):
         photo_card.show(desk)
-    popovers.closed()
 
     asked = ask.method(desk)
 

@@ -7,6 +7,9 @@ import torch  # TensorFlow aborts a process that imports torchvision after it
 import torchvision
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 120.0
+"""Seconds after which a wait for an event is given up. Nothing is measured against it: on a busy
+machine an event may come late, and a test that waits for it must not fall."""
 assert torchvision.__version__
 torch.set_num_threads(2)
 

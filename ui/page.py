@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import jobs, kept, model_card, photo_card, popovers, state, views
+from ui import jobs, kept, model_card, photo_card, state, views
 from ui.desk import Desk
 
 Need = Callable[[Desk], None]
@@ -41,7 +41,6 @@ class Page:
 def opened(title: str, sentence: str, *, needs: Sequence[Need] = ()) -> Iterator[Page]:
     """Begin a page with its title and what the reader will know; end it with the polling."""
     views.heading(title, sentence)
-    popovers.close_popovers()
     here = Page(state.desk())
     kept.recall(here.desk)
     for need in needs:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from loaders import catalogue
 from tests.conftest import ROOT
 from tests.fakes.wall import Wall
-from ui import state
+from ui import popovers, state
 
 CLASSES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
 
@@ -70,3 +70,10 @@ def settle(app, until, seconds=10.0):
         if until(app):
             return app
         assert time.monotonic() < limit, "the page did not get there"
+
+
+def unfold(app, popover):
+    """Open a popover in the next run, as a click would."""
+    held = app.session_state
+    times = held[popovers.CLOSED].get(popover, 0) if popovers.CLOSED in held else 0
+    held[f"{popover}-{times}"] = True
