@@ -282,15 +282,18 @@ class _Cut:
             outputs = [value.debugName() for value in node.outputs()]
             made |= {name: (number, each) for each, name in enumerate(outputs)}
             used = _used(node)
-            if used & of_value:
+            if number == place:
                 of_value.update(outputs)
-                found |= {made[name] for name in (used - of_value) & of_photo - {photos}}
+                self.before.append(number)
+            elif used & of_value:
+                of_value.update(outputs)
+                found |= {made[name] for name in (used - of_value) & (of_photo - {photos})}
                 self.after.append(number)
             elif used & of_photo:
-                (of_value if number == place else of_photo).update(outputs)
+                of_photo.update(outputs)
                 self.before.append(number)
         last = next(graph.outputs()).debugName()
-        if last in of_photo:
+        if last in of_photo - {photos}:
             found.add(made[last])
         self.others = sorted(found)
 
