@@ -21,18 +21,30 @@ LAST = 3
 """Times as long as another frame that the last one stays, before an animation begins again."""
 
 
-def webp(picture: Pixels) -> bytes:
-    """Encode uint8 `[h, w, 3]` as WebP."""
+def webp(picture: Pixels, *, quality: int = QUALITY, method: int = 2) -> bytes:
+    """Encode uint8 `[h, w, 3]` as WebP; `method` from 0 (quick) to 6 (small)."""
     from PIL import Image
 
     out = io.BytesIO()
-    Image.fromarray(picture).save(out, "WEBP", quality=QUALITY, method=2)
+    Image.fromarray(picture).save(out, "WEBP", quality=quality, method=method)
     return out.getvalue()
 
 
-def webp_frames(film: Film) -> list[bytes]:
-    """Return each frame of a film as WebP, and its still after them."""
-    return [webp(frame.picture) for frame in (*film.frames, film.still)]
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Return height and width of a still that is one key frame, as `webp` writes it.
+
+    They are read off its head (RFC 9649, section 2.5; RFC 6386, section 9.1), and nothing is
+    decoded. Raises ValueError for any other file.
+    """
+    head = data[:4] + data[8:16] + data[23:26] if len(data) >= 30 else b""
+    sizes = (int.from_bytes(data[4:8], "little") + 8, int.from_bytes(data[16:20], "little") + 20)
+    even = sizes[1] + sizes[1] % 2
+    if head != b"RIFFWEBPVP8 \x9d\x01\x2a" or not sizes[0] == even == len(data):
+        raise ValueError("a file that is no plain WebP still")
+    width, height = (int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+    if not width or not height:
+        raise ValueError("a WebP without pixels")
+    return height, width
 
 
 def animated(film: Film, kind: Kind) -> bytes:

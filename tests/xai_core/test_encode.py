@@ -58,16 +58,6 @@ def test_webm_holds_every_frame(tmp_path, size):
     assert path.read_bytes()[:4] == b"\x1aE\xdf\xa3"  # a Matroska file
 
 
-def test_the_players_pictures_are_the_frames_and_then_the_still():
-    made = film((40, 30))
-    pictures = encode.webp_frames(made)
-    assert len(pictures) == 8
-    for data, wanted in zip(pictures, (*made.frames, made.still), strict=True):
-        image = Image.open(io.BytesIO(data))
-        assert (image.format, image.size) == ("WEBP", (30, 40))
-        assert np.abs(np.asarray(image.convert("RGB"), int) - wanted.picture).max() < 4
-
-
 def test_another_kind_is_refused_by_name():
     with pytest.raises(ParamError, match="webp, gif, webm, got 'mp4'"):
         encode.animated(film((8, 8)), "mp4")
