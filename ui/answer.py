@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import figure, films, views
+from ui import figure, films, recorded, views
 from ui.desk import Desk
 from ui.held import Answer, changes
 from xai_core import film, region, render, report
@@ -20,8 +20,8 @@ from xai_core.region import Region
 from xai_core.report.record import record
 
 
-def invite(desk: Desk) -> None:
-    """Fill the place of the answer before the first run."""
+def invite(desk: Desk, ask: Question | None) -> None:
+    """Fill the place of the answer before the first run; how the method works is offered there."""
     prediction, model = desk.prediction, desk.model
     if prediction is None or model is None:
         return
@@ -32,6 +32,9 @@ def invite(desk: Desk) -> None:
         "Press Run to see what it looked at.",
         "v-empty v-quiet",
     )
+    if ask is not None:
+        title = explainers()[ask.method].title
+        recorded.show(ask.method, f"How {title} works: a recording")
 
 
 def show(answer: Answer, desk: Desk, ask: Question | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +46,45 @@ def webp_size(data: bytes) -> tuple[int, int]:
     if not width or not height:
         raise ValueError("a WebP without pixels")
     return height, width
+
+
+def joined(stills: Sequence[bytes], seconds: float) -> bytes:
+    """Return stills of one size as one animated WebP; each is kept as it is, so `parted` undoes it.
+
+    It is as long as its stills together: `animated` makes a shorter file, and decodes anew. Raises
+    ValueError for what is no plain still (RFC 9649, section 2.7).
+    """
+    height, width = {webp_size(still) for still in stills}.pop()
+    sides = _three(width - 1) + _three(height - 1)
+    each = round(1000 * seconds)
+    waits = [each] * (len(stills) - 1) + [LAST * each]
+    frames = [
+        _chunk(b"ANMF", bytes(6) + sides + _three(wait) + b"\x02" + still[12:])
+        for still, wait in zip(stills, waits, strict=True)
+    ]
+    head = _chunk(b"VP8X", b"\x02" + bytes(3) + sides) + _chunk(b"ANIM", bytes(6))
+    return _chunk(b"RIFF", b"WEBP" + head + b"".join(frames))
+
+
+def parted(data: bytes) -> list[bytes]:
+    """Return the stills of what `joined` made, nothing decoded. Raises ValueError for another."""
+    stills, at = [], 12
+    while at < len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"ANMF":
+            stills.append(_chunk(b"RIFF", b"WEBP" + data[at + 24 : at + 8 + size]))
+        at += 8 + size + size % 2
+    if data[:4] != b"RIFF" or len({webp_size(still) for still in stills}) != 1:
+        raise ValueError("a file that is no film of plain stills")
+    return stills
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return name + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
+
+
+def _three(number: int) -> bytes:
+    return number.to_bytes(3, "little")
 
 
 def animated(film: Film, kind: Kind) -> bytes:

@@ -172,6 +172,23 @@ def test_an_engine_that_hands_out_nothing_is_named(app, monkeypatch):
     assert not parts(app, "player")
 
 
+def test_before_the_first_run_the_chosen_method_s_recording_stands_there(app):
+    opened(app)
+    invitation = "How Grad-CAM works: a recording"
+    assert [each.label for each in app.expander].count(invitation) == 1
+    assert not parts(app, "player")
+    app.session_state["recorded-grad-cam"] = True
+    app.run()
+    (shown,) = parts(app, "player")
+    assert (shown["label"], shown["id"]) == ("Recording", "recording-grad-cam")
+    assert "Recording: Grad-CAM for <b>star</b>" in words(app)
+    app.selectbox(key="method").set_value("occlusion").run()
+    assert any(each.label == "How Occlusion works: a recording" for each in app.expander)
+    assert "Recording: " not in words(app)
+    answered(app)
+    assert not any("recording" in each.label for each in app.expander)
+
+
 def test_another_page_and_back_loses_nothing(app):
     opened(app)
     app.selectbox(key="method").set_value("occlusion").run()
