@@ -15,7 +15,7 @@ help:
 	@echo "make tables       measure the tables of docs/formats.md again"
 	@echo "make setup        the virtual environment and its packages only"
 	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
-	@echo "make models       train the built-in models and draw the photos again"
+	@echo "make models       train the built-in models, draw the photos, record the methods"
 	@echo "make screenshots  draw the pictures of the README again"
 
 # --no-deps: requirements.txt is the whole list; docs/decisions/0001-the-install.md says why.
@@ -68,6 +68,7 @@ lock:
 models: setup
 	@$(BIN)/python -m assets.make_models
 	@$(BIN)/python -m assets.make_photos
+	@$(BIN)/python -m assets.make_recordings
 
 screenshots: setup-dev
 	@$(BIN)/python -m assets.make_screenshots

@@ -27,4 +27,4 @@ with page.opened(
         if desk.answer is not None:
             answer.show(desk.answer, desk, asked)
         else:
-            answer.invite(desk)
+            answer.invite(desk, asked)
