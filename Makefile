@@ -1,20 +1,21 @@
 # `make run` opens the app, `make test` runs the tests; each sets up what it needs first.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 BIN := .venv/bin
+PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test soak check lint bench tables lock models screenshots clean
 
 help:
 	@echo "make run          set up and open the app on http://localhost:8501"
-	@echo "make test         set up and run the tests"
+	@echo "make test         set up and run the tests, in PROCESSES=2 processes"
 	@echo "make check        format, lint, types and tests"
 	@echo "make soak         every hostile and damaged file; an upload of 1.9 GB (4 GB of disk)"
 	@echo "make bench        time our engines beside the libraries'; count the false doubts"
 	@echo "make tables       measure the tables of docs/formats.md again"
 	@echo "make setup        the virtual environment and its packages only"
 	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
-	@echo "make models       train the built-in models and draw the photos again"
+	@echo "make models       train the built-in models, draw the photos, record the methods"
 	@echo "make screenshots  draw the pictures of the README again"
 
 # --no-deps: requirements.txt is the whole list; docs/decisions/0001-the-install.md says why.
@@ -39,7 +40,7 @@ run: setup
 	@$(BIN)/python -m streamlit run app.py
 
 test: setup-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(PROCESSES)
 
 soak: setup-dev
 	@VITRINE_SOAK=1 $(BIN)/python -m pytest -s tests/hostile tests/browser/test_upload.py
@@ -67,6 +68,7 @@ lock:
 models: setup
 	@$(BIN)/python -m assets.make_models
 	@$(BIN)/python -m assets.make_photos
+	@$(BIN)/python -m assets.make_recordings
 
 screenshots: setup-dev
 	@$(BIN)/python -m assets.make_screenshots

@@ -18,8 +18,9 @@ def write_section(name: str, text: str) -> None:
 
 
 def write_sizes() -> None:
-    """List every shipped file of `models/` and `photos/` with its size in kB (1000 bytes)."""
-    files = sorted(p for kind in ("models", "photos") for p in (FOLDER / kind).iterdir())
+    """List every shipped file of the folders with its size in kB (1000 bytes)."""
+    folders = ("models", "photos", "recordings")
+    files = sorted(p for kind in folders for p in (FOLDER / kind).iterdir())
     rows = [f"| `{p.relative_to(FOLDER)}` | {p.stat().st_size / 1000:.1f} |" for p in files]
     total = sum(p.stat().st_size for p in files) / 1000
     rows.append(f"| all | {total:.1f} |")

@@ -4,7 +4,7 @@ import inspect
 
 import streamlit as st
 
-from ui import method_list, text, views
+from ui import method_list, recorded, text, views
 from xai_core.explainer import Explainer
 from xai_core.model import given
 from xai_core.params import Param
@@ -56,6 +56,7 @@ def card(cls: type[Explainer]) -> None:
             st.markdown(f"[{cls.reference}]({where})")
         else:
             views.line(cls.reference)
+        recorded.show(cls.name, "See it at work: a recording")
         if cls.declared():
             st.html(
                 '<div class="v-scroll"><table class="v-table"><tr><th>Setting</th><th>Default</th>'

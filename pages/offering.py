@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import answer, ask, jobs, model_card, page, photo_card, popovers, strip, views
+from ui import answer, ask, jobs, model_card, page, photo_card, strip, views
 
 with page.opened(
     "Your model, behind glass",
@@ -13,7 +13,6 @@ with page.opened(
     with here.rail():
         model_card.show(desk)
         photo_card.show(desk, lambda: ask.top_five(desk))
-        popovers.closed()
         asked = ask.method(desk)
     with here.stage():
         here.place_progress()
@@ -24,8 +23,8 @@ with page.opened(
             if desk.answer is not None:
                 answer.show(desk.answer, desk, asked)
             else:
-                answer.invite(desk)
+                answer.invite(desk, asked)
         strip.show(desk)
         if desk.run is None and desk.answer is not None:
-            answer.more(desk.answer)
+            answer.more(desk.answer, desk)
         jobs.announce(desk)

@@ -1,14 +1,35 @@
-"""What all tests share: the folder of real models, where there is one."""
+"""What all tests share: processes, printed times, patience, and the folder of real models."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch  # TensorFlow aborts a process that imports torchvision after it
 import torchvision
 
+from tests import times
+
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 120.0
+"""Seconds after which a wait for an event is given up. Nothing is measured against it: on a busy
+machine an event may come late, and a test that waits for it must not fall."""
 assert torchvision.__version__
-torch.set_num_threads(2)
+ALONE = "PYTEST_XDIST_WORKER" not in os.environ
+torch.set_num_threads(2 if ALONE else 1)
+
+
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist nobody asks for it
+def pytest_xdist_make_scheduler(config, log):
+    return times.scheduler(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: at for at, name in enumerate(times.sooner([item.nodeid for item in items]))}
+    items.sort(key=lambda item: place[times.group(item.nodeid)])
+
+
+def pytest_terminal_summary(terminalreporter):
+    times.summary(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from loaders.load import load
 from loaders.options import Options
 from tests.fakes import guest_house
 from tests.pages.conftest import app, wall  # noqa: F401 - fixtures
-from tests.pages.test_offering import answered, desk, figure, opened, parts, words
+from tests.pages.test_offering import answered, desk, figure, filmed, opened, parts, words
 from workers.client import Wall
 from xai_core import discovery, explainer, film, plain, task
 from xai_core.errors import ParamError, UnsupportedModel
@@ -204,9 +204,7 @@ def test_a_method_s_steps_are_drawn_on_the_page(app: AppTest) -> None:  # noqa: 
     opened(app)
     app.selectbox(key="method").set_value("borrowed-distance").run()
     answered(app)
-    app.session_state["how"] = True
-    app.run()
-    assert not app.exception
+    filmed(app)
     (shown,) = parts(app, "player")
     assert shown["captions"] == ["The photo", "Its distances"]
 

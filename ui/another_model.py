@@ -12,7 +12,7 @@ from loaders.options import Options
 from ui import kept, missing, pretrained, upload, views
 from ui.desk import Desk
 from ui.held import Model
-from ui.popovers import close, shut
+from ui.popovers import close, key, shut
 from workers.incoming import Upload
 from xai_core.card import Card
 from xai_core.errors import ParamError, VitrineError
@@ -88,7 +88,7 @@ def open_built_in(desk: Desk, entry: catalogue.Entry) -> None:
 
 def popover(desk: Desk) -> None:
     """Draw the button and what is behind it: a built-in, a published or an uploaded model."""
-    with st.popover("Change model", key="change-model", on_change="rerun"):
+    with st.popover("Change model", key=key("change-model"), on_change="rerun"):
         entries = {entry.name: entry for entry in catalogue.models()}
         with st.container(horizontal=True, vertical_alignment="bottom"):
             chosen = st.selectbox(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import figure, player, views
+from ui import figure, films, recorded, views
 from ui.desk import Desk
 from ui.held import Answer, changes
 from xai_core import film, region, render, report
@@ -20,8 +20,8 @@ from xai_core.region import Region
 from xai_core.report.record import record
 
 
-def invite(desk: Desk) -> None:
-    """Fill the place of the answer before the first run."""
+def invite(desk: Desk, ask: Question | None) -> None:
+    """Fill the place of the answer before the first run; how the method works is offered there."""
     prediction, model = desk.prediction, desk.model
     if prediction is None or model is None:
         return
@@ -32,6 +32,9 @@ def invite(desk: Desk) -> None:
         "Press Run to see what it looked at.",
         "v-empty v-quiet",
     )
+    if ask is not None:
+        title = explainers()[ask.method].title
+        recorded.show(ask.method, f"How {title} works: a recording")
 
 
 def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
@@ -46,12 +49,12 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     views.doubts(made["doubts"], made["check"])
 
 
-def more(answer: Answer) -> None:
+def more(answer: Answer, desk: Desk) -> None:
     """Draw how the answer came about, and what to take away."""
     made = whole(answer)
     stem = f"{answer.explanation.method}-{_plain(made['asked']['words'])}"
     if film.drawn_for(answer.explanation.method):
-        _how(answer, stem)
+        films.show(answer, desk.session, stem)
     _take_away(answer, made, stem)
 
 
@@ -87,34 +90,6 @@ def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
     views.line(" ".join(said), "v-prose")
     if photo.region is not None:
         views.line(" ".join(_region_said(answer, photo.region)), "v-prose")
-
-
-@st.fragment
-def _how(answer: Answer, stem: str) -> None:
-    """Show how the map came about, once the reader opens it: what is drawn then takes a second."""
-    opened = st.expander("How it came about", key="how", on_change="rerun")
-    if not opened.open:
-        return
-    with opened:
-        reel = _reel(answer)
-        if reel is None:
-            views.line(
-                f"The engine {answer.explanation.engine} hands out nothing of its inner work that "
-                "could be drawn."
-            )
-            return
-        player.show("film", reel, stem=stem)
-        player.steps(reel.steps)
-
-
-def _reel(answer: Answer) -> player.Reel | None:
-    """Return the answer's film, drawn once."""
-    kept: tuple[int, player.Reel | None] | None = st.session_state.get("reel")
-    if kept is None or kept[0] != answer.id:
-        drawn = film.film_of(answer.explanation, answer.scene.prediction.view)
-        made = None if drawn is None else player.reel(f"film-{answer.id}", drawn)
-        kept = st.session_state["reel"] = (answer.id, made)
-    return kept[1]
 
 
 def _region_said(answer: Answer, marked: Region) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import jobs, kept, model_card, photo_card, popovers, state, views
+from ui import jobs, kept, model_card, photo_card, state, views
 from ui.desk import Desk
 
 Need = Callable[[Desk], None]
@@ -73,7 +73,6 @@ class Page:
 @contextlib.contextmanager
 def opened(title: str, sentence: str, *, needs: Sequence[Need] = ()) -> Iterator[Page]:
     """Begin a page with its title and what the reader will know; end it with the polling."""
-    popovers.close_popovers()
     here = Page(state.desk(), title, sentence)
     kept.recall(here.desk)
     for need in needs:

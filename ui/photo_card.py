@@ -9,7 +9,7 @@ import streamlit as st
 from loaders import catalogue
 from ui import figure, text, views
 from ui.desk import Desk
-from ui.popovers import close, shut
+from ui.popovers import close, key, shut
 from xai_core import render
 from xai_core.model import Geometry
 
@@ -106,7 +106,7 @@ def how(fit: str, resize: int | None, geometry: Geometry) -> str:
 
 
 def _upload(desk: Desk) -> None:
-    with st.popover("Change photo", key="change-photo", on_change="rerun"):
+    with st.popover("Change photo", key=key("change-photo"), on_change="rerun"):
         st.file_uploader(
             "Photo file",
             key=f"photo-file-{st.session_state.get('photo-files', 0)}",
@@ -126,7 +126,7 @@ def _uploaded(desk: Desk) -> None:
 
 
 def _camera(desk: Desk) -> None:
-    popover = st.popover("Camera", key="camera", on_change="rerun")
+    popover = st.popover("Camera", key=key("camera"), on_change="rerun")
     # The camera is asked for only when its popover is open.
     if popover.open:
         with popover:
@@ -138,7 +138,7 @@ def _camera(desk: Desk) -> None:
 
 
 def _samples(desk: Desk) -> None:
-    with st.popover("Samples", key="samples", on_change="rerun"):
+    with st.popover("Samples", key=key("samples"), on_change="rerun"):
         for sample in catalogue.photos():
             left, right = st.columns([1, 3], vertical_alignment="center", wrap=False)
             left.image(str(sample.path), width=56)

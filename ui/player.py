@@ -6,7 +6,6 @@ All frames go to the browser once; playing, stepping and scrubbing are its own.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -15,41 +14,12 @@ import streamlit as st
 
 from ui import text, views
 from xai_core import encode
-from xai_core.film import Film, Step
+from xai_core.reel import Picture, Reel, Told
+
+Take = Callable[[encode.Kind], bytes]
 
 NAMES = {"webp": "WebP", "gif": "GIF", "webm": "WebM"}
 MIME = {"webp": "image/webp", "gif": "image/gif", "webm": "video/webm"}
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Reel:
-    """A film as the browser gets it. `name` tells it from others; `take` gives it as a file."""
-
-    name: str
-    title: str
-    frames: tuple[bytes, ...]
-    captions: tuple[str, ...]
-    seconds: float
-    still: bytes
-    said: str
-    steps: tuple[Step, ...] = ()
-    take: Callable[[encode.Kind], bytes] | None = None
-
-
-def reel(name: str, film: Film) -> Reel:
-    """Encode a film for the browser."""
-    *frames, still = encode.webp_frames(film)
-    return Reel(
-        name=name,
-        title=film.title,
-        frames=tuple(frames),
-        captions=tuple(frame.caption for frame in film.frames),
-        seconds=film.seconds,
-        still=still,
-        said=film.still.caption,
-        steps=film.steps,
-        take=lambda kind: encode.animated(film, kind),
-    )
 
 
 @functools.cache
@@ -62,35 +32,44 @@ def _component() -> Any:
     )
 
 
-def show(key: str, shown: Reel, *, label: str = "", stem: str = "film") -> None:
+def show(
+    key: str,
+    name: str,
+    shown: Reel,
+    *,
+    label: str = "",
+    take: Take | None = None,
+    stem: str = "film",
+) -> None:
     """Show the player; `label` says what the reader must know of the film, as that it is recorded.
 
-    `stem` names the files that can be taken away.
+    `name` tells the film from others; `take` makes a file of it, which is called `stem`. Its
+    pictures may come from a worker: they are handed on, and only the browser decodes them.
     """
     _component()(
         key=key,
         data={
-            "id": shown.name,
+            "id": name,
             "title": shown.title,
             "label": label,
             "frames": [_url(frame) for frame in shown.frames],
-            "captions": shown.captions,
+            "captions": [frame.caption for frame in shown.frames],
             "seconds": shown.seconds,
             "still": _url(shown.still),
-            "said": shown.said,
+            "said": shown.still.caption,
         },
     )
-    if shown.take is not None:
-        _take_away(key, shown.take, stem)
+    if take is not None:
+        _take_away(key, take, stem)
 
 
-def steps(told: tuple[Step, ...]) -> None:
+def steps(told: tuple[Told, ...]) -> None:
     """Show a film's steps to be read: sentences, pictures and tables."""
     for step in told:
         views.line(step.sentence, "v-prose")
         if step.pictures:
             items = "".join(
-                f'<figure><img src="{views.data_url(frame.picture)}" '
+                f'<figure><img src="{_url(frame)}" '
                 f'alt="{text.escape(frame.caption)}">'
                 f"<figcaption>{text.escape(frame.caption)}</figcaption></figure>"
                 for frame in step.pictures
@@ -109,7 +88,7 @@ def steps(told: tuple[Step, ...]) -> None:
             )
 
 
-def _take_away(key: str, take: Callable[[encode.Kind], bytes], stem: str) -> None:
+def _take_away(key: str, take: Take, stem: str) -> None:
     with st.container(horizontal=True, gap="small", key=f"{key}-downloads"):
         for kind in encode.KINDS:
             st.download_button(
@@ -123,5 +102,5 @@ def _take_away(key: str, take: Callable[[encode.Kind], bytes], stem: str) -> Non
             )
 
 
-def _url(data: bytes) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+def _url(picture: Picture) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(picture.data).decode()}"

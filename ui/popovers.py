@@ -1,29 +1,30 @@
-"""Closing a popover from the script or from a callback, which Streamlit has no call for."""
+"""Closing a popover from the script or from a callback, which Streamlit has no call for.
+
+A browser closes a popover when it sees its state go from open to closed. A busy one draws both in
+one frame, sees no change and leaves it open; so a popover that was closed is drawn under a key of
+its own from then on, as another one.
+"""
 
 from __future__ import annotations
 
 import streamlit as st
 
-_ASKED = "to-close"
+CLOSED = "popovers-closed"
+"""The place in the session of how many times each popover was closed."""
+
+
+def key(popover: str) -> str:
+    """Return the key to draw a popover under."""
+    return f"{popover}-{st.session_state.get(CLOSED, {}).get(popover, 0)}"
 
 
 def shut(popover: str) -> None:
     """Close a popover from a callback."""
-    st.session_state.setdefault(_ASKED, []).append(popover)
+    times = st.session_state.get(CLOSED, {})
+    st.session_state[CLOSED] = times | {popover: times.get(popover, 0) + 1}
 
 
 def close(popover: str) -> None:
-    """Close a popover from the script, where its own key can no longer be set."""
+    """Close a popover from the script, which begins anew."""
     shut(popover)
     st.rerun()
-
-
-def close_popovers() -> None:
-    """Close what was asked to be closed; call it before any popover is drawn."""
-    for popover in st.session_state.get(_ASKED, []):
-        st.session_state[popover] = False
-
-
-def closed() -> None:
-    """Note that all popovers are drawn: a run that ended before it has closed none of them."""
-    st.session_state.pop(_ASKED, None)

@@ -9,7 +9,7 @@ from loaders.options import ON_CARD, Options
 from loaders.texts import NotText, decode_text
 from ui import option_form, views
 from ui.desk import Desk
-from ui.popovers import close
+from ui.popovers import close, key
 from xai_core.errors import ParamError
 
 CLASSES = Options.declared()["classes"]
@@ -18,21 +18,21 @@ CLASSES = Options.declared()["classes"]
 def preprocessing(desk: Desk) -> None:
     """Draw the form of the values, the fit and the size."""
     with st.popover(
-        ON_CARD, key="change-preprocessing", on_change="rerun", disabled=desk.model is None
+        ON_CARD, key=key("change-preprocessing"), on_change="rerun", disabled=desk.model is None
     ):
         model = desk.model
         if model is None:
             return
         views.line(model.preprocessing.sentence())
-        asked, key = option_form.at(ON_CARD), f"preprocessing-{model.id}"
-        if option_form.draw(key, asked, model.options, desk.reopen, button="Apply"):
+        asked, form = option_form.at(ON_CARD), f"preprocessing-{model.id}"
+        if option_form.draw(form, asked, model.options, desk.reopen, button="Apply"):
             close("change-preprocessing")
 
 
 def classes(desk: Desk) -> None:
     """Draw the form of the class names."""
     with st.popover(
-        CLASSES.title, key="change-classes", on_change="rerun", disabled=desk.model is None
+        CLASSES.title, key=key("change-classes"), on_change="rerun", disabled=desk.model is None
     ):
         if desk.model is None:
             return

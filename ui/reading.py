@@ -7,7 +7,7 @@ import streamlit as st
 from loaders.options import ON_NAMES, ON_READING, Options
 from ui import option_form, views
 from ui.desk import Desk
-from ui.popovers import close
+from ui.popovers import close, key
 
 PLACES = {name: param.place for name, param in Options.declared().items()} | {"labels": ON_NAMES}
 """Where on the card the control for a finding is, by what the finding is about."""
@@ -18,7 +18,7 @@ def popover(desk: Desk) -> None:
     model = desk.model
     if model is None or model.built_in:
         return
-    with st.popover(ON_READING, key="change-reading", on_change="rerun"):
+    with st.popover(ON_READING, key=key("change-reading"), on_change="rerun"):
         views.line(
             "What the file does not say is told from the network's layers and answers. Where "
             "that went wrong, say it here."

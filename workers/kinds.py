@@ -14,7 +14,8 @@ class Kind:
 
     `imports` come first, in that order, and then our own adapters; `extras` are what only some
     methods use: imported one by one while nobody asks for anything. `memory` is the most bytes that
-    a worker may hold, `serves` what tasks call it. `reads` says that it opens model files.
+    a worker may hold, `serves` what tasks call it. `reads` says that it opens model files, `draws`
+    that it makes pictures of methods, which are then found as the extras are.
     """
 
     name: str
@@ -25,12 +26,26 @@ class Kind:
     memory: int = 4 << 30
     serves: tuple[Wants, ...]
     reads: bool = False
+    draws: bool = False
 
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind(name="plain", title="a worker", memory=2 << 30, serves=("plain",)),
+        Kind(
+            name="plain",
+            title="a worker",
+            extras=(
+                "PIL.ImageDraw",
+                "PIL.ImageFont",
+                "PIL.WebPImagePlugin",
+                "PIL.GifImagePlugin",
+                "cv2",
+            ),
+            memory=2 << 30,
+            serves=("plain",),
+            draws=True,
+        ),
         Kind(
             name="torch",
             title="PyTorch",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gc
 import importlib
 import os
@@ -16,10 +17,12 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workers import control, folders, grip, kinds, sandbox
+from xai_core import discovery
 
 REST = 3.0
 """Seconds without an order after which a mother imports what only some methods use."""
@@ -88,7 +91,11 @@ class Mother:
         self.children: dict[int, Child] = {}
         self.client = os.getppid()
         self.dismissed = False
-        self.extras = list(kind.extras)
+        self.extras: list[Callable[[], object]] = [
+            functools.partial(importlib.import_module, name) for name in kind.extras
+        ]
+        if kind.draws:
+            self.extras.append(discovery.steps)
         self.asked = time.monotonic()
 
     def run(self) -> None:
@@ -125,7 +132,7 @@ class Mother:
         if self.extras and time.monotonic() - self.asked >= REST:
             # A library that is not installed, or is broken, is one engine less, which says so.
             with contextlib.suppress(Exception):
-                importlib.import_module(self.extras.pop(0))
+                self.extras.pop(0)()
             gc.freeze()
 
     def _obey(self, order: dict[str, Any], fds: list[int]) -> None:

@@ -47,7 +47,7 @@ def error_of(body: dict[str, Any]) -> VitrineError:
 
 def plain_text(text: object, cap: int) -> str:
     """Return what a worker said as printable text of a bounded length."""
-    kept = (letter for letter in str(text or "")[:cap] if letter.isprintable() or letter == "\n")
+    kept = (each for each in str(text or "")[:cap] if each.isprintable() or each in "\n\u00a0")
     return "".join(kept)
 
 

@@ -45,7 +45,7 @@ class _Ruled(torch.autograd.Function):  # type: ignore[misc]
 
 
 class Ruled(TorchFunctionMode):  # type: ignore[misc]
-    """While it is entered, ReLUs go by a rule. `count` says how many were met."""
+    """While it is entered, ReLUs go by a rule. `count` says how many gradients met."""
 
     def __init__(self, rule: Rule) -> None:
         super().__init__()
@@ -59,9 +59,9 @@ class Ruled(TorchFunctionMode):  # type: ignore[misc]
         if not isinstance(x, torch.Tensor) or not x.is_floating_point():
             return func(*args, **kwargs)
         relu, high = _bounds(name.rstrip("_"), args, kwargs)
-        self.count += relu
-        if not relu or not x.requires_grad:
+        if not relu or not x.requires_grad:  # no photo reaches it, as where it makes a bias
             return func(*args, **kwargs)
+        self.count += 1
         made = _Ruled.apply(x, high, self.rule)  # type: ignore[no-untyped-call]
         inside = name.endswith("_") or kwargs.get("inplace", False)
         return x.copy_(made) if inside else made

@@ -81,8 +81,10 @@ def ruled(module: Wrapped, change: ReluRule, photos: torch.Tensor) -> tuple[Wrap
     if change.rule not in ("guided", "deconvolution"):
         raise ParamError(f"ReluRule.rule must be guided or deconvolution, got {change.rule!r}")
     watch, mode = Watch(), Ruled(change.rule)
-    with torch.inference_mode(), watch, mode:
+    with torch.inference_mode(), watch:
         module.logits(photos)
+    with torch.enable_grad(), mode:  # a copy: the network may write into what it is given
+        module.logits(photos.clone().requires_grad_().clone())
     others = {step.name: 0 for step in watch.steps if step.name in OTHERS}
     for step in watch.steps:
         if step.name in others:

@@ -173,7 +173,9 @@ class Graph:
             for name in given:
                 _as_input(graph, nodes[self._places[name]].output())
             if wanted:
-                result = _copy_of(graph, nodes[self._places[wanted]])
+                place = self._places[wanted]
+                result = _copy_of(graph, nodes[place])
+                _drop(graph, nodes[place + 1 :])
             else:
                 result = next(graph.outputs())
             self._pieces[given, wanted] = _function(graph, result)
@@ -186,11 +188,12 @@ class Graph:
         """
         if name not in self._halved:
             place = self._places[name]
-            others = _frontier(self._graph, place)
+            cut = _Cut(self._graph, place)
             graph = self._graph.copy()
             nodes = list(graph.nodes())
-            found = [list(nodes[node].outputs())[number] for node, number in others]
+            found = [list(nodes[node].outputs())[number] for node, number in cut.others]
             found.insert(0, _copy_of(graph, nodes[place]))
+            _drop(graph, [nodes[number] for number in cut.after])
             pack = graph.create("prim::TupleConstruct", found, 1)
             pack.output().setType(torch._C.TupleType([value.type() for value in found]))
             graph.appendNode(pack)
@@ -198,8 +201,9 @@ class Graph:
             graph = self._graph.copy()
             nodes = list(graph.nodes())
             _as_input(graph, nodes[place].output())
-            for node, number in others:
+            for node, number in cut.others:
                 _as_input(graph, list(nodes[node].outputs())[number])
+            _drop(graph, [nodes[number] for number in cut.before])
             self._halved[name] = made, _function(graph, next(graph.outputs()))
         return self._halved[name]
 
@@ -226,10 +230,23 @@ class _Part(nn.Module):
 
 def _function(graph: Any, result: Any) -> Any:
     """Make a function of a graph that returns `result`, without what only led elsewhere."""
-    graph.eraseOutput(0)
+    if list(graph.outputs()):
+        graph.eraseOutput(0)
     graph.registerOutput(result)
     torch._C._jit_pass_dce(graph)
     return torch._C._create_function_from_graph("cut", graph)
+
+
+def _drop(graph: Any, nodes: list[Any]) -> None:
+    """Take nodes out of a graph, with its output where one of them makes it.
+
+    What may raise or write stays in a graph otherwise, and keeps alive all that it is given.
+    """
+    made = {value.debugName() for node in nodes for value in node.outputs()}
+    if made & {value.debugName() for value in graph.outputs()}:
+        graph.eraseOutput(0)
+    for node in reversed(nodes):
+        node.destroy()
 
 
 def _as_input(graph: Any, value: Any) -> None:
@@ -246,30 +263,39 @@ def _copy_of(graph: Any, node: Any) -> Any:
     return copy.output()
 
 
-def _frontier(graph: Any, place: int) -> list[tuple[int, int]]:
-    """List the values that a photo makes and the scores take beside the node's at `place`.
+class _Cut:
+    """A graph in two: what the node at `place` needs or has no part in, and what follows from it.
 
-    Each is a node's number and its output's.
+    `before` and `after` are numbers of nodes that depend on the photo, the node itself among those
+    before; `others` are the values that go over beside its own: a node's number and its output's.
     """
-    photos = list(graph.inputs())[1].debugName()
-    of_photo, of_value = {photos}, set()
-    made: dict[str, tuple[int, int]] = {}
-    found: dict[tuple[int, int], None] = {}
-    for number, node in enumerate(graph.nodes()):
-        outputs = [value.debugName() for value in node.outputs()]
-        made |= {name: (number, each) for each, name in enumerate(outputs)}
-        used = _used(node)
-        if used & of_photo:
-            of_photo.update(outputs)
-        if number == place:
-            of_value.update(outputs)
-        elif used & of_value:
-            of_value.update(outputs)
-            found |= {made[name]: None for name in (used - of_value) & of_photo if name != photos}
-    last = next(graph.outputs()).debugName()
-    if last not in of_value and last in made:
-        found[made[last]] = None
-    return sorted(found)
+
+    def __init__(self, graph: Any, place: int) -> None:
+        photos = list(graph.inputs())[1].debugName()
+        of_photo: set[str] = {photos}
+        of_value: set[str] = set()
+        made: dict[str, tuple[int, int]] = {}
+        found: set[tuple[int, int]] = set()
+        self.before: list[int] = []
+        self.after: list[int] = []
+        for number, node in enumerate(graph.nodes()):
+            outputs = [value.debugName() for value in node.outputs()]
+            made |= {name: (number, each) for each, name in enumerate(outputs)}
+            used = _used(node)
+            if number == place:
+                of_value.update(outputs)
+                self.before.append(number)
+            elif used & of_value:
+                of_value.update(outputs)
+                found |= {made[name] for name in (used - of_value) & (of_photo - {photos})}
+                self.after.append(number)
+            elif used & of_photo:
+                of_photo.update(outputs)
+                self.before.append(number)
+        last = next(graph.outputs()).debugName()
+        if last in of_photo - {photos}:
+            found.add(made[last])
+        self.others = sorted(found)
 
 
 def _used(node: Any) -> set[str]:

@@ -120,10 +120,10 @@ class Tail:
         except Exception:  # a stranger's forward may raise anything
             return None
         own = self._layout.as_map(kept.output)[:1].float()
-        maps = [own, own.flip(1, 2), own / 2]
+        maps = [own, own.flip(1, 2) / 2]
         wanted = self._tried(maps, view, None)
+        self._last = view.clone(), kept
         for copied in (False, True):
-            self._last = None
             way = _Way(axes, copied, written)
             with contextlib.suppress(Exception):
                 if _alike(self._tried(maps, view, way), wanted):

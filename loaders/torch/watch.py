@@ -63,8 +63,8 @@ class Watch(TorchDispatchMode):
         tensors = [each for each in _flat(args) if isinstance(each, torch.Tensor)]
         plain = tuple(each for each in args if not _holds_tensors(each))
         name = func._schema.name.rpartition("::")[2].strip("_")
-        if name == "item" and not tensors:
-            return args[0]  # TorchScript asks it of sides, which come as numbers here
+        if any(isinstance(each, int | float) for each in args):
+            args = _as_declared(func, args)
         step = Step(
             name,
             plain,
@@ -126,6 +126,18 @@ class First(TorchDispatchMode):
 def step_of(tensor: torch.Tensor) -> Step | None:
     """Return the operation that made a tensor in a pass that was watched."""
     return getattr(tensor, _STEP, None)
+
+
+def _as_declared(func: Any, args: Any) -> Any:
+    """Return arguments with tensors where tensors are declared: TorchScript's come as numbers."""
+    pairs = zip(args, func._schema.arguments, strict=False)
+    wrong = [isinstance(each, int | float) and str(row.type) == "Tensor" for each, row in pairs]
+    if not any(wrong):
+        return args
+    wrong += [False] * (len(args) - len(wrong))
+    return tuple(
+        torch.tensor(each) if bare else each for each, bare in zip(args, wrong, strict=True)
+    )
 
 
 def _flat(value: Any) -> Iterator[Any]:

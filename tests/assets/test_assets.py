@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from assets import make_models, make_photos, outlines, readme
+from assets import make_models, make_photos, make_recordings, outlines, readme
 from assets.scenes import CLASSES, MARK, paste_mark, scene
 from loaders import vitrine_net
 
@@ -228,6 +228,6 @@ def test_the_photos_cover_what_a_visitor_should_see():
 def test_the_readme_tells_the_recorded_rates_and_all_files():
     text = readme.README.read_text(encoding="utf-8")
     assert make_models.table(MODELS) in text
-    for folder in (make_models.FOLDER, make_photos.FOLDER):
+    for folder in (make_models.FOLDER, make_photos.FOLDER, make_recordings.FOLDER):
         for path in folder.iterdir():
             assert f"`{folder.name}/{path.name}` | {path.stat().st_size / 1000:.1f} |" in text

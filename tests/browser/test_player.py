@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 from tests.browser.test_offering import ready, run
 from tests.conftest import ROOT
 from ui import player
-from xai_core.encode import webp_frames
-from xai_core.film import Film, Frame
+from xai_core.encode import webp
+from xai_core.film import Frame
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -39,12 +39,12 @@ def data(name="one", count=COUNT, label=""):
         Frame(np.full((40, 64, 3), grey(at), np.uint8), f"Grey {grey(at)}.") for at in range(count)
     )
     still = Frame(np.full((40, 64, 3), 255, np.uint8), "All of them.")
-    film = Film(title="Greys", frames=frames, seconds=SECONDS, still=still)
     *coded, last = [
-        f"data:image/webp;base64,{base64.b64encode(each).decode()}" for each in webp_frames(film)
+        f"data:image/webp;base64,{base64.b64encode(webp(frame.picture)).decode()}"
+        for frame in (*frames, still)
     ]
     return {
-        "id": name, "title": film.title, "label": label, "frames": coded, "still": last,
+        "id": name, "title": "Greys", "label": label, "frames": coded, "still": last,
         "captions": [frame.caption for frame in frames], "seconds": SECONDS,
         "said": still.caption,
     }  # fmt: skip

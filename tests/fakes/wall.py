@@ -181,6 +181,9 @@ class Session:
     def holds(self, entry):
         return self.wall.cache.holds(entry)
 
+    def run(self, task, *, read=()):
+        return self.wall.submit(lambda job: task.run(Bench(), Progress(job)))
+
     def decode(self, data):
         task = Decode(data=np.frombuffer(data, np.uint8))
         return self.wall.submit(lambda job: task.run(Bench(), Progress(job)))

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from loaders import catalogue
+from loaders import catalogue, recordings
 from tests.conftest import ROOT
 from tests.fakes.wall import Wall
-from ui import state
+from ui import popovers, state
 
 CLASSES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
 
@@ -36,13 +36,14 @@ def wall(tmp_path, monkeypatch):
         Image.fromarray(photo).save(assets / "photos" / f"{name}.png")
     rows = [{"title": name.title(), "file": f"{name}.png"} for name in ("star", "heart_marked")]
     (assets / "photos" / "photos.json").write_text(json.dumps(rows))
+    (assets / "recordings").symlink_to(ROOT / "assets" / "recordings")
     monkeypatch.setattr(catalogue, "ASSETS", assets)
     spool = tmp_path / "spool"
     spool.mkdir()
     monkeypatch.setattr(Wall, "folder", spool)
     monkeypatch.setattr(Wall, "pause", 0.0)
     monkeypatch.setattr(state, "Wall", Wall)
-    caches = (catalogue.models, catalogue.photos)
+    caches = (catalogue.models, catalogue.photos, recordings.recordings)
     for cache in caches:
         cache.cache_clear()
     for cache in (state.wall, state.visitors):
@@ -70,3 +71,10 @@ def settle(app, until, seconds=10.0):
         if until(app):
             return app
         assert time.monotonic() < limit, "the page did not get there"
+
+
+def unfold(app, popover):
+    """Open a popover in the next run, as a click would."""
+    held = app.session_state
+    times = held[popovers.CLOSED].get(popover, 0) if popovers.CLOSED in held else 0
+    held[f"{popover}-{times}"] = True

@@ -1,5 +1,7 @@
 import pytest
 
+from loaders.recordings import recordings
+from tests.pages.test_offering import parts, words
 from xai_core.explainer import explainers
 
 
@@ -28,3 +30,30 @@ def test_every_reference_to_arxiv_is_a_link(page):
         if cls.reference.startswith("arXiv:"):
             number = cls.reference.removeprefix("arXiv:")
             assert f"](https://arxiv.org/abs/{number})" in links
+
+
+def test_a_recording_is_shown_once_it_is_opened_and_says_that_it_is_one(page):
+    assert not parts(page, "player")
+    recorded = {each.label for each in page.expander}
+    assert recorded == {"See it at work: a recording"}
+    for method, found in recordings().items():
+        page.session_state[f"recorded-{method}"] = True
+        page.run()
+        assert not page.exception
+        (shown,) = (each for each in parts(page, "player") if each["id"] == f"recording-{method}")
+        assert shown["label"] == "Recording"
+        assert shown["captions"] == list(found.captions)
+        assert len(shown["frames"]) == len(found.captions)
+        assert all(url.startswith("data:image/webp;base64,") for url in shown["frames"])
+        title = explainers()[method].title
+        sentence = (
+            f"Recording: {title} for <b>star</b>, by the built-in model <b>Shapes</b> on the "
+        )
+        assert sentence + "built-in photo <b>Star</b>." in words(page)
+    assert len(parts(page, "player")) == len(recordings()) >= 3
+
+
+def test_what_was_set_for_a_recording_is_said(page):
+    page.session_state["recorded-occlusion"] = True
+    page.run()
+    assert "Set for it: stride height 24 px, stride width 24 px. Made with" in words(page)

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 from tests.pages.conftest import settle
 from ui import answer
 from xai_core import film
+from xai_core.errors import JobError
 from xai_core.explainer import explainers
 from xai_core.region import Region
 
@@ -35,6 +36,12 @@ def opened(app):
 def answered(app):
     run_button(app).click()
     return settle(app, lambda app: desk(app).answer is not None and desk(app).run is None)
+
+
+def filmed(app):
+    """Open how it came about, and wait until the film is drawn."""
+    app.session_state["how"] = True
+    return settle(app, lambda app: parts(app, "player"))
 
 
 def parts(app, name):
@@ -97,12 +104,10 @@ def test_lime_says_its_superpixels_and_shows_its_steps(app):
     app.slider(key=next(s.key for s in app.slider if "Samples" in s.label)).set_value(200)
     answered(app)
     assert "of the weight for" in words(app)
-    assert "data:image/jpeg" not in words(app)  # nothing is drawn before it is opened
+    assert "film-held" not in app.session_state  # nothing is drawn before it is opened
     assert any(each.label == "How it came about" for each in app.expander)
-    app.session_state["how"] = True
-    app.run()
-    assert not app.exception
-    assert words(app).count("data:image/jpeg") == 7
+    filmed(app)
+    assert words(app).count("data:image/webp") == 7
     assert "A straight line is fitted to the scores" in words(app)
     assert "(R2)" in words(app)
     assert "<th>Superpixel</th>" in words(app)
@@ -113,9 +118,7 @@ def test_each_method_with_a_film_shows_it(app, method):
     opened(app)
     app.selectbox(key="method").set_value(method).run()
     answered(app)
-    app.session_state["how"] = True
-    app.run()
-    assert not app.exception
+    filmed(app)
     explanation, view = desk(app).answer.explanation, desk(app).answer.scene.prediction.view
     wanted = film.film_of(explanation, view)
     (shown,) = parts(app, "player")
@@ -127,6 +130,63 @@ def test_each_method_with_a_film_shows_it(app, method):
         assert Image.open(io.BytesIO(coded)).size == frame.picture.shape[1::-1]
     names = {each.proto.label for each in app.get("download_button")}
     assert {"Film as WebP", "Film as GIF", "Film as WebM"} <= names
+
+
+def test_a_film_is_drawn_once_for_an_answer_and_anew_for_the_next(app):
+    opened(app)
+    answered(app)
+    filmed(app)
+    first = app.session_state["film-held"].job
+    filmed(app)
+    assert app.session_state["film-held"].job is first
+    name = parts(app, "player")[0]["id"]
+    answered(app)
+    filmed(app)
+    assert app.session_state["film-held"].job is not first
+    assert parts(app, "player")[0]["id"] != name
+
+
+def test_a_film_that_fails_says_why_and_can_be_asked_for_again(app, monkeypatch):
+    def fails(*given):
+        raise JobError("The worker ended <b>early</b>.")
+
+    opened(app)
+    answered(app)
+    with monkeypatch.context() as patch:
+        patch.setattr(film, "film_of", fails)
+        app.session_state["how"] = True
+        again = "film-again"
+        settle(app, lambda app: any(each.key == again for each in app.button))
+    assert "The film could not be drawn. The worker ended &lt;b&gt;early&lt;/b&gt;." in words(app)
+    assert not parts(app, "player")
+    app.button(key=again).click()
+    filmed(app)
+
+
+def test_an_engine_that_hands_out_nothing_is_named(app, monkeypatch):
+    opened(app)
+    answered(app)
+    monkeypatch.setattr(film, "film_of", lambda *given: None)
+    app.session_state["how"] = True
+    settle(app, lambda app: "The engine ours hands out nothing" in words(app))
+    assert not parts(app, "player")
+
+
+def test_before_the_first_run_the_chosen_method_s_recording_stands_there(app):
+    opened(app)
+    invitation = "How Grad-CAM works: a recording"
+    assert [each.label for each in app.expander].count(invitation) == 1
+    assert not parts(app, "player")
+    app.session_state["recorded-grad-cam"] = True
+    app.run()
+    (shown,) = parts(app, "player")
+    assert (shown["label"], shown["id"]) == ("Recording", "recording-grad-cam")
+    assert "Recording: Grad-CAM for <b>star</b>" in words(app)
+    app.selectbox(key="method").set_value("occlusion").run()
+    assert any(each.label == "How Occlusion works: a recording" for each in app.expander)
+    assert "Recording: " not in words(app)
+    answered(app)
+    assert not any("recording" in each.label for each in app.expander)
 
 
 def test_another_page_and_back_loses_nothing(app):

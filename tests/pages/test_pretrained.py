@@ -8,7 +8,7 @@ import pytest
 from loaders import catalogue
 from tests.conftest import ROOT
 from tests.fakes.publisher import Remote, publishing
-from tests.pages.conftest import settle
+from tests.pages.conftest import settle, unfold
 from tests.pages.test_offering import answered, desk, opened, words
 from ui import pretrained
 from workers.fetch import Cache
@@ -30,7 +30,7 @@ def offering(app, wall, tmp_path, monkeypatch):
         entry = dataclasses.replace(catalogue.find(NAME), **given)
         monkeypatch.setattr(catalogue, "pretrained", lambda: (entry,))
         opened(app)
-        app.session_state["change-model"] = True
+        unfold(app, "change-model")
         return settle(app, lambda app: any(box.key == pretrained.KEY for box in app.selectbox))
 
     return begin
@@ -65,7 +65,7 @@ def test_a_published_model_is_fetched_and_opened(offering):
     answered(opened(app))
     assert app.code[0].value.startswith(f"python cli.py explain {NAME} ")
     assert "--resize" not in app.code[0].value
-    app.session_state["change-model"] = True
+    unfold(app, "change-model")
     app.run()
     assert app.selectbox(pretrained.KEY).options[0].endswith("already downloaded")
 

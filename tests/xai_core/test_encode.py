@@ -58,14 +58,29 @@ def test_webm_holds_every_frame(tmp_path, size):
     assert path.read_bytes()[:4] == b"\x1aE\xdf\xa3"  # a Matroska file
 
 
-def test_the_players_pictures_are_the_frames_and_then_the_still():
-    made = film((40, 30))
-    pictures = encode.webp_frames(made)
-    assert len(pictures) == 8
-    for data, wanted in zip(pictures, (*made.frames, made.still), strict=True):
-        image = Image.open(io.BytesIO(data))
-        assert (image.format, image.size) == ("WEBP", (30, 40))
-        assert np.abs(np.asarray(image.convert("RGB"), int) - wanted.picture).max() < 4
+@pytest.mark.parametrize("size", SIZES)
+def test_stills_joined_to_a_film_are_what_they_were(size):
+    given = film(size)
+    stills = [encode.webp(frame.picture) for frame in given.frames]
+    joined = encode.joined(stills, given.seconds)
+    assert encode.parted(joined) == stills
+    image = Image.open(io.BytesIO(joined))
+    assert (image.format, image.n_frames, image.size) == ("WEBP", 7, size[::-1])
+    assert image.info["loop"] == 0
+    durations = []
+    for at, still in enumerate(stills):
+        image.seek(at)
+        image.load()
+        durations.append(image.info["duration"])
+        alone = np.asarray(Image.open(io.BytesIO(still)).convert("RGB"), int)
+        assert np.abs(np.asarray(image.convert("RGB")) - alone).max() <= 1
+    assert durations == [250] * 6 + [250 * encode.LAST]
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", encode.webp(np.zeros((4, 4, 3), np.uint8))])
+def test_what_is_no_film_of_stills_is_refused(data):
+    with pytest.raises(ValueError, match="no film of plain stills"):
+        encode.parted(data)
 
 
 def test_another_kind_is_refused_by_name():

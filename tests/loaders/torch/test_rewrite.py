@@ -194,6 +194,39 @@ def test_other_nonlinearities() -> None:
         torch_model().rewritten(ReluRule("sideways"))  # type: ignore[arg-type]
 
 
+class Beside(nn.Module):
+    """Its photos pass no ReLU: the one that it has makes a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.scale = nn.Conv2d(3, 4, 3), nn.Parameter(torch.randn(4, 1, 1))
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = functional.gelu(self.conv(x)) * functional.relu(self.scale)
+        return self.fc(maps.mean((2, 3)))
+
+
+class Written(Beside):
+    """Writes into the photos that it is given, and has a PReLU besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prelu = nn.PReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x -= 0.5
+        return super().forward(functional.relu(self.prelu(x)))
+
+
+def test_a_relu_that_no_photo_reaches_does_not_count() -> None:
+    with pytest.raises(UnsupportedModel, match="none: its nonlinearity is gelu"):
+        served(network(Beside)).rewritten(ReluRule("guided"))
+    made = served(network(Written)).rewritten(ReluRule("guided"))
+    assert made.findings[-1].message.startswith("Only its 1 ReLUs go by the rule")
+    assert made.findings[-1].message.endswith("stay: prelu (1) and gelu (1).")
+
+
 @pytest.mark.parametrize("net", [Residual, Vit, Shared])
 def test_layers_drawn_anew(net: Any) -> None:
     model, view = served(network(net)), views(2)

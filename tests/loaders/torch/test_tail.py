@@ -213,3 +213,35 @@ def test_a_network_that_goes_by_the_photo_is_run_as_a_whole() -> None:
 
 def test_a_networks_own_except_does_not_catch_the_end() -> None:
     assert not issubclass(Ended, Exception)
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_a_scripts_front_is_not_in_its_tail(traced: bool) -> None:
+    model, view = served(scripted(network(Residual), traced=traced)), views()
+    maps = model.activations(view, "layer2.bn1")
+    model.run_from("layer2.bn1", maps, view[0])
+    assert model._tails["layer2.bn1"]._way is not None
+    counts = [
+        sum(len(half.graph.findAllNodes(f"aten::{name}")) for name in ("conv2d", "_convolution"))
+        for half in model._inside._halves("layer2.bn1")
+    ]
+    assert counts == [6, 1]  # of seven: the shortcut's belongs to the front
+
+
+class Asserting(Vit):
+    """Looks at the sides of its photos, which a trace keeps as operations on numbers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch._assert(x.shape[2] == SIZE[0], "a photo of another height")
+        return super().forward(x)
+
+
+def test_a_trace_that_compares_sides() -> None:
+    net = network(Asserting)
+    script, view = scripted(net, traced=True), views()
+    model = served(script)
+    np.testing.assert_allclose(model.logits(view), net(photos(view)).detach(), atol=1e-5)
+    name = model.layers()[0].name
+    maps = model.activations(view, name)
+    close(model.run_from(name, maps, view[0]), model.logits(view))
+    assert model._tails[name]._way is not None

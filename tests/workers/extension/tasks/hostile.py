@@ -12,6 +12,8 @@ from types import MappingProxyType
 import numpy as np
 
 from tests.workers.extension.tasks.honest import Fake
+from workers.tasks.film import DrawFilm
+from xai_core import film
 from xai_core.result import Result
 from xai_core.task import Shape, task
 
@@ -168,3 +170,71 @@ class Undeclared(Fake):
 
     def run(self, bench, progress):
         progress(0, 1, arrays={"secret": np.zeros(3)})
+
+
+@task
+class FalseFilm(DrawFilm):
+    """Draws a film and sends another one."""
+
+    name = "false-film"
+    what: str
+
+    def run(self, bench, progress):
+        """Return what the wire takes apart as a film: plain data and arrays."""
+        made = super().run(bench, progress)
+        return _False(*getattr(self, f"_{self.what or 'good'}")(*made.to_wire()))
+
+    def _good(self, data, arrays):
+        return data, arrays
+
+    def _png(self, data, arrays):
+        return data, arrays | {"frames.0.file": np.frombuffer(b"\x89PNG" + bytes(80), np.uint8)}
+
+    def _long(self, data, arrays):
+        file = arrays["frames.0.file"]
+        return data, arrays | {"frames.0.file": np.append(file, np.zeros(2, np.uint8))}
+
+    def _wide(self, data, arrays):
+        file = arrays["still.file"].copy()
+        file[26:30] = 0xFF, 0x3F, 24, 0
+        return data, arrays | {"still.file": file}
+
+    def _sizes(self, data, arrays):
+        file = arrays["frames.1.file"].copy()
+        file[26] -= 1
+        return data, arrays | {"frames.1.file": file}
+
+    def _frames(self, data, arrays):
+        more = {f"frames.{at}.file": arrays["frames.0.file"] for at in range(film.FRAMES + 1)}
+        return data | {"frames": [data["frames"][0]] * len(more)}, arrays | more
+
+    def _fast(self, data, arrays):
+        return data | {"seconds": 1e-6}, arrays
+
+    def _wordy(self, data, arrays):
+        return data | {"title": "x" * 1001}, arrays
+
+    def _markup(self, data, arrays):
+        first = data["frames"][0] | {"caption": "<script>alert(1)</script>"}
+        return data | {"frames": [first, *data["frames"][1:]]}, arrays
+
+    def _table(self, data, arrays):
+        table = {"head": ["x"], "rows": [["x"] * 400]}
+        return data | {"steps": [{"sentence": "x", "table": table}]}, arrays
+
+    def _steps(self, data, arrays):
+        return data | {"steps": [{"sentence": "x"}] * 17}, arrays
+
+    def _type(self, data, arrays):
+        return data, arrays | {"still.file": arrays["still.file"].astype(np.float32)}
+
+    def _bytes(self, data, arrays):
+        return data, arrays | {"frames.0.file": np.zeros((24 << 20) + 1, np.uint8)}
+
+    def _strange(self, data, arrays):
+        return data, arrays | {"arrays.secret": np.zeros(3, np.float32)}
+
+
+class _False:
+    def __init__(self, *wire):
+        self.to_wire = lambda: wire
