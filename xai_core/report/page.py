@@ -192,7 +192,10 @@ def _figures(run: Run, pics: Pictures, scale: Scale, look: Look) -> Html:
             tag(
                 "figure",
                 _photo(pics.over, "The map over the photo"),
-                tag("figcaption", "The map over the photo, which shows where there is little evidence"),
+                tag(
+                    "figcaption",
+                    "The map over the photo, which shows where there is little evidence",
+                ),
             ),
             tag(
                 "figure",
@@ -240,7 +243,7 @@ def _bar(scale: Scale, look: Look) -> Html:
 
 def _run(run: Run, pics: Pictures, scale: Scale, look: Look, number: int) -> Html:
     made = run.record
-    head = ()
+    head: tuple[Html, ...] = ()
     if number:
         about = joined(named(run.model_name), ", ", named(run.photo_name))
         head = (
@@ -256,7 +259,9 @@ def _run(run: Run, pics: Pictures, scale: Scale, look: Look, number: int) -> Htm
         tag("h3", "What it shows"),
         tag("p", sentence(" ".join((*made["sentences"], *region))), class_="prose"),
         tag("h3", "Before you believe it"),
-        tag("ul", [tag("li", sentence(each)) for each in doubts] or tag("li", "No doubt is known.")),
+        tag(
+            "ul", [tag("li", sentence(each)) for each in doubts] or tag("li", "No doubt is known.")
+        ),
         _judgement(made.get("judgement")),
         tag("h3", "What the model says"),
         _says(run),
@@ -351,7 +356,11 @@ def _models(runs: Sequence[Run]) -> Html:
     once: dict[str, Run] = {}
     for run in runs:
         once.setdefault(json.dumps([run.model_name, run.card.hash, *_prepared(run)]), run)
-    return tag("section", [_model(run, len(once) > 1) for run in once.values()], class_="next")
+    return tag(
+        "section",
+        [_model(run, len(once) > 1) for run in once.values()],
+        class_="next" if len(runs) > 1 else None,
+    )
 
 
 def _prepared(run: Run) -> list[settings.Row]:
@@ -365,7 +374,9 @@ def _model(run: Run, several: bool) -> Html:
         for finding in dict.fromkeys(ordered)
     ]
     return joined(
-        tag("h2", "The model" + (": " if several else ""), named(run.model_name) if several else ""),
+        tag(
+            "h2", "The model" + (": " if several else ""), named(run.model_name) if several else ""
+        ),
         _table([("Name", run.model_name), *settings.model(run.card)]),
         tag("h3", "How a photo is prepared for it"),
         _table(_prepared(run)),

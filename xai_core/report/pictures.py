@@ -101,10 +101,7 @@ def _spread(
     top, left, bottom, right = placed.box
     rows, in_rows = _places(top, bottom, placed.photo[0], drawn.shape[0])
     columns, in_columns = _places(left, right, placed.photo[1], drawn.shape[1])
-    if own is None:
-        values = render.to_upload(drawn, placed)
-    else:
-        values = drawn[np.ix_(rows, columns)]
+    values = render.to_upload(drawn, placed) if own is None else drawn[np.ix_(rows, columns)]
     return values, in_rows[:, None] & in_columns[None, :]
 
 

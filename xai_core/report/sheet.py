@@ -170,7 +170,9 @@ def _bar(image: Any, draw: Any, scale: Scale, look: Look, place: tuple[int, int,
 
     left, top, width = place
     colours: NDArray[np.uint8] = np.repeat(bar(scale, look), 16, axis=0)
-    image.paste(Image.fromarray(colours).resize((width, 16), Image.Resampling.BILINEAR), (left, top))
+    image.paste(
+        Image.fromarray(colours).resize((width, 16), Image.Resampling.BILINEAR), (left, top)
+    )
     ends = (("la", left), ("ma", left + width // 2), ("ra", left + width))
     for (anchor, x), text in zip(ends, scale.ticks, strict=True):
         draw.text((x, top + 22), text, fill=INK, font=NUMBER.font, anchor=anchor)
