@@ -52,7 +52,7 @@ def _fail(error: Exception, status: int) -> int:
 
 def _unready(why: str) -> int:
     """Say that this Python is not Vitrine's, and which one is."""
-    own = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
+    own = Path(__file__).absolute().parent / ".venv" / "bin" / "python"
     way_out = (
         f"Run it with {own} instead of python"
         if own.is_file()

@@ -18,8 +18,9 @@ from xai_core import render
 from xai_core.errors import ParamError
 from xai_core.explainer import explainers
 from xai_core.question import Question
-from xai_core.report.page import Run, page
+from xai_core.report.page import page
 from xai_core.report.record import record
+from xai_core.report.run import Run
 from xai_core.target import ClassTarget
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.report.numbers import counted, printable, shortened
-from xai_core.report.page import OWN_NUMBER, Run
 from xai_core.report.pictures import Look, bar, pictures
+from xai_core.report.run import OWN_NUMBER, Run
 from xai_core.report.scales import Scale, shared
 
 WIDTH, MARGIN, GAP = 1600, 64, 32
