@@ -88,11 +88,11 @@ def sheet(run: Run, *, look: Look | None = None, scale: Scale | None = None) -> 
     left, right = column.lefts
     image.paste(Image.fromarray(drawn.over), (left, top))
     image.paste(Image.fromarray(drawn.map), (right, top))
-    _bar(image, draw, scale, look, (right, under, drawn.map.shape[1]))
-    draw.text((left, under - 4), "The map over the photo", fill=QUIET, font=SMALL.font)
+    _bar(image, draw, scale, look, (MARGIN + PICTURE + GAP, under, PICTURE))
+    draw.text((MARGIN, under - 4), "The map over the photo", fill=QUIET, font=SMALL.font)
     draw.line([(MARGIN, rule), (WIDTH - MARGIN, rule)], fill=LINE, width=2)
     for x, y, text, face in column.lines:
-        draw.text((x, y), text, fill=face.colour, font=face.font)
+        draw.text((x, y), text, fill=face.colour, font=face.font, direction=_direction())
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
@@ -176,6 +176,14 @@ def _bar(image: Any, draw: Any, scale: Scale, look: Look, place: tuple[int, int,
     ends = (("la", left), ("ma", left + width // 2), ("ra", left + width))
     for (anchor, x), text in zip(ends, scale.ticks, strict=True):
         draw.text((x, top + 22), text, fill=INK, font=NUMBER.font, anchor=anchor)
+
+
+@functools.cache
+def _direction() -> str | None:
+    """Return the direction of our lines, so that a name at their beginning does not turn them."""
+    from PIL import features
+
+    return "ltr" if features.check("raqm") else None
 
 
 @functools.cache
