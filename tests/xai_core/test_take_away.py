@@ -334,7 +334,8 @@ def test_runs_that_are_compared_share_the_bar_and_say_so():
     table = colormaps.table(Look().colours(signed=False)).astype(int)
     for at, share in enumerate((0.25, 1.0)):
         pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(maps[at]))).convert("RGB"))
-        levels = np.abs(pixels.reshape(-1, 1, 3).astype(int) - table).sum(-1).argmin(1)
+        some = pixels[::8, ::8].reshape(-1, 1, 3).astype(int)
+        levels = np.abs(some - table).sum(-1).argmin(1)
         assert levels.max() / 255 == pytest.approx(share, abs=0.03)
 
 
