@@ -11,15 +11,25 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from commands import parse
-from xai_core.errors import ParamError, VitrineError
+OLDEST = (3, 11)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
+    if sys.version_info < OLDEST:  # the packages of an older Python could not even be read
+        return _unready(f"it is Python {sys.version_info[0]}.{sys.version_info[1]}")
     try:
-        args = parse(sys.argv[1:] if argv is None else argv)
+        from commands import parse
+        from xai_core.errors import ParamError, VitrineError
+    except ModuleNotFoundError as error:
+        return _unready(f"the package {error.name} is not installed for it")
+    try:
+        try:
+            args = parse(sys.argv[1:] if argv is None else argv)
+        except ModuleNotFoundError as error:  # the commands' own imports
+            return _unready(f"the package {error.name} is not installed for it")
         answer = args.run(args)
     except ParamError as error:
         return _fail(error, 2)
@@ -35,9 +45,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(error: VitrineError, status: int) -> int:
+def _fail(error: Exception, status: int) -> int:
     print("error: " + " ".join(str(error).split()), file=sys.stderr)
     return status
+
+
+def _unready(why: str) -> int:
+    """Say that this Python is not Vitrine's, and which one is."""
+    own = Path(__file__).absolute().parent / ".venv" / "bin" / "python"
+    way_out = (
+        f"Run it with {own} instead of python"
+        if own.is_file()
+        else "Run `make setup` in Vitrine's folder, and then .venv/bin/python instead of python"
+    )
+    print(
+        f"error: this Python, {sys.executable}, cannot run Vitrine: {why}. {way_out}.",
+        file=sys.stderr,
+    )
+    return 2
 
 
 if __name__ == "__main__":

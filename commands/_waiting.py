@@ -9,11 +9,12 @@ from typing import Any
 
 from workers.client import Job
 from workers.incoming import text
+from xai_core.report.numbers import counted
 
 
 def passes(done: int, total: int) -> str:
     """Say how far a run is."""
-    return f"{done} of {total} passes"
+    return f"{done:,} of {counted(total, 'pass', 'passes')}"
 
 
 def bytes_of(done: int, total: int) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from commands import _opened, _photo
 from commands._waiting import wait
@@ -18,7 +18,9 @@ from xai_core import render
 from xai_core.errors import ParamError
 from xai_core.explainer import explainers
 from xai_core.question import Question
+from xai_core.report.page import page
 from xai_core.report.record import record
+from xai_core.report.run import Run
 from xai_core.target import ClassTarget
 
 
@@ -33,6 +35,9 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", default="", help="which library computes it")
     parser.add_argument("--frame", choices=("view", "upload"), default="view")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--report", action="store_true", help="write report.html, too: all of it, to read and print"
+    )
 
 
 def rest(args: argparse.Namespace, words: list[str]) -> None:
@@ -52,7 +57,7 @@ def rest(args: argparse.Namespace, words: list[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Write `attribution.npy`, `overlay.png` and `explanation.json`; return what the last holds."""
+    """Write the map, its picture and `explanation.json`, and return what the last holds."""
     _question(args, ClassTarget(0)).made()  # a bad value is refused before the model
     with _opened.opened(args) as model:
         labels = model.card.labels
@@ -79,27 +84,33 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         attribution = explanation.attribution
         if args.frame == "upload":
             attribution = render.to_upload(attribution, explanation.placed)
-        _write(args.out, attribution, render.overlay(seen.pixels, explanation), answer)
-        names = ("attribution.npy", "overlay.png", "explanation.json")
-        return answer | {"files": [str(args.out / name) for name in names]}
+        array = io.BytesIO()
+        np.save(array, attribution, allow_pickle=False)
+        text = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
+        files = {
+            "attribution.npy": array.getvalue(),
+            "overlay.png": render.png(render.overlay(seen.pixels, explanation)),
+            "explanation.json": f"{text}\n".encode(),
+        }
+        if args.report:
+            made = Run(
+                explanation=explanation,
+                photo=seen.pixels,
+                card=model.card,
+                probabilities=seen.probabilities,
+                record=answer,
+            )
+            files["report.html"] = page([made]).encode()
+        _write(args.out, files)
+        return answer | {"files": [str(args.out / name) for name in files]}
 
 
 def _question(args: argparse.Namespace, target: ClassTarget) -> Question:
     return Question(method=args.method, engine=args.engine, values=args.values, target=target)
 
 
-def _write(
-    folder: Path, attribution: NDArray[np.float32], overlay: NDArray[np.uint8], answer: Any
-) -> None:
-    """Write the three files or none: all of them are made before the first is written."""
-    array = io.BytesIO()
-    np.save(array, attribution, allow_pickle=False)
-    text = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
-    files = {
-        "attribution.npy": array.getvalue(),
-        "overlay.png": render.png(overlay),
-        "explanation.json": f"{text}\n".encode(),
-    }
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files or none: all of them are made before the first is written."""
     made: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

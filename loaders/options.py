@@ -54,7 +54,7 @@ class Options:
         help="What the network was trained on.",
         label="Values",
         titles={
-            "auto": "As the file says",
+            "auto": "Automatic",
             **{name: f"{name}: {each.meaning}" for name, each in PRESETS.items()},
         },
         group=PREPROCESSING,

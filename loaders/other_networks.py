@@ -98,7 +98,7 @@ def by_tensors(state: Mapping[str, Any]) -> str:
     head = [tensor.ndim for key, tensor in state.items() if key.startswith("classifier.")]
     if head.count(4) > 1 and any(key.startswith("backbone.") for key in state):
         return "a segmentation model"
-    if sides and max(sides) <= 2:
+    if sides and max(sides) == 2:
         if any("weight_ih_l" in key for key in state):
             return "a recurrent network, which reads sequences"
         return "a network of dense layers alone, for rows of numbers"

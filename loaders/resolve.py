@@ -13,6 +13,31 @@ from xai_core.checks import refusal
 from xai_core.errors import UnsupportedModel
 from xai_core.model import Finding
 
+_BY_HAND = {"mean": "mean", "std": "deviation", "channels": "channels"}
+
+
+def still_assumed(options: Options) -> str | None:
+    """Say of which part of the values an assumption still speaks, before its own sentence.
+
+    Empty for all of them, 'But for the mean, which was set by hand, ' for what is left, and None
+    where the person said how photos are prepared.
+    """
+    if options.preprocessing != "auto" or None not in (options.mean, options.std):
+        return None
+    return _but_for(options)
+
+
+def _by_hand(options: Options) -> list[str]:
+    return [word for name, word in _BY_HAND.items() if getattr(options, name) is not None]
+
+
+def _but_for(options: Options) -> str:
+    given = _by_hand(options)
+    if not given:
+        return ""
+    were = "was" if len(given) == 1 else "were"
+    return f"But for the {' and the '.join(given)}, which {were} set by hand, "
+
 
 def resolve(
     options: Options,
@@ -49,8 +74,6 @@ def resolve(
     if options.std is not None:
         std = _spread("std", options.std, channels)
     same = (order, mean, std) == (start.channels, start.mean, start.std)
-    given = [f"--{name}" for name in ("mean", "std", "channels") if getattr(options, name)]
-
     fit = options.fit or ("crop" if options.resize else start.fit)
     resize = (options.resize or start.resize) if fit == "crop" else None
     if options.resize and options.resize < min(size):
@@ -65,7 +88,7 @@ def resolve(
         fit=fit,
         resize=resize,
         interpolation=options.interpolation or start.interpolation,
-        why=start.why if same else f"as asked with {', '.join(given)}",
+        why=start.why if same else f"{' and '.join(_by_hand(options))} set by hand",
     )
     return done, findings
 
@@ -88,9 +111,11 @@ def _start(
     asked = options.preprocessing
     if asked != "auto":
         start = preset(asked, size, channels=channels, why="asked for", **frame)
-        if recognised is not None and recognised.name not in (asked, "custom"):
-            message = (
-                f"The photo is prepared as {asked!r} because that was asked for; the model's own "
+        whole = options.mean is not None and options.std is not None
+        if recognised is not None and recognised.name not in (asked, "custom") and not whole:
+            message = _capital(
+                f"{_but_for(options)}the photo is prepared as {asked!r} because that was asked "
+                "for; the model's own "
                 f"way is {recognised.name!r}" + (f" ({recognised.why})." if recognised.why else ".")
             )
             findings.append(Finding("info", message, "preprocessing"))
@@ -100,11 +125,12 @@ def _start(
             start = dataclasses.replace(start, **_recoloured(start, channels))
     else:
         start = preset("unit", size, channels=channels, why="nothing in the file says otherwise")
-        if options.mean is None or options.std is None:
+        if (but := still_assumed(options)) is not None:
+            gets = "the network gets values from 0 to 1 ('unit')"
+            so = f", so {gets}" if not but else f". {but}{gets}"
             message = (
-                "Nothing in the file says how its photos were prepared, so the network gets values "
-                "from 0 to 1 ('unit'). If it was trained on others its answers are wrong: choose "
-                "the pre-processing that it was trained with."
+                f"Nothing in the file says how its photos were prepared{so}. If it was trained on "
+                "others its answers are wrong: choose the pre-processing that it was trained with."
             )
             findings.append(Finding("warning", message, "preprocessing"))
     recipe = PRESETS.get(start.name)
@@ -115,6 +141,10 @@ def _start(
         )
         findings.append(Finding("info", message, "preprocessing"))
     return start, tuple(findings)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _recoloured(start: Preprocessing, channels: int) -> dict[str, Any]:

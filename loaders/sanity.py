@@ -166,12 +166,13 @@ def preparation(model: Any, views: Array, logits: Array) -> Finding | None:
             f"From one built-in photo to the next the scores change {few} (by {change:.2g}) as no "
             "trained classifier's do"
         )
+    done = repr(own.name) if own.name in PRESETS else f"its own ({own.why or 'custom'})"
     quoted = [repr(name) for name in better]
     fit = f"{' or '.join(quoted)} would fit" if quoted else "none of the usual ones would fit"
     return Finding(
         "warning",
         f"{what}: the photos are hardly prepared as they were then. The pre-processing is "
-        f"{own.name!r}; {fit}. Choose the one that it was trained with.",
+        f"{done}; {fit}. Choose the one that it was trained with.",
         "preprocessing",
     )
 

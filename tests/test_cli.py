@@ -1,8 +1,11 @@
 """The command line as a contract: keys, files, exit statuses, one line of error."""
 
 import dataclasses
+import html
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ import torch
 from PIL import Image
 
 import cli
+from commands import _waiting
 from loaders import catalogue
+from tests.conftest import ROOT
 from tests.hostile.sources import NETWORK
 from tests.loaders.onnx.graphs import model as onnx_model
 from tests.loaders.onnx.graphs import tail
@@ -237,6 +242,61 @@ def test_what_was_changed_on_a_photo_is_said(
     assert status == 0, err
     assert {"level": "info", "message": "The transparent parts of the photo are shown on white.",
             "about": "photo"} in seen["findings"]  # fmt: skip
+
+
+def test_the_report_lies_beside_the_other_files(
+    capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    given = ["explain", "shapes", str(small), "--method", "grad-cam", "--out", str(out)]
+    status, said, err = run(capsys, *given, "--report")
+    assert status == 0, err
+    assert said["files"][-1] == str(out / "report.html")
+    assert {path.name for path in out.iterdir()} == {Path(name).name for name in said["files"]}
+    text = html.unescape((out / "report.html").read_text(encoding="utf-8"))
+    for name in ("model_hash", "image_hash", "command"):
+        assert said[name] in text
+    assert "1 pass through" in text
+    status, said, _ = run(capsys, *given)
+    assert [Path(name).name for name in said["files"]][-1] == "explanation.json"
+
+
+def test_progress_counts_in_words() -> None:
+    assert _waiting.passes(0, 1) == "0 of 1 pass"
+    assert _waiting.passes(1000, 2000) == "1,000 of 2,000 passes"
+
+
+PYTHONS = {
+    "no packages": ("", "the package numpy is not installed for it"),
+    "too old": ("sys.version_info = (3, 9);", "it is Python 3.9"),
+}
+
+
+@pytest.mark.parametrize("kind", PYTHONS)
+@pytest.mark.parametrize("made", [True, False])
+def test_another_python_says_which_one_to_take(tmp_path: Path, kind: str, made: bool) -> None:
+    setting, why = PYTHONS[kind]
+    own = tmp_path / ".venv" / "bin" / "python"
+    if made:
+        own.parent.mkdir(parents=True)
+        own.touch()
+    for name in ("cli.py", "commands", "xai_core"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    # -S -E: an interpreter without any installed package
+    code = f"import sys; {setting} sys.path.insert(0, {str(tmp_path)!r}); import cli;"
+    code += f"cli.__file__ = {str(tmp_path / 'cli.py')!r}; sys.exit(cli.main(['models']))"
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-S", "-E", "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: this Python, {sys.executable}, cannot run Vitrine: {why}. ")
+    assert line.endswith(
+        f"Run it with {own} instead of python."
+        if made
+        else "Run `make setup` in Vitrine's folder, and then .venv/bin/python instead of python."
+    )
 
 
 @pytest.mark.parametrize(

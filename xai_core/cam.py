@@ -35,12 +35,12 @@ class Cam(Explainer):
 
     layer: str = layer(
         help="The layer whose map is read. Later layers know more of the class and less of the "
-        "place: the map gets coarser. Empty takes the last useful one.",
+        "place: the map gets coarser. By itself it is the last useful one.",
         source="grad-cam target_layers, Xplique GradCAM.conv_layer",
     )
     relu: bool = switch(
         True,
-        help="Keep only what speaks for the class (eq. 2). Off, what speaks against it shows too.",
+        help="Keep only what speaks for the class. Off, what speaks against it shows too.",
         engines=("ours",),
         label="Only what speaks for the class",
     )

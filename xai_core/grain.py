@@ -23,8 +23,12 @@ class Grain(Family):
 
     @property
     def caption(self) -> str:
-        """What a figure adds about it, ', smoothed from 7 x 7', or nothing."""
+        """What a figure adds about it, ', from 7 x 7 cells', or nothing."""
         return ""
+
+    def drawn(self, *, cells: bool = False) -> str:
+        """Say how a picture shows the map: smoothed, or its own `cells` where it has some."""
+        return "pixel by pixel"
 
     def doubt(self, view: tuple[int, int]) -> str:
         """Say what detail the map of a view cannot have, or nothing."""
@@ -66,23 +70,24 @@ class Cells(Grain):
 
     @property
     def caption(self) -> str:
-        """Say from how many cells it was smoothed."""
-        how = "drawn" if self.smoothing == "nearest" else "smoothed"
-        return f", {how} from {self.rows} x {self.columns}"
+        """Say of how many cells it was made, which is true of the cells and of what is smooth."""
+        return f", from {self.rows} x {self.columns} cells"
+
+    def drawn(self, *, cells: bool = False) -> str:
+        """Say whether the cells themselves are shown, or smoothed."""
+        bare = self.smoothing == "nearest" or (cells and self.map is not None)
+        how = "in" if bare else "smoothed from"
+        return f"{how} the layer's {self.rows} x {self.columns} cells"
 
     def doubt(self, view: tuple[int, int]) -> str:
         """Say how wide a cell is."""
         cell = max(view[0] / self.rows, view[1] / self.columns)
         if cell <= 2:
             return ""
-        so = (
-            "nothing smaller can show"
-            if self.smoothing == "nearest"
-            else "the fine edges are the smoothing's"
-        )
+        so = "can show" if self.smoothing == "nearest" else "is the model's own"
         return (
             f"The layer's map is {self.rows} x {self.columns}: a cell is {cell:.0f} pixels wide, "
-            f"so {so}."
+            f"so nothing smaller {so}."
         )
 
     def check(self, view: tuple[int, int]) -> None:
@@ -103,6 +108,10 @@ class Patches(Grain):
 
     height: int
     width: int
+
+    def drawn(self, *, cells: bool = False) -> str:
+        """Say what was hidden at a time."""
+        return f"from patches of {self.height} x {self.width} px"
 
     def doubt(self, view: tuple[int, int]) -> str:
         """Say how large a patch is."""
@@ -125,6 +134,10 @@ class Superpixels(Grain):
 
     labels: NDArray[np.int32]
     weights: NDArray[np.float64]
+
+    def drawn(self, *, cells: bool = False) -> str:
+        """Say how many parts have a weight."""
+        return f"in {len(self.weights):,} superpixels"
 
     def check(self, view: tuple[int, int]) -> None:
         """Raise ValueError where labels are not the numbers of weights."""

@@ -35,7 +35,7 @@ from loaders.keras.record import Record, record
 from loaders.keras.tail import Tail
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, Preprocessing
-from loaders.resolve import resolve
+from loaders.resolve import resolve, still_assumed
 from xai_core import perturb
 from xai_core.changes import Change, OutputWeights
 from xai_core.errors import ParamError, UnsupportedModel
@@ -105,12 +105,13 @@ class KerasModel:
             options, recognised, size=taken.size, channels=taken.channels
         )
         said += resolved
-        if recognised is not None and "assumed" in recognised.why:
+        but = still_assumed(options)
+        if recognised is not None and "assumed" in recognised.why and but is not None:
             said.append(
                 Finding(
                     "info" if recognise.published(model) else "warning",
-                    f"The pre-processing is {recognised.name!r}: {recognised.why}. If it was "
-                    "trained with another, choose that.",
+                    f"{f'{but}the' if but else 'The'} pre-processing is {recognised.name!r}: "
+                    f"{recognised.why}. If it was trained with another, choose that.",
                     "preprocessing",
                 )
             )

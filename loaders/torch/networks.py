@@ -15,6 +15,7 @@ from loaders import architectures, vitrine_net
 from loaders.options import Options
 from loaders.preprocessing import Preprocessing, preset
 from loaders.recognise import Match
+from loaders.resolve import still_assumed
 from loaders.torch import heads, stem
 from xai_core.errors import LoadError
 from xai_core.model import Finding
@@ -73,6 +74,8 @@ def _torchvision(match: Match, state: State, options: Options) -> Built:
     own |= head.tensors
     recognised, preparation = _preprocessing(architecture, own, options, changed)
     said = [*changed.findings, *head.findings, *preparation]
+    if still_assumed(options) is None:  # then how photos are prepared is no open question
+        said = [finding for finding in said if finding.about != "preprocessing"]
     matched = _fill(module, own, f"torchvision's {architecture}")
     return Built(module, recognised, changed.channels, matched, True, tuple(said))
 

@@ -16,6 +16,7 @@ from loaders.torch.sets import State, Weights, choose, parts, shown_name
 from loaders.torch.sizes import pictures
 from xai_core.errors import LoadError, NeedsSource, UnsupportedModel
 from xai_core.model import Finding, Head
+from xai_core.report.numbers import counted
 
 if TYPE_CHECKING:
     from loaders.torch.model import TorchModel
@@ -227,8 +228,9 @@ def _unknown(sets: Sequence[Weights], options: Options) -> LoadError | Unsupport
         return UnsupportedModel(other_networks.refusal(f"These are the weights of {what}"))
     if not any(tensor.ndim == 4 for tensor in state.values()):
         return UnsupportedModel(
-            f"These {len(state):,} tensors{where} hold no image convolution: this is not a "
-            "classifier of photos that torchvision has."
+            f"This file holds {counted(len(state), 'tensor')}{where} and no image convolution "
+            "among them: it is no classifier of photos that torchvision has. Save the "
+            "state_dict() of the trained model."
         )
     if match := recognise.body(_shapes(largest)):
         return NeedsSource(

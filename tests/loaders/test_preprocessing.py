@@ -228,7 +228,25 @@ def test_asked_numbers_silence_the_warning():
     done, findings = resolve(options, None, size=(32, 32), channels=3)
     assert findings == ()
     assert (done.name, done.mean, done.std) == ("custom", (0.1, 0.2, 0.3), (0.5, 0.5, 0.5))
-    assert "--mean, --std" in done.why
+    assert done.why == "mean and deviation set by hand"  # as a badge has it, without flags
+
+
+@pytest.mark.parametrize("asked", [{"mean": (0.1,)}, {"std": (0.2,)}, {"channels": "bgr"}])
+def test_what_is_left_of_an_assumption_is_said_with_what_was_set(asked):
+    done, (finding,) = resolve(Options(**asked), None, size=(32, 32), channels=3)
+    word = {"mean": "mean", "std": "deviation", "channels": "channels"}[next(iter(asked))]
+    assert f"But for the {word}, which was set by hand, the network gets" in finding.message
+    assert done.why == f"{word} set by hand"
+
+
+def test_a_preset_that_numbers_set_by_hand_replace_is_not_said_to_be_used():
+    options = Options(preprocessing="raw", mean=(0.1,), std=(0.2,))
+    done, findings = resolve(options, IMAGENET, size=(224, 224), channels=3)
+    assert (done.name, findings) == ("custom", ())
+    (finding,) = resolve(
+        Options(preprocessing="raw", mean=(0.1,)), IMAGENET, size=(224, 224), channels=3
+    )[1]
+    assert finding.message.startswith("But for the mean, which was set by hand, the photo is")
 
 
 @pytest.mark.parametrize(

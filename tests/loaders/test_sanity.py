@@ -1,5 +1,7 @@
 """The doubts about a fresh model's answers: on answers made up here, and on planted faults."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -168,3 +170,16 @@ def test_a_known_reason_is_said() -> None:
     assert doubts(steady) == ()
     steady.mode_reason = "its graph holds a BatchNorm in training mode"
     assert doubts(steady)[0].about == "mode"
+
+
+def test_values_set_by_hand_are_not_called_a_preset() -> None:
+    """A doubt names what is applied: the numbers that were set, in words."""
+    shown = catalogue.photos()[0]
+    assert shown.path.is_file()
+    own = dataclasses.replace(preset("raw", (32, 32)), name="custom", why="mean set by hand")
+    model = opened(plain(), "raw")
+    model.preprocessing = own
+    found = [each.message for each in doubts(model) if each.about == "preprocessing"]
+    for message in found:
+        assert "its own (mean set by hand)" in message
+    assert found

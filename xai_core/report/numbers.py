@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xai_core.target import quoted as quote
 
-__all__ = ["amount", "count", "percent", "quote"]
+__all__ = ["amount", "count", "counted", "percent", "printable", "quote", "shortened", "tick"]
 
 
 def percent(share: float) -> str:
@@ -28,3 +28,29 @@ def amount(value: float) -> str:
     """Return a score's part with two digits that count, '0.41', '-1.2', '12'."""
     size = f"{abs(value):.2g}" if abs(value) < 10 else f"{abs(value):.0f}"
     return f"\u2212{size}" if value < 0 else size
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """Return a number with its noun, '1 pass' or '2,000 passes'."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def tick(value: float) -> str:
+    """Return a colour bar's number with no more digits than help."""
+    written = "0" if value == 0 else f"{value:.2g}" if abs(value) < 10 else f"{value:.0f}"
+    return written.replace("-", "\u2212")
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a name of at most `most` characters: the middle of a longer one is left out."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end]}\u2026{text[len(text) - end :]}"
+
+
+def printable(text: str) -> str:
+    """Keep what can be seen; the rest, line breaks and direction marks, become spaces."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\u00a0" else " " for char in text)

@@ -16,6 +16,7 @@ from xai_core.explanation import Explanation
 from xai_core.model import Finding
 from xai_core.region import Region
 from xai_core.report.command import Frame, command
+from xai_core.report.judgement import Judgement
 from xai_core.versions import versions
 
 
@@ -30,13 +31,14 @@ def record(
     flags: Mapping[str, str],
     marked: Region | None = None,
     frame: Frame = "view",
+    judgement: Judgement | None = None,
 ) -> dict[str, Any]:
     """Return all that is known of an explanation but its arrays, as plain data.
 
     `model` and `photo` are their words on the command line, `probabilities` the model's answer,
     `findings` those of model and photo, `flags` what was asked of the model, as the command line
-    has it, `marked` the region that the reader marked, and `frame` that of the numbers
-    beside it: the view's or the photo's.
+    has it, `marked` the region that the reader marked, `frame` that of the numbers
+    beside it, the view's or the photo's, and `judgement` what the reader says of the model.
     """
     labels, target = card.labels, explanation.target
     classes = target.classes()
@@ -70,6 +72,7 @@ def record(
         "doubts": report.doubts(explanation, probabilities, labels, findings=findings),
         "check": report.check(explanation, card.methods, card.input_size),
         "notes": list(explanation.notes),
+        "judgement": None if judgement is None else dataclasses.asdict(judgement),
         "region": None if marked is None else _region(explanation, marked, words),
         "model_hash": explanation.model_hash,
         "image_hash": explanation.image_hash,

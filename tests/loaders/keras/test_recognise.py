@@ -6,6 +6,7 @@ import tf_keras
 
 from loaders.keras import recognise
 from loaders.keras.model import KerasModel
+from loaders.options import Options
 
 LIBRARIES = {"keras": keras, "tf_keras": tf_keras}
 RECIPES = {
@@ -51,6 +52,25 @@ def test_a_head_of_ones_own_sees_whole_photos():
     # who trains a head of their own often divides by 255 alone, which no tensor tells
     assert [said.level for said in model.findings if "assumed" in said.message] == ["warning"]
     assert [said.level for said in published.findings if "assumed" in said.message] == ["info"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ({"mean": (0.4,), "std": (0.2,)}, None),
+        ({"preprocessing": "raw"}, None),
+        ({"mean": (0.4,)}, "But for the mean, which was set by hand, the pre-processing is "),
+        ({"std": (0.4,)}, "But for the deviation, which was set by hand, the pre-processing is "),
+        ({"size": (96, 96)}, "The pre-processing is "),
+    ],
+)
+def test_what_is_assumed_is_what_is_applied(asked, left):
+    base = keras.applications.MobileNetV2((96, 96, 3), 0.35, include_top=False, weights=None)
+    means = keras.layers.GlobalAveragePooling2D()(base.output)
+    network = keras.Model(base.input, keras.layers.Dense(3)(means), name="mine")
+    found = [said.message for said in KerasModel(network, Options(**asked)).findings]
+    said = [message for message in found if "re-processing is 'symmetric'" in message]
+    assert [message.partition("'")[0] for message in said] == ([] if left is None else [left])
 
 
 def test_a_network_of_ones_own_with_such_names_is_not_one():

@@ -206,6 +206,16 @@ def test_inception_is_loaded_with_its_transform(tmp_path: Path) -> None:
     assert "transform_input" in said(model)
 
 
+@pytest.mark.parametrize("asked", [{"preprocessing": "unit"}, {"mean": (0.4,), "std": (0.2,)}])
+def test_what_was_set_by_hand_is_not_doubted_for_a_transform(asked: dict[str, Any]) -> None:
+    module = models.googlenet(weights=None, init_weights=False, aux_logits=False)
+    sets = [Weights("", module.state_dict())]
+    model = weights.from_sets(sets, Options(**asked), name="m", kind="weights")
+    found = [each.message for each in model.findings if each.about == "preprocessing"]
+    assert not any("taken as on" in message for message in found)
+    assert not any("'symmetric'" in message for message in found) or "preprocessing" in asked
+
+
 def test_published_weights_are_not_doubted_for_their_transform() -> None:
     module = models.googlenet(weights=None, init_weights=False, aux_logits=False)
     state, options = module.state_dict(), Options(origin="pretrained")
