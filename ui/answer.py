@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from ui import figure, films, recorded, views
+from ui import doubt, figure, films, recorded, takeaway, views
 from ui.desk import Desk
 from ui.held import Answer, changes
 from xai_core import film, region, render, report
 from xai_core.explainer import explainers
 from xai_core.question import Question
 from xai_core.region import Region
-from xai_core.report.record import record
 
 
 def invite(desk: Desk, ask: Question | None) -> None:
@@ -43,19 +39,19 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     # sent and drawn anew.
     with st.container():
         _stale(answer, desk, ask)
-    made = whole(answer)
+    made = takeaway.whole(answer)
     views.title(f"Why {answer.explanation.target.words(answer.scene.card.labels)}?")
     _picture(answer, desk, made["sentences"])
-    views.doubts(made["doubts"], made["check"])
+    doubt.show(answer, desk, made["doubts"], made["check"])
 
 
 def more(answer: Answer, desk: Desk) -> None:
     """Draw how the answer came about, and what to take away."""
-    made = whole(answer)
+    made = takeaway.whole(answer)
     stem = f"{answer.explanation.method}-{_plain(made['asked']['words'])}"
     if film.drawn_for(answer.explanation.method):
         films.show(answer, desk.session, stem)
-    _take_away(answer, made, stem)
+    takeaway.show(answer, made, stem, desk)
 
 
 @st.fragment
@@ -125,75 +121,6 @@ def _stale(answer: Answer, desk: Desk, ask: Question | None) -> None:
     else:
         return
     views.line(f"Shown: {shown}. Press Run for what is set above.")
-
-
-def _take_away(answer: Answer, made: Mapping[str, Any], stem: str) -> None:
-    with st.container(horizontal=True, gap="small", key="downloads"):
-        st.download_button(
-            "PNG",
-            lambda: png(answer),
-            f"{stem}.png",
-            "image/png",
-            on_click="ignore",
-            help="The map over the photo, in the photo's own size.",
-        )
-        st.download_button(
-            "NPY",
-            lambda: npy(answer),
-            f"{stem}.npy",
-            "application/octet-stream",
-            on_click="ignore",
-            help="The raw numbers: float32, height by width of the view.",
-        )
-        st.download_button(
-            "JSON",
-            lambda: described(answer),
-            f"{stem}.json",
-            "application/json",
-            on_click="ignore",
-            help="All that is known of it: settings, target, sentences, doubts, hashes, versions.",
-        )
-    st.code(made["command"], language="bash", wrap_lines=True)
-    with st.expander("Details"):
-        explanation = answer.explanation
-        views.line(
-            f"{explanation.passes:,} passes in {explanation.seconds:.2f} s by the engine "
-            f"{explanation.engine}. Model {explanation.model_hash[:12]}, photo "
-            f"{explanation.image_hash[:12]}."
-        )
-        st.json(made, expanded=False)
-
-
-def png(answer: Answer) -> bytes:
-    """Return the map over the upload, in the upload's size."""
-    return render.png(render.overlay(answer.scene.photo.pixels, answer.explanation))
-
-
-def npy(answer: Answer) -> bytes:
-    """Return the raw attribution as an `.npy` file."""
-    out = io.BytesIO()
-    np.save(out, answer.explanation.attribution, allow_pickle=False)
-    return out.getvalue()
-
-
-def described(answer: Answer) -> str:
-    """Return everything but the arrays as JSON."""
-    return json.dumps(whole(answer), indent=2, ensure_ascii=False)
-
-
-def whole(answer: Answer) -> dict[str, Any]:
-    """Return everything but the arrays as plain data, as the command line writes it."""
-    scene = answer.scene
-    return record(
-        answer.explanation,
-        card=scene.card,
-        model=scene.model.word,
-        photo=scene.photo.word,
-        probabilities=scene.prediction.probabilities,
-        findings=scene.findings,
-        flags=scene.model.flags,
-        marked=scene.photo.region,
-    )
 
 
 def _plain(asked: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,11 +121,12 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """A finished run."""
+    """A finished run. `measured` is what was found out of it since, by name."""
 
     question: Question
     scene: Scene
     explanation: Explanation
+    measured: dict[str, Any] = dataclasses.field(default_factory=dict)
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
 

@@ -12,7 +12,7 @@ from commands import _opened
 from tests.fakes.wall import Wall
 from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened
-from ui import answer
+from ui import takeaway
 from xai_core.region import Region
 
 DIFFER = {"seconds"}
@@ -45,7 +45,7 @@ def test_both_doors_write_the_same(
     settle(app, lambda app: desk(app).photo is not first and desk(app).prediction)
     app.selectbox(key="method").set_value(method).run()
     answered(app)
-    page = json.loads(answer.described(desk(app).answer))
+    page = json.loads(takeaway.described(desk(app).answer))
     own = from_terminal(capsys, tmp_path / "out", "shapes_shortcut", str(photo), "--method", method)
     assert list(page) == list(own)
     assert {name: page[name] for name in page if name not in DIFFER} == {
@@ -63,6 +63,6 @@ def test_what_the_page_alone_knows_is_none_for_the_other(
 ) -> None:
     answered(opened(app))
     desk(app).mark(desk(app).photo, Region(0, 0, 40, 100))
-    marked = json.loads(answer.described(desk(app).answer))
+    marked = json.loads(takeaway.described(desk(app).answer))
     assert marked["region"]["box"] == [0, 0, 40, 100]
     assert marked["region"]["sentences"][0].startswith("The marked region holds")

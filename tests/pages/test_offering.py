@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from loaders import catalogue
 from tests.conftest import ROOT
 from tests.pages.conftest import settle
-from ui import answer
+from ui import takeaway
 from xai_core import film
 from xai_core.errors import JobError
 from xai_core.explainer import explainers
@@ -291,7 +291,7 @@ def test_a_marked_region_is_described_until_another_photo_comes(app):
     assert told["box"] == [0, 0, 40, 100]
     app.run()
     assert figure(app)["region"] == told
-    described = json.loads(answer.described(desk(app).answer))
+    described = json.loads(takeaway.described(desk(app).answer))
     assert described["region"]["box"] == [0, 0, 40, 100]
     before = desk(app).answer
     answered(app)

@@ -1,0 +1,181 @@
+"""What a reader takes away of a run, and what they conclude of it."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from ui import doubt, views
+from ui.desk import Desk
+from ui.held import Answer
+from xai_core import render, report
+from xai_core.errors import ParamError
+from xai_core.report.judgement import NAME, NOTE, QUESTION, Judgement, Right
+from xai_core.report.numbers import counted
+from xai_core.report.page import page
+from xai_core.report.record import record
+from xai_core.report.run import Run
+from xai_core.report.sheet import sheet
+
+JUDGED = "judgement"
+RIGHT: Mapping[Right, str] = {"yes": "Yes", "no": "No", "unsure": "Unsure"}
+
+
+def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None:
+    """Draw the reader's judgement, the files, the command and the details."""
+    _judge(answer)
+    with st.container(horizontal=True, gap="small", key="downloads"):
+        st.download_button(
+            "Report",
+            lambda: reported([answer], desk),
+            f"{stem}.html",
+            "text/html",
+            on_click="ignore",
+            help="One page with all of it, to read without a network and to print.",
+        )
+        if len(desk.runs.pinned) > 1:
+            st.download_button(
+                f"Report on the {len(desk.runs.pinned)} pinned runs",
+                lambda: reported(desk.runs.pinned, desk),
+                "compared.html",
+                "text/html",
+                on_click="ignore",
+                help="The pinned runs side by side, on one scale where they have one.",
+            )
+        st.download_button(
+            "PNG",
+            lambda: sheet(run_of(answer)),
+            f"{stem}.png",
+            "image/png",
+            on_click="ignore",
+            help="Overlay and map as shown, with scale, sentences and doubts.",
+        )
+        st.download_button(
+            "Overlay",
+            lambda: png(answer),
+            f"{stem}-overlay.png",
+            "image/png",
+            on_click="ignore",
+            help="The map over the photo alone, in the photo's own size.",
+        )
+        st.download_button(
+            "NPY",
+            lambda: npy(answer),
+            f"{stem}.npy",
+            "application/octet-stream",
+            on_click="ignore",
+            help="The raw numbers: float32, height by width of the view.",
+        )
+        st.download_button(
+            "JSON",
+            lambda: described(answer),
+            f"{stem}.json",
+            "application/json",
+            on_click="ignore",
+            help="All that is known of it: settings, target, sentences, doubts, hashes, versions.",
+        )
+    st.code(made["command"], language="bash", wrap_lines=True)
+    with st.expander("Details"):
+        explanation = answer.explanation
+        views.line(
+            f"{counted(explanation.passes, 'pass', 'passes')} in {explanation.seconds:.2f} s by "
+            f"the engine {explanation.engine}. Model {explanation.model_hash[:12]}, photo "
+            f"{explanation.image_hash[:12]}."
+        )
+        st.json(made, expanded=False)
+
+
+def _judge(answer: Answer) -> None:
+    """Draw the form of what the reader concludes; it goes into report and JSON."""
+    held: Judgement | None = answer.measured.get(JUDGED)
+    said = f": {RIGHT[held.right].lower()}" if held else ""
+    with (
+        st.expander(f"Your judgement{said}"),
+        st.form(f"judgement-{answer.id}", border=False),
+    ):
+        right = st.radio(
+            QUESTION,
+            list(RIGHT),
+            index=list(RIGHT).index(held.right) if held else None,
+            format_func=RIGHT.__getitem__,
+            horizontal=True,
+        )
+        note = st.text_area("Note", held.note if held else "", height=80, max_chars=NOTE)
+        name = st.text_input("Your name, if you want it there", held.name if held else "",
+                             max_chars=NAME)  # fmt: skip
+        if st.form_submit_button("Keep it with this run"):
+            if right is None:
+                views.error("Choose yes, no or unsure first.")
+                return
+            try:
+                answer.measured[JUDGED] = Judgement(right=right, note=note, name=name)
+            except ParamError as error:
+                views.error(str(error))
+                return
+            st.rerun()
+
+
+def run_of(answer: Answer, measured: Sequence[str] = ()) -> Run:
+    """Return a run as the report wants it."""
+    scene = answer.scene
+    return Run(
+        explanation=answer.explanation,
+        photo=scene.photo.pixels,
+        card=scene.card,
+        probabilities=scene.prediction.probabilities,
+        record=whole(answer),
+        measured=tuple(measured),
+        model=scene.model.name,
+        name=scene.photo.name,
+    )
+
+
+def reported(answers: Sequence[Answer], desk: Desk) -> str:
+    """Return the report on some runs, as HTML."""
+    runs = []
+    for answer in answers:
+        tested: doubt.Tested | None = answer.measured.get(doubt.SLOT)
+        labels = answer.scene.card.labels
+        hidden = report.hidden_sentences(tested.hidden, labels) if tested else []
+        runs.append(run_of(answer, [*hidden, *doubt.agreed(answer, desk)]))
+    today = datetime.datetime.now(tz=datetime.UTC)
+    return page(runs, made=f"{today.day} {today:%B %Y}")
+
+
+def png(answer: Answer) -> bytes:
+    """Return the map over the upload, in the upload's size."""
+    return render.png(render.overlay(answer.scene.photo.pixels, answer.explanation))
+
+
+def npy(answer: Answer) -> bytes:
+    """Return the raw attribution as an `.npy` file."""
+    out = io.BytesIO()
+    np.save(out, answer.explanation.attribution, allow_pickle=False)
+    return out.getvalue()
+
+
+def described(answer: Answer) -> str:
+    """Return everything but the arrays as JSON."""
+    return json.dumps(whole(answer), indent=2, ensure_ascii=False)
+
+
+def whole(answer: Answer) -> dict[str, Any]:
+    """Return everything but the arrays as plain data, as the command line writes it."""
+    scene = answer.scene
+    return record(
+        answer.explanation,
+        card=scene.card,
+        model=scene.model.word,
+        photo=scene.photo.word,
+        probabilities=scene.prediction.probabilities,
+        findings=scene.findings,
+        flags=scene.model.flags,
+        marked=scene.photo.region,
+        judgement=answer.measured.get(JUDGED),
+    )
