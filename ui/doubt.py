@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import time
 from collections.abc import Mapping
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from xai_core.probes._hidden import Hidden
 
 SLOT = Hiding.name
+FIRST = 2
+"""Sentences of the test that stand in the box: what hiding did, and what random regions did."""
+
 FILL = params.declared(Hiding)["fill"]
 TITLES: Mapping[str, str] = MappingProxyType({name: FILLS[name] for name in FILL.options})
 
@@ -45,16 +49,18 @@ def show(answer: Answer, desk: Desk, sentences: list[str], check: str) -> None:
     tested: Tested | None = answer.measured.get(SLOT)
     labels, others = answer.scene.card.labels, agreed(answer, desk)
     said = [*sentences, *others]
+    told: list[str] = []
     if tested is not None:
-        said = [*report.hidden_sentences(tested.hidden, labels, _at()), *said]
+        told = report.hidden_sentences(tested.hidden, labels, _at())
+        said = [*told[:FIRST], *said]
         check = ""
     views.doubts(said, "" if others else check)
     _controls(answer, desk, tested)
     if tested is not None:
-        with st.expander("What hiding did, in small"):
+        with st.expander("What else hiding did"):
             st.html(curve(tested.hidden))
-            for note in tested.hidden.notes:
-                views.line(note)
+            for sentence in (*told[FIRST:], *tested.hidden.notes):
+                views.line(sentence)
 
 
 def agreed(answer: Answer, desk: Desk) -> list[str]:
@@ -156,6 +162,8 @@ def _cancel(desk: Desk) -> None:
 
 
 WIDE, TALL, EDGE = 360, 110, 26
+GREY, OWN = "#7d8789", "#1f9a90"
+"""Colours that both themes can bear."""
 
 
 def curve(made: Hidden) -> str:
@@ -178,14 +186,21 @@ def curve(made: Hidden) -> str:
         f"The score falls from {own[0]:.3g} to {own[-1]:.3g} as more of what the map marks is "
         f"hidden; with random regions it lies between {lower.min():.3g} and {upper.max():.3g}."
     )
-    return (
-        f'<svg viewBox="0 0 {WIDE} {TALL}" width="{WIDE}" role="img" class="v-curve" '
-        f'aria-label="{text.escape(alternative)}">'
-        f'<polygon points="{band}" class="band"/><polyline points="{points(chance.mean(1))}" '
-        f'class="chance"/><polyline points="{points(own)}" class="own"/>'
+    drawn = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {TALL}" font-size="10" '
+        f'font-family="sans-serif" fill="{GREY}">'
+        f'<polygon points="{band}" fill-opacity="0.25"/>'
+        f'<polyline points="{points(chance.mean(1))}" '
+        f'fill="none" stroke="{GREY}" stroke-dasharray="4 3"/><polyline points="{points(own)}" '
+        f'fill="none" stroke="{OWN}" stroke-width="2"/>'
         f'<text x="{EDGE}" y="{TALL - 6}">nothing hidden</text>'
         f'<text x="{WIDE - EDGE}" y="{TALL - 6}" text-anchor="end">all hidden</text>'
         f'<text x="{EDGE}" y="11">score {high:.3g}</text></svg>'
+    )
+    coded = base64.b64encode(drawn.encode()).decode()
+    return (
+        f'<img class="v-curve" width="{WIDE}" src="data:image/svg+xml;base64,{coded}" '
+        f'alt="{text.escape(alternative)}">'
         '<div class="v-quiet v-small">Line: the map\u2019s strongest parts hidden first. '
         "Dashed, with its range: random regions as large.</div>"
     )

@@ -15,7 +15,7 @@ from xai_core.model import Geometry
 
 pytestmark = pytest.mark.timeout(300)
 
-PARTS = ("photo", "map", "over")
+PARTS = ("map", "over")
 SIDE = 512
 """Pixels a side of the opening photo; the opening model sees all of it."""
 LARGE = 20_000
@@ -108,7 +108,7 @@ def whole_percent(text):
 
 
 @pytest.mark.parametrize(("part", "row", "column"), [
-    ("photo", 470.5, 50.5), ("map", 430.5, 90.5), ("over", 500.5, 20.5), ("map", 403.5, 33.5),
+    ("over", 470.5, 50.5), ("map", 430.5, 90.5), ("over", 500.5, 20.5), ("map", 403.5, 33.5),
 ])  # fmt: skip
 def test_pointing_reads_the_raw_value_there(page, part, row, column):
     page.mouse.move(*at(page, part, row, column))
@@ -146,7 +146,7 @@ def test_the_cross_hair_is_at_the_same_place_on_all_pictures(page):
 
 
 def test_a_dragged_region_is_on_all_pictures_and_its_share_is_true(page):
-    drag(page, "photo", (400, 30), (511, 70))
+    drag(page, "over", (400, 30), (511, 70))
     sentence(page).wait_for()
     top, left, bottom, right = box = where(page)
     assert np.abs(np.subtract(box, (400, 30, 511, 70))).max() <= 3
@@ -180,11 +180,11 @@ def test_escape_ends_a_drag_that_goes_wrong(page):
     page.mouse.move(*at(page, "map", 100, 100))
     page.mouse.down()
     page.mouse.move(*at(page, "map", 200, 200), steps=3)
-    expect(picture(page, "photo").locator(".box")).to_be_visible()
+    expect(picture(page, "over").locator(".box")).to_be_visible()
     page.keyboard.press("Escape")
     page.mouse.move(*at(page, "map", 250, 250))
     page.mouse.up()
-    expect(picture(page, "photo").locator(".box")).to_be_hidden()
+    expect(picture(page, "over").locator(".box")).to_be_hidden()
     expect(sentence(page)).to_have_count(0)
 
 
@@ -227,7 +227,6 @@ def test_the_keyboard_alone_points_and_marks(page):
 def test_who_does_not_see_the_pictures_is_told_what_they_show(page):
     lies = r"Half of the evidence for .star. lies in \d+\s% of the photo, at the bottom left\."
     for part, words in (
-        ("photo", "^The photo The same heart, with a sticker$"),
         ("map", f"^Map by Grad-CAM\\. {lies}$"),
         ("over", f"^The same map over the photo\\. {lies}$"),
     ):

@@ -1,0 +1,146 @@
+"""The workbench: the answer in sight, runs kept, the doubt measured, in a real browser."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_offering import RUN, choose, ready, run
+
+pytestmark = pytest.mark.timeout(300)
+
+SLOW = 60_000
+"""Milliseconds that nothing takes."""
+
+
+@pytest.fixture
+def laptop(visit):
+    page = visit()
+    page.set_viewport_size({"width": 1366, "height": 768})
+    return ready(page)
+
+
+def in_sight(page, locator):
+    """Whether an element lies in the window whole."""
+    box = locator.bounding_box()
+    width, height = page.viewport_size["width"], page.viewport_size["height"]
+    return (
+        box is not None
+        and box["x"] >= 0
+        and box["y"] >= 0
+        and box["x"] + box["width"] <= width
+        and box["y"] + box["height"] <= height
+    )
+
+
+def test_after_a_run_the_answer_is_in_sight_without_scrolling(laptop):
+    run(laptop)
+    for part in (".over", ".map"):
+        assert in_sight(laptop, laptop.locator(f".st-key-stage .figure {part} canvas"))
+    assert in_sight(laptop, laptop.locator(".v-prose").first)
+    assert in_sight(laptop, laptop.locator(".v-doubt"))
+    assert in_sight(laptop, laptop.get_by_role("button", name=RUN))
+    over = laptop.locator(".st-key-stage .figure .over canvas").bounding_box()
+    assert over["width"] > 250
+    rail = laptop.locator(".st-key-rail").bounding_box()
+    assert rail["x"] + rail["width"] <= over["x"]
+
+
+def test_the_rail_stays_while_the_answer_scrolls(laptop):
+    run(laptop)
+    before = laptop.get_by_role("button", name=RUN).bounding_box()
+    laptop.mouse.move(1000, 400)
+    laptop.mouse.wheel(0, 300)
+    laptop.wait_for_function(
+        "() => document.querySelector('.v-title').getBoundingClientRect().top < 0"
+    )
+    assert laptop.get_by_role("button", name=RUN).bounding_box() == before
+
+
+def test_ctrl_enter_runs_and_a_reader_hears_of_it(laptop):
+    expect(laptop.locator(".aloud[role=status]")).to_have_text("")
+    laptop.keyboard.press("Control+Enter")
+    expect(laptop.locator(".aloud[role=status]")).to_have_text(
+        "Grad-CAM has ended: the answer is there.", timeout=SLOW
+    )
+
+
+def test_on_a_phone_run_brings_the_answer_into_view(visit):
+    page = visit()
+    page.set_viewport_size({"width": 390, "height": 844})
+    ready(page)
+    page.get_by_role("button", name=RUN).scroll_into_view_if_needed()
+    page.get_by_role("button", name=RUN).click()
+    title = page.get_by_role("heading", name="Why star?")
+    title.wait_for()
+    expect(title).to_be_in_viewport(timeout=SLOW)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+
+
+def test_runs_are_kept_brought_back_pinned_removed_and_undone(laptop):
+    run(laptop)
+    choose(laptop, "Method", "Occlusion")
+    laptop.get_by_role("button", name=RUN).click()
+    second = laptop.get_by_role("button", name="2 Occlusion for star")
+    second.wait_for()
+    first = laptop.get_by_role("button", name="1 Grad-CAM for star")
+    expect(second).to_have_attribute("aria-current", "true")
+
+    first.click()
+    expect(first).to_have_attribute("aria-current", "true", timeout=SLOW)
+    laptop.get_by_text(re.compile("^Grad-CAM for")).wait_for()
+    expect(laptop.get_by_role("combobox", name="Method")).to_have_value(
+        re.compile("^Grad-CAM"), timeout=SLOW
+    )
+    # the agreement with the other run is said, and no advice to make it
+    doubt = laptop.locator(".v-doubt")
+    expect(doubt).to_contain_text("On the same question, Occlusion (run 2)", timeout=SLOW)
+    expect(doubt).not_to_contain_text("To check it, run Occlusion")
+
+    laptop.get_by_role("button", name="Pin 1 Grad-CAM").click()
+    expect(laptop.get_by_role("button", name="Pin 1 Grad-CAM")).to_have_attribute(
+        "aria-pressed", "true", timeout=SLOW
+    )
+    laptop.reload()
+    expect(laptop.get_by_role("button", name="Pin 1 Grad-CAM")).to_have_attribute(
+        "aria-pressed", "true", timeout=SLOW
+    )
+    laptop.get_by_role("button", name="Remove 2 Occlusion").click()
+    expect(second).to_have_count(0, timeout=SLOW)
+    laptop.get_by_role("button", name="Undo: bring Occlusion back").click()
+    second.wait_for()
+
+
+def test_the_doubt_is_measured_and_goes_into_the_report(laptop, tmp_path):
+    run(laptop)
+    laptop.get_by_role("button", name="Hide the strongest parts and ask again").click()
+    doubt = laptop.locator(".v-doubt")
+    expect(doubt).to_contain_text("Hiding the strongest 5\u00a0% takes star from", timeout=SLOW)
+    expect(doubt).to_contain_text("and the model then says heart")
+    expect(doubt).to_contain_text("changes the answer in 0 of 10")
+    laptop.get_by_text("Your judgement").click()
+    laptop.get_by_text("No", exact=True).click()
+    laptop.get_by_role("textbox", name="Note").fill("It looks at the sticker.")
+    laptop.get_by_role("button", name="Keep it with this run").click()
+    laptop.get_by_text("Your judgement: no").wait_for()
+    with laptop.expect_download() as started:
+        laptop.get_by_role("button", name="JSON", exact=True).click()
+    said = json.loads(Path(started.value.path()).read_text())
+    assert said["judgement"] == {"right": "no", "note": "It looks at the sticker.", "name": ""}
+    with laptop.expect_download() as started:
+        laptop.get_by_role("button", name="Report", exact=True).click()
+    place = tmp_path / "report.html"
+    started.value.save_as(place)
+    report = laptop.context.new_page()
+    report.goto(place.as_uri())
+    report.locator("h1").wait_for()
+    body = " ".join(report.locator("body").inner_text().split())
+    for sentence in said["sentences"]:
+        assert " ".join(re.sub("[\u201c\u201d]", "", sentence).split()) in body.replace(
+            "\u201c", ""
+        ).replace("\u201d", "")
+    for words in ("Hiding the strongest 5", "It looks at the sticker.", said["model_hash"][:12]):
+        assert words in body
