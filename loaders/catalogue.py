@@ -77,11 +77,19 @@ class Pretrained:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A built-in photo."""
+    """A built-in photo. A `marked` one has a sticker, and differs by it alone from its `twin`."""
 
     name: str
     title: str
     path: Path
+    marked: bool = False
+
+    @property
+    def twin(self) -> Sample | None:
+        """The same photo with the sticker, or without it, where there is one."""
+        mark = "_marked"
+        other = self.name.removesuffix(mark) if self.marked else f"{self.name}{mark}"
+        return next((each for each in photos() if each.name == other), None)
 
 
 @functools.cache
@@ -115,7 +123,12 @@ def photos() -> tuple[Sample, ...]:
     folder = ASSETS / "photos"
     rows = json.loads((folder / "photos.json").read_text())
     return tuple(
-        Sample(name=Path(row["file"]).stem, title=row["title"], path=folder / row["file"])
+        Sample(
+            name=Path(row["file"]).stem,
+            title=row["title"],
+            path=folder / row["file"],
+            marked=bool(row.get("marked")),
+        )
         for row in rows
     )
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import answer, ask, jobs, model_card, page, photo_card, strip, views
+from ui import answer, ask, jobs, model_card, page, photo_card, strip, twins, views
 
 with page.opened(
     "Your model, behind glass",
@@ -14,6 +14,7 @@ with page.opened(
         model_card.show(desk)
         photo_card.show(desk, lambda: ask.top_five(desk))
         asked = ask.method(desk)
+    twins.follow(desk)
     with here.stage():
         here.place_progress()
         with st.container():

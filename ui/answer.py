@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from ui import doubt, figure, films, recorded, takeaway, views
+from ui import doubt, figure, films, model_card, recorded, takeaway, twins, views
 from ui.desk import Desk
-from ui.held import Answer, changes
+from ui.held import Answer, Model, changes
 from xai_core import film, region, render, report
 from xai_core.explainer import explainers
 from xai_core.question import Question
@@ -25,12 +25,19 @@ def invite(desk: Desk, ask: Question | None) -> None:
     chance = report.percent(float(prediction.probabilities[first]))
     views.line(
         f"{report.quote(model.card.labels[first])}, says the model, with {chance}. "
-        "Press Run to see what it looked at.",
+        f"{_first_words(model)}Press Run to see what it looked at.",
         "v-empty v-quiet",
     )
     if ask is not None:
         title = explainers()[ask.method].title
         recorded.show(ask.method, f"How {title} works: a recording")
+
+
+def _first_words(model: Model) -> str:
+    """Tell a first visitor why this model is worth a look."""
+    if model.word != model_card.OPENING:
+        return ""
+    return "This built-in model looks good in tests, and cheats: see how. "
 
 
 def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
@@ -42,6 +49,7 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     made = takeaway.whole(answer)
     views.title(f"Why {answer.explanation.target.words(answer.scene.card.labels)}?")
     _picture(answer, desk, made["sentences"])
+    twins.offer(answer, desk)
     doubt.show(answer, desk, made["doubts"], made["check"])
 
 

