@@ -15,7 +15,7 @@ from workers.handle import Behind, Handle, Keeper
 from workers.jobs import Job
 from workers.lane import Lane
 from workers.process import Stopped, Worker
-from workers.tasks.explain import Explain, hash_of
+from workers.tasks.explain import Explain
 from workers.tasks.load import Load
 from workers.tasks.measure import Measure, Measured
 from workers.tasks.predict import Predict
@@ -23,6 +23,7 @@ from workers.tasks.recognise import Recognise
 from xai_core.card import Card
 from xai_core.errors import JobError, LoadError, ParamError
 from xai_core.explanation import Explanation
+from xai_core.hashes import hash_of
 from xai_core.question import Question
 from xai_core.result import Result
 from xai_core.task import Task

@@ -16,7 +16,7 @@ from workers.process import BURST, _Ear
 from workers.protocol import Declared, ProtocolError
 from workers.tasks.companions import Companions
 from workers.tasks.decode import Decode
-from workers.tasks.explain import Explain, hash_of
+from workers.tasks.explain import Explain
 from workers.tasks.load import Load, Loaded
 from workers.tasks.measure import Measure, Measured
 from workers.tasks.predict import Predict, Prediction
@@ -25,6 +25,7 @@ from xai_core.card import Card, Pace, Service
 from xai_core.errors import JobError, LoadError, NeedsSource
 from xai_core.explanation import Explanation
 from xai_core.grain import Cells
+from xai_core.hashes import hash_of
 from xai_core.model import Geometry, Head, Layer
 from xai_core.question import Question
 from xai_core.result import Result

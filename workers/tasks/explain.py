@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from workers.tasks.predict import check_place
 from xai_core.card import Card
 from xai_core.explanation import Explanation
+from xai_core.hashes import hash_of
 from xai_core.question import Question
 from xai_core.task import Bench, Progress, Shape, Task, Wants, task
 
@@ -85,10 +85,3 @@ class Explain(Task):
         return dataclasses.replace(
             made, geometry=geometry, model_hash=bench.hash, image_hash=hash_of(self.pixels)
         )
-
-
-def hash_of(pixels: NDArray[np.uint8]) -> str:
-    """Return the sha256 of a photo's size and pixels."""
-    made = hashlib.sha256(repr(pixels.shape).encode())
-    made.update(np.ascontiguousarray(pixels).data)
-    return made.hexdigest()

@@ -1,11 +1,14 @@
 """An explanation in words and in numbers."""
 
+from xai_core.report.agreement import agreement_sentences
 from xai_core.report.command import command
 from xai_core.report.doubts import check, doubts
 from xai_core.report.facts import facts, place_of
+from xai_core.report.hiding import hidden_facts, hidden_sentences
 from xai_core.report.numbers import amount, percent, quote
 from xai_core.report.sentences import sentences
 
 __all__ = [
-    "amount", "check", "command", "doubts", "facts", "percent", "place_of", "quote", "sentences",
+    "agreement_sentences", "amount", "check", "command", "doubts", "facts", "hidden_facts",
+    "hidden_sentences", "percent", "place_of", "quote", "sentences",
 ]  # fmt: skip
