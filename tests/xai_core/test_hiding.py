@@ -557,6 +557,15 @@ def test_regions_that_touch_the_mark_are_told():
     )
 
 
+def test_a_doubt_says_which_regions_touch_the_mark():
+    made = planted(0.1, [0.5, 0.4, 0.8, 0.8, 0.8])
+    near_by = dataclasses.replace(made, shifts=np.array([[0, 0]] * 4, np.int32))
+    assert plain(hidden_sentences(near_by, LABELS))[4] == (
+        "The test leaves a doubt: 1 of 4 random regions as large lowers the score by as much (4) "
+        "or more (a region that touches what the map marks)."
+    )
+
+
 def test_the_grain_of_a_plain_map_is_its_pixels():
     made = asked(rng(5).random(SIZE), grain=PIXELS)
     assert (made.part, made.parts) == ("pixel", 120)

@@ -49,7 +49,8 @@ def notes(made: Hidden, values: NDArray[np.float64], signed: bool) -> tuple[str,
                 f"The probability stands so near to {end} that it hardly moves: the score tells "
                 "more."
             )
-    return tuple(dict.fromkeys(said))
+    # the wall keeps no space but the plain one
+    return tuple(dict.fromkeys(each.replace("\u00a0", " ") for each in said))
 
 
 def _ranks(made: Hidden, values: NDArray[np.float64]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from xai_core.report.numbers import amount, percent, quote
 
 if TYPE_CHECKING:
@@ -22,18 +24,20 @@ def hidden_facts(made: Hidden, at: int = 0) -> dict[str, Any]:
     dict
         `area`: the share of the view that was hidden, `least_area`: that of the least important
         parts; `fall`: how far the score falls when the strongest is hidden, `random_falls`: the
-        same for each draw; `beaten`: how many draws fall as far or farther; `draws`: of how many;
-        `touching`: how many draws hide some of what the map marks; `verdict`: whether the map
-        passes (no draw falls as far), fails (half of them do, or the score does not fall) or
-        neither, or that nothing was tested; `first`, `strongest_first`, `kept_first`,
-        `least_first`: the class with the highest score then (None without class scores), `changes`:
-        how many draws change it, `changes_touching`: how many of these touch the map's mark;
-        `asked`: the target's class, or None; `values`, by the same names, `blank` and `random`: the
-        probability of the target's class, or its score where `unit` says so.
+        same for each draw; `beaten`: how many draws fall as far or farther, `beaten_touching`: how
+        many of these touch the map's mark; `draws`: of how many; `touching`: how many of them touch
+        it; `verdict`: whether the map passes (no draw falls as far), fails (half of them do, or
+        the score does not fall) or neither, or that nothing was tested; `first`,
+        `strongest_first`, `kept_first`, `least_first`: the class with the highest score then (None
+        without class scores), `changes`: how many draws change it, `changes_touching`: how many of
+        these touch the map's mark; `asked`: the target's class, or None; `values`, by the same
+        names, `blank` and `random`: the probability of the target's class, or its score where
+        `unit` says so.
     """
     whole, strongest = float(made.whole.scores[0]), float(made.strongest.scores[at])
     falls = [whole - float(score) for score in made.random.scores[at]]
-    beaten = sum(each >= whole - strongest for each in falls)
+    far = np.array([each >= whole - strongest for each in falls])
+    beaten = int(far.sum())
     chances = made.whole.probabilities is not None and len(made.target.classes()) == 1
     firsts, first = made.random.firsts, _first(made.whole, 0)
     touching = made.overlap[at] > 0
@@ -44,6 +48,7 @@ def hidden_facts(made: Hidden, at: int = 0) -> dict[str, Any]:
         "fall": whole - strongest,
         "random_falls": falls,
         "beaten": beaten,
+        "beaten_touching": int((far & touching).sum()),
         "draws": made.draws,
         "touching": int(touching.sum()),
         "verdict": _verdict(made, at, whole - strongest, beaten),
@@ -95,7 +100,7 @@ def hidden_sentences(made: Hidden, labels: Sequence[str], at: int = 0) -> list[s
         )
         if found["changes"] is not None:
             drawn += f", and changes the answer in {found['changes']} of {found['draws']}"
-            drawn += _touching(found)
+            drawn += _touching(found["changes"], found["changes_touching"])
     hidden.append(drawn + ".")
     hidden.append(
         f"With nothing but the strongest {area} left, {what} has {number(values['kept'])}"
@@ -132,6 +137,7 @@ def _judged(found: dict[str, Any]) -> str:
     lower = (
         f"{beaten} of {draws} random regions as large "
         f"{'lowers' if beaten == 1 else 'lower'} the score by as much ({fall}) or more"
+        f"{_touching(beaten, found['beaten_touching'])}"
     )
     if found["verdict"] == "fails":
         return f"The map fails this test: {lower}."
@@ -171,12 +177,11 @@ def _then(found: dict[str, Any], which: str, labels: Sequence[str]) -> str:
     return f", and the model {still} says {quote(labels[found[which]])}"
 
 
-def _touching(found: dict[str, Any]) -> str:
-    """Say how many of the draws that change the answer hide some of the map's mark, too."""
-    changes, touching = found["changes"], found["changes_touching"]
+def _touching(draws: int, touching: int) -> str:
+    """Say how many of some draws hide some of the map's mark, too."""
     if not touching:
         return ""
-    if changes == 1:
+    if draws == 1:
         return " (a region that touches what the map marks)"
     return f" ({touching} of these {'touches' if touching == 1 else 'touch'} what the map marks)"
 
