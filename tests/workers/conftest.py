@@ -7,7 +7,7 @@ import pytest
 
 from tests.workers.extension.tasks.honest import Hold
 from workers.client import Wall
-from xai_core.discovery import EXTENSIONS
+from xai_core.discovery import EXTENSIONS, find
 
 EXTENSION = "tests.workers.extension"
 
@@ -16,6 +16,7 @@ EXTENSION = "tests.workers.extension"
 def _extended():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(EXTENSIONS, EXTENSION)
+        find.cache_clear()  # an earlier test may have looked without it
         yield
 
 

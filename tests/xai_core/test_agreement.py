@@ -5,7 +5,11 @@ import pytest
 from scipy.stats import spearmanr
 
 from tests.fakes.explained import explanation
+<<<<<<< HEAD
 from xai_core.agreement import agreement, apart, resolution, same_question
+=======
+from xai_core.agreement import Agreement, agreement, apart, resolution, same_question
+>>>>>>> hiding
 from xai_core.errors import ParamError
 from xai_core.grain import Cells, Patches, Superpixels
 from xai_core.model import Geometry
@@ -155,3 +159,23 @@ def test_agreement_in_words():
     half = base.copy()
     half[0, :12] = 0
     assert verdict(agreement(explanation(base), explanation(half))) == "agrees in part"
+<<<<<<< HEAD
+=======
+
+
+@pytest.mark.parametrize(
+    ("rank", "overlap", "said"),
+    [
+        (0.7, 0.6, "agrees"),
+        (0.7, 0.5, "agrees in part"),
+        (0.1, 0.4, "agrees in part"),
+        (0.4, 0.1, "agrees in part"),
+        (0.2, 0.2, "disagrees"),
+        (None, 0.9, ""),
+        (0.9, None, ""),
+    ],
+)
+def test_a_verdict_asks_both_numbers(rank, overlap, said):
+    made = Agreement(rank, overlap, 0.05, 1, 1, np.zeros((1, 1), np.float32))
+    assert verdict(made) == said
+>>>>>>> hiding

@@ -208,9 +208,9 @@ def test_parts_are_whole_cells():
 
 
 def test_cells_that_do_not_divide_the_view_and_cells_without_a_pixel():
-    cells = grid((10, 7), (4, 3))
-    middles = (np.arange(10) + 0.5) / 10
-    assert (cells[:, 0] == np.floor(middles * 4) * 3).all()
+    cells = grid((5, 7), (3, 4))  # the middles of five rows lie at 0.3, 0.9, 1.5, 2.1 and 2.7
+    assert (cells[:, 0] // 4).tolist() == [0, 0, 1, 2, 2]
+    assert cells[0].tolist() == [0, 0, 1, 2, 2, 3, 3]
     fine = parts(np.zeros((2, 2), np.float32), Cells(rows=3, columns=3, map=np.eye(3)))
     assert len(fine.values) == 4
     assert fine.values[fine.labels[0, 0]] == 1
@@ -230,6 +230,16 @@ def test_superpixels_are_hidden_whole():
     assert made.areas.tolist() == pytest.approx([0.1, 0.4])
     assert (made.least_marked(0) == (labels == 0)).all()
     assert made.rolled(1, 0).sum() == made.marked(1).sum()
+
+
+def test_a_map_of_one_part_hides_all_or_nothing():
+    grain = Superpixels(np.zeros(SIZE, np.int32), np.ones(1))
+    made = asked(np.ones(SIZE), grain=grain, draws=2)
+    blank, whole = made.blank.scores[0], made.whole.scores[0]
+    assert blank != whole
+    assert made.strongest.scores.tolist() == made.least.scores.tolist() == [blank] * 3
+    assert made.kept.scores.tolist() == [whole] * 3
+    assert made.random.scores.tolist() == [[blank] * 2] * 3
 
 
 def test_the_nearest_area_is_taken_and_one_part_at_least():
