@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from assets.make_screenshots import FLAGS
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,9 @@ def browser():
         if os.environ.get("CI") == "true":
             pytest.fail("there is no chromium, and CI must have one")
         pytest.skip("there is no chromium on this machine")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=1000 * PATIENCE)
 
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
@@ -49,7 +51,7 @@ def serving(tmp_path_factory):
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -61,14 +63,55 @@ def server(serving):
 
 
 def _wait(address, process, log):
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + PATIENCE
     while time.monotonic() < limit and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):  # noqa: S310
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=PATIENCE):  # noqa: S310
                 return
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"the server did not start: {log.read_text()[-2000:]}")
+
+
+def newcomer(browser, **more):
+    """Return a browser of somebody new, who is patient."""
+    context = browser.new_context(**{"viewport": {"width": 1420, "height": 1500}} | more)
+    context.set_default_timeout(1000 * PATIENCE)
+    return context
+
+
+def rested(page):
+    """Wait until no run of the page's script is under way."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+
+
+def later(page):
+    """Wait until the page's own timers of under half a second have come, such as a slider's."""
+    page.evaluate("() => new Promise(done => setTimeout(done, 500))")
+
+
+def steady(locator):
+    """Wait until an element has stayed where it is for five frames."""
+    locator.evaluate(
+        """element => new Promise(done => {
+            let before = "", same = 0;
+            const look = () => {
+                const now = JSON.stringify(element.getBoundingClientRect());
+                same = now === before ? same + 1 : 0;
+                before = now;
+                same < 5 ? requestAnimationFrame(look) : done();
+            };
+            look();
+        })"""
+    )
+
+
+def until(page, holds):
+    """Wait until something holds that no locator can see."""
+    limit = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < limit
+        page.wait_for_timeout(50)
 
 
 @pytest.fixture
@@ -77,8 +120,7 @@ def visit(browser, server):
     contexts = []
 
     def visit():
-        context = browser.new_context(viewport={"width": 1420, "height": 1500})
-        context.set_default_timeout(60_000)
+        context = newcomer(browser)
         contexts.append(context)
         page = context.new_page()
         page.goto(server)

@@ -8,14 +8,19 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.browser.conftest import later, newcomer, rested, steady, until
 from tests.browser.test_offering import RUN, ready, run
 from tests.conftest import ROOT
 from xai_core import render
 from xai_core.model import Geometry
 
+<<<<<<< HEAD
 pytestmark = pytest.mark.timeout(300)
 
 PARTS = ("map", "over")
+=======
+PARTS = ("photo", "map", "over")
+>>>>>>> main
 SIDE = 512
 """Pixels a side of the opening photo; the opening model sees all of it."""
 LARGE = 20_000
@@ -25,8 +30,7 @@ LARGE = 20_000
 @pytest.fixture(scope="module")
 def answered(browser, serving):
     """Return a page with an answer on it, and all frames that went over its socket."""
-    context = browser.new_context(viewport={"width": 1420, "height": 1500})
-    context.set_default_timeout(60_000)
+    context = newcomer(browser)
     page = context.new_page()
     page.frames_sent, page.frames_received = [], []
 
@@ -47,6 +51,7 @@ def answered(browser, serving):
 @pytest.fixture
 def page(answered):
     """Return the answered page with nothing pointed at and nothing marked."""
+    rested(answered)
     yield answered
     answered.mouse.move(5, 5)
     clear = figure(answered).locator(".clear")
@@ -73,6 +78,7 @@ def sentence(page):
 
 def at(page, part, row, column):
     """Return the place on the screen of a point of the photo."""
+    steady(picture(page, part))
     place = picture(page, part).bounding_box()
     return (
         place["x"] + (column / SIDE) * place["width"],
@@ -244,27 +250,29 @@ def test_who_does_not_see_the_pictures_is_told_what_they_show(page):
 
 
 def test_opacity_and_colours_and_pointing_ask_the_server_nothing(page):
-    page.wait_for_timeout(300)
+    rested(page)
     page.frames_sent.clear()
     page.get_by_role("slider", name="Opacity").fill("30")
     page.get_by_role("combobox", name="Colours").select_option("viridis")
     page.get_by_role("checkbox", name="Show the cells").check()
     page.mouse.move(*at(page, "map", 300, 300))
-    page.wait_for_timeout(500)
+    later(page)  # what is never sent cannot be waited for
     assert page.frames_sent == []
 
 
 def test_a_run_of_the_page_sends_the_picture_again_to_nobody(page):
-    page.wait_for_timeout(300)
+    rested(page)
     page.frames_received.clear()
     page.get_by_role("slider", name="Opacity").fill("41")
     page.mouse.move(*at(page, "map", 300, 300))
     before = said(page).inner_text()
     for _ in range(2):  # what is asked changes, and what is shown does not
+        before_it = len(page.frames_received)
         page.get_by_role("switch", name="Only what speaks").or_(
             page.get_by_role("checkbox", name="Only what speaks")
         ).dispatch_event("click")
-        page.wait_for_timeout(700)
+        until(page, lambda came=before_it: len(page.frames_received) > came)
+        rested(page)
     drag(page, "map", (300, 300), (400, 400))
     sentence(page).wait_for()
     assert len(page.frames_received) > 5
@@ -275,6 +283,8 @@ def test_a_run_of_the_page_sends_the_picture_again_to_nobody(page):
 
 def test_pointing_at_a_photo_alone_reads_its_pixel(page):
     alone = page.locator(".figure.alone .photo .picture")
+    alone.scroll_into_view_if_needed()
+    steady(alone)
     place = alone.bounding_box()
     page.mouse.move(place["x"] + place["width"] / 4, place["y"] + place["height"] / 2)
     told = page.locator(".figure.alone .said")
@@ -298,14 +308,14 @@ def test_a_region_outlives_f5_and_the_next_answer(page):
 
 
 def test_a_finger_reads_marks_and_scrolls(browser, server):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    context = newcomer(browser, viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
     page.goto(server)
     run(ready(page))
     middle = picture(page, "over")
     figure(page).wait_for()
     middle.evaluate("picture => picture.scrollIntoView({ block: 'start' })")
-    page.wait_for_timeout(300)
+    steady(middle)
     assert middle.bounding_box()["width"] > 340
     page.touchscreen.tap(*at(page, "over", 450.5, 80.5))
     expect(said(page)).to_contain_text(
@@ -323,11 +333,11 @@ def test_a_finger_reads_marks_and_scrolls(browser, server):
         fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     swipe((450, 80), (300, 200))
-    page.wait_for_timeout(300)
+    steady(middle)
     expect(middle.locator(".box")).to_be_hidden()
     page.get_by_role("button", name="Mark by dragging").click()
     middle.evaluate("picture => picture.scrollIntoView({ block: 'start' })")
-    page.wait_for_timeout(300)
+    steady(middle)
     swipe((400, 30), (500, 130))
     sentence(page).wait_for()
     assert np.abs(np.subtract(where(page), (400, 30, 500, 130))).max() <= 3

@@ -15,8 +15,6 @@ from ui import player
 from xai_core.encode import webp
 from xai_core.film import Frame
 
-pytestmark = pytest.mark.timeout(120)
-
 PARTS = ROOT / "ui" / "parts" / "player"
 COUNT, SECONDS = 7, 2.0
 THEME = ":root { --st-primary-color: #0f6b66; --st-border-color: #ccc; --st-text-color: #000 }"

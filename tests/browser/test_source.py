@@ -10,8 +10,6 @@ from playwright.sync_api import expect
 from tests.browser.test_offering import ready
 from tests.hostile.sources import NETWORK
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 def own(tmp_path: Path) -> dict[str, Path]:
@@ -44,15 +42,13 @@ def test_a_refused_file_is_opened_with_its_source(visit, own):
     page.reload()
     page.get_by_text("uses nowhere_at_all.start, which is not here").wait_for()
     pasted.wait_for()
-    expect(pasted).to_have_value(
-        "import nowhere_at_all as missing\nmissing.start()", timeout=30_000
-    )
+    expect(pasted).to_have_value("import nowhere_at_all as missing\nmissing.start()")
     box.locator("input[type=file]").set_input_files(str(own["mine.py"]))
-    expect(pasted).to_have_value(NETWORK, timeout=30_000)
+    expect(pasted).to_have_value(NETWORK)
     box.get_by_role("button", name="Open with this source").click()
     page.locator(".v-name", has_text="mine.pth").wait_for()
     page.get_by_text("Its source was run in the sandbox, and Net() was built of it").wait_for()
-    expect(box).to_have_count(0, timeout=30_000)
+    expect(box).to_have_count(0)
 
 
 def test_files_are_dropped_together(visit, own):

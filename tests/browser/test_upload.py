@@ -10,9 +10,8 @@ import torch
 import torchvision
 from playwright.sync_api import expect
 
+from tests.browser.conftest import later, until
 from tests.browser.test_offering import RUN, choose, ready, run, upload_model
-
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +66,6 @@ def share(page):
     return int(page.locator(".upload .track").get_attribute("aria-valuenow"))
 
 
-def until(page, ready, seconds=60):
-    limit = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < limit
-        page.wait_for_timeout(50)
-
-
 def arrived(page, name):
     """Wait until the file is the model on the desk."""
     page.locator(".v-name", has_text=name).wait_for()
@@ -114,7 +106,7 @@ def test_a_dropped_connection_goes_on_where_it_stopped(visit, large):
     page.locator(".upload .said", has_text="The connection dropped at").wait_for()
     page.locator(".upload .again", has_text="Try now").wait_for()
     before = len(sent)
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1500)  # the line stays down for a while
     line.mend()
     arrived(page, large.name)
     starts = [int(re.match(r"bytes (\d+)-", part)[1]) for part in sent]
@@ -141,10 +133,9 @@ def test_the_keyboard_opens_the_choice_of_files(visit):
     page.get_by_role("button", name="Change model").click()
     button = page.get_by_role("button", name="Choose a file")
     button.wait_for()
-    page.wait_for_timeout(1500)  # the popover takes the focus when it has opened
-    button.focus()
+    later(page)  # the popover takes the focus when it has opened
     with page.expect_file_chooser():
-        page.keyboard.press("Enter")
+        button.press("Enter")
 
 
 DROP = """(place, count) => {
@@ -182,8 +173,13 @@ def long_run(page):
     page.get_by_text("All settings").click()
     for name in ("Stride height", "Stride width"):
         page.get_by_role("slider", name=name).press("Home")
+<<<<<<< HEAD
     page.get_by_text("All settings").click()
     page.wait_for_timeout(500)
+=======
+    page.get_by_role("button", name="More").click()
+    later(page)
+>>>>>>> main
     page.get_by_role("button", name=RUN).click()
     page.get_by_text(re.compile(r"[1-9][\d,]* of [\d,]+ passes")).wait_for()
 
@@ -236,7 +232,7 @@ def test_two_tabs_share_a_desk_and_two_browsers_do_not(visit):
 
 
 @pytest.mark.skipif(os.environ.get("VITRINE_SOAK") != "1", reason="1.9 GB: run by make soak")
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_file_of_1900_mb_costs_the_server_no_memory(visit, serving, tmp_path):
     page = ready(visit())
     page.context.set_default_timeout(600_000)

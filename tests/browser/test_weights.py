@@ -10,8 +10,6 @@ from tests.browser.test_offering import ready
 from tests.browser.test_source import send
 from tests.loaders.onnx.graphs import model, tail
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 def pair(tmp_path: Path) -> list[Path]:

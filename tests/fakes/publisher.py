@@ -31,6 +31,12 @@ class Publisher(http.server.ThreadingHTTPServer):
         self.cut_at = []  # bytes after which each of the next answers breaks off
         self.declared = None  # the length that is announced, where it is not the true one
         self.pause = 0.0  # seconds before each KiB
+        self.let_go = threading.Event()  # what is held back comes byte by byte until then
+        self.let_go.set()
+
+    def hold_back(self):
+        """Make the next answers last until `let_go` is set."""
+        self.let_go.clear()
 
     def remote(self, name="tiny-0.pth", **changes):
         checksum = "sha256:" + hashlib.sha256(self.data).hexdigest()[:8]
@@ -61,6 +67,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if server.cut_at:
             body = body[: server.cut_at.pop(0)]
         with contextlib.suppress(OSError):
+            held = 0
+            while held < len(body) and not server.let_go.wait(0.05):
+                self.wfile.write(body[held : held + 1])
+                held += 1
+            body = body[held:]
             if not server.pause:
                 self.wfile.write(body)
                 return
@@ -80,5 +91,6 @@ def publishing(data):
     try:
         yield server
     finally:
+        server.let_go.set()
         server.shutdown()
         server.server_close()

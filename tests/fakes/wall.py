@@ -53,14 +53,12 @@ class LinearModel:
         self.preprocessing, self.findings = resolve(
             options, preset("symmetric", self.input_size), size=self.input_size, channels=3
         )
-        self.pause = 0.0
 
     def _cells(self, images):
         shape = (len(images), CELLS, SIDE // CELLS, CELLS, SIDE // CELLS, 3)
         return images.reshape(shape).mean((2, 4))
 
     def logits(self, images):
-        time.sleep(self.pause * len(images))
         return np.tensordot(self._cells(images), self.weights, 3).astype(np.float32)
 
     def masked_scores(self, image, masks, baseline, targets):
@@ -83,13 +81,19 @@ class LinearModel:
 class Progress:
     stopping = False
 
-    def __init__(self, job):
-        self.job = job
+    def __init__(self, job, wall=None):
+        self.job, self.wall = job, wall
 
     def __call__(self, done, total, partial=None, arrays=None):
+        self._stop()
+        self.job.progress(done, total, partial, arrays)
+        while self.wall and self.wall.held and partial is not None:
+            self._stop()
+            time.sleep(0.01)
+
+    def _stop(self):
         if self.job.should_stop():
             raise Stopped(killed=False)
-        self.job.progress(done, total, partial, arrays)
 
 
 class Handle:
@@ -119,7 +123,6 @@ class Handle:
         self.model = LinearModel(options, name)
         held = {"files": True, "network": True, "processes": True}
         self.card = dataclasses.replace(cards.describe(self.model), hash="0" * 64, sandbox=held)
-        self.model.pause = self.wall.pause
         self.state = "ready"
         return self.card
 
@@ -142,7 +145,7 @@ class Handle:
         def work(job):
             bench = Bench(model=self.model, hash="0" * 64)
             task.ready(bench)
-            return task.run(bench, Progress(job))
+            return task.run(bench, Progress(job, self.wall))
 
         return self.wall.submit(work)
 
@@ -186,7 +189,7 @@ class Session:
 
     def decode(self, data):
         task = Decode(data=np.frombuffer(data, np.uint8))
-        return self.wall.submit(lambda job: task.run(Bench(), Progress(job)))
+        return self.wall.submit(lambda job: task.run(Bench(), Progress(job, self.wall)))
 
     def open(self, path, options, *, name, trusted_path=False):
         if self.closed:
@@ -202,10 +205,10 @@ class Session:
 
 
 class Wall:
-    """The wall's face; `pause` seconds of sleep for each image make a run long."""
+    """The wall's face. While it is `held`, a run goes no further than its first map."""
 
     folder = Path()
-    pause = 0.0
+    held = False
     cache = Cache(Path("no-such-folder"))
 
     def __init__(self):

@@ -9,7 +9,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from loaders import catalogue, recordings
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.fakes.wall import Wall
 from ui import popovers, state
 
@@ -41,7 +41,7 @@ def wall(tmp_path, monkeypatch):
     spool = tmp_path / "spool"
     spool.mkdir()
     monkeypatch.setattr(Wall, "folder", spool)
-    monkeypatch.setattr(Wall, "pause", 0.0)
+    monkeypatch.setattr(Wall, "held", False)
     monkeypatch.setattr(state, "Wall", Wall)
     caches = (catalogue.models, catalogue.photos, recordings.recordings)
     for cache in caches:
@@ -59,12 +59,12 @@ def wall(tmp_path, monkeypatch):
 @pytest.fixture
 def app(wall):
     """Return the app on its first page, not yet run."""
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
 
 
-def settle(app, until, seconds=10.0):
+def settle(app, until):
     """Run the app until `until(app)` holds: what a browser's polling does."""
-    limit = time.monotonic() + seconds
+    limit = time.monotonic() + PATIENCE
     while True:
         app.run()
         assert not app.exception, app.exception[0].message

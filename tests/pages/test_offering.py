@@ -8,7 +8,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from loaders import catalogue
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from ui import takeaway
 from xai_core import film
@@ -232,8 +232,8 @@ def test_a_name_from_a_file_is_shown_as_text(app):
 
 
 def test_a_long_run_shows_its_progress_and_ends_when_cancelled(app, wall):
-    wall.pause = 0.05
     opened(app)
+    wall.held = True
     app.selectbox(key="method").set_value("occlusion").run()
     run_button(app).click()
     settle(app, lambda app: parts(app, "figure"))
@@ -247,7 +247,7 @@ def test_a_long_run_shows_its_progress_and_ends_when_cancelled(app, wall):
 
 
 def test_two_visitors_have_two_desks(app, wall):
-    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     opened(app)
     desk(app).upload_model("secret-name.pt", b"tiny", desk(app).model.options)
     settle(app, lambda app: desk(app).opening is None and desk(app).prediction)

@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import PATIENCE
 from tests.pages.conftest import settle
 from ui import state
 
@@ -35,7 +36,7 @@ def _one_browser(wall, monkeypatch):
 
 
 def opened(page):
-    made = AppTest.from_function(page, default_timeout=60)
+    made = AppTest.from_function(page, default_timeout=PATIENCE)
     return settle(made, lambda app: not app.session_state["desk"].pending)
 
 

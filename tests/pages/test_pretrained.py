@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from loaders import catalogue
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.fakes.publisher import Remote, publishing
 from tests.pages.conftest import settle, unfold
 from tests.pages.test_offering import answered, desk, opened, words
@@ -54,10 +54,11 @@ def test_a_title_says_what_is_known():
 
 def test_a_published_model_is_fetched_and_opened(offering):
     with publishing(b"weights" * 3000) as publisher:
-        publisher.pause = 0.02
+        publisher.hold_back()
         app = chosen(offering(publisher.remote()))
         settle(app, lambda app: any(button.key == "cancel-fetching" for button in app.button))
         assert desk(app).model.word == "shapes_shortcut"
+        publisher.let_go.set()
         settle(app, lambda app: desk(app).model.word == NAME)
     assert "ResNet50 (torchvision)" in words(app)
     assert "80.9\u00a0% top-1 by torchvision&#x27;s own figure" in words(app)
@@ -81,7 +82,7 @@ def test_without_a_network_nothing_is_lost(offering):
 
 def test_a_cancelled_download_leaves_the_model(offering):
     with publishing(b"weights" * 3000) as publisher:
-        publisher.pause = 0.2
+        publisher.hold_back()
         app = chosen(offering(publisher.remote()))
         settle(app, lambda app: any(button.key == "cancel-fetching" for button in app.button))
         app.button("cancel-fetching").click()
@@ -93,7 +94,7 @@ def test_a_cancelled_download_leaves_the_model(offering):
 
 def test_another_model_ends_the_download(offering):
     with publishing(b"weights" * 3000) as publisher:
-        publisher.pause = 0.2
+        publisher.hold_back()
         app = chosen(offering(publisher.remote()))
         settle(app, lambda app: desk(app).fetching is not None)
         job = desk(app).slots.work("fetching").job
@@ -102,5 +103,5 @@ def test_another_model_ends_the_download(offering):
         app.button("open-built-in").click()
         settle(app, lambda app: desk(app).model.word == "shapes")
         with pytest.raises(JobError, match="cancelled"):
-            job.result(5)
+            job.result(PATIENCE)
         assert desk(app).fetching is None

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from loaders.preprocessing import Options
+from tests.conftest import PATIENCE
 from tests.fakes.wall import Wall
 from ui.desk import Desk
 from ui.held import changes
@@ -15,7 +16,7 @@ from xai_core.target import ClassTarget
 @pytest.fixture
 def wall(tmp_path, monkeypatch):
     monkeypatch.setattr(Wall, "folder", tmp_path)
-    monkeypatch.setattr(Wall, "pause", 0.0)
+    monkeypatch.setattr(Wall, "held", False)
     made = Wall()
     yield made
     made.close()
@@ -30,7 +31,7 @@ def photo(tmp_path):
 
 
 def until(desk, ready):
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + PATIENCE
     while not ready():
         desk.step()
         assert time.monotonic() < limit
@@ -97,20 +98,17 @@ def test_a_bad_setting_ends_as_a_sentence(desk):
     assert desk.answer is None
 
 
-def test_cancel_keeps_the_last_answer(desk):
+def test_cancel_keeps_the_last_answer(desk, wall):
     desk.start(ask(method="grad-cam"))
     until(desk, lambda: desk.answer)
     kept = desk.answer
-    desk.model.handle.model.pause = 0.05
+    wall.held = True
     desk.start(ask())
     job = desk.run.job
     desk.cancel()
     assert desk.answer is kept
     assert desk.run_note == "Cancelled. The last answer is kept."
-    limit = time.monotonic() + 5
-    while job.snapshot().state != "cancelled":
-        assert time.monotonic() < limit
-        time.sleep(0.02)
+    until(desk, lambda: job.snapshot().state == "cancelled")
 
 
 def test_reopening_with_other_names_keeps_the_file(desk):
