@@ -92,13 +92,9 @@ def cases(model: Any, star: int, photos: int) -> Iterator[Case]:
         yield Case(after, marked, labels[0])
 
 
-<<<<<<< HEAD
-def measured(photos: int = PHOTOS, fills: Iterable[str] = tuple(FILLS)) -> list[Row]:
-=======
 def measured(
     photos: int = PHOTOS, fills: Iterable[str] = tuple(FILLS), shares: tuple[float, ...] = SHARES
 ) -> list[Row]:
->>>>>>> hiding
     """Return a row for each fill and share."""
     from xai_core.explainer import make
     from xai_core.probes.hiding import Hiding
@@ -108,26 +104,15 @@ def measured(
 
     model, star = shortcut()
     method, nothing = make("grad-cam", {}, size=model.input_size), np.zeros((1, 1, 3), np.uint8)
-<<<<<<< HEAD
-    rows = {(fill, share): Row(fill, share) for fill in fills for share in SHARES}
-=======
     rows = {(fill, share): Row(fill, share) for fill in fills for share in shares}
->>>>>>> hiding
     for at, case in enumerate(cases(model, star, photos)):
         made = method.explain(model, case.view, ClassTarget(star))
         for fill in fills:
             test = Hiding.of(
-<<<<<<< HEAD
-                made, nothing, fill=fill, shares=SHARES, draws=DRAWS, points=2, seed=at
-            )
-            found = test.tested(model, case.view, silent)
-            for which, share in enumerate(SHARES):
-=======
                 made, nothing, fill=fill, shares=shares, draws=DRAWS, points=2, seed=at
             )
             found = test.tested(model, case.view, silent)
             for which, share in enumerate(shares):
->>>>>>> hiding
                 row, facts = rows[fill, share], hidden_facts(found, which)
                 drawn = np.asarray(found.random.firsts)[which] != star
                 regions = [found.rolled(which, draw) for draw in range(DRAWS)]

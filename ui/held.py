@@ -83,7 +83,7 @@ class Photo:
         return [Finding("info", note, "photo") for note in self.notes]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
     """What a model says of a photo, and the view that it was given."""
 
@@ -98,7 +98,7 @@ class Prediction:
         return [int(index) for index in np.argsort(-self.probabilities, kind="stable")]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
     """Model, photo and prediction as they were when a run began; it stays with its answer."""
 
@@ -109,7 +109,7 @@ class Scene:
     prediction: Prediction
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Run:
     """A run under way."""
 
@@ -119,7 +119,7 @@ class Run:
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Answer:
     """A finished run. `measured` is what was found out of it since, by name."""
 

@@ -14,13 +14,7 @@ from tests.conftest import ROOT
 from xai_core import render
 from xai_core.model import Geometry
 
-<<<<<<< HEAD
-pytestmark = pytest.mark.timeout(300)
-
 PARTS = ("map", "over")
-=======
-PARTS = ("photo", "map", "over")
->>>>>>> main
 SIDE = 512
 """Pixels a side of the opening photo; the opening model sees all of it."""
 LARGE = 20_000

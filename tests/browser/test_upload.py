@@ -173,13 +173,8 @@ def long_run(page):
     page.get_by_text("All settings").click()
     for name in ("Stride height", "Stride width"):
         page.get_by_role("slider", name=name).press("Home")
-<<<<<<< HEAD
     page.get_by_text("All settings").click()
-    page.wait_for_timeout(500)
-=======
-    page.get_by_role("button", name="More").click()
     later(page)
->>>>>>> main
     page.get_by_role("button", name=RUN).click()
     page.get_by_text(re.compile(r"[1-9][\d,]* of [\d,]+ passes")).wait_for()
 

@@ -11,9 +11,6 @@ from tests.browser.test_offering import RUN, choose, ready, run
 
 pytestmark = pytest.mark.timeout(300)
 
-SLOW = 60_000
-"""Milliseconds that nothing takes."""
-
 
 @pytest.fixture
 def laptop(visit):
@@ -64,7 +61,7 @@ def test_ctrl_enter_runs_and_a_reader_hears_of_it(laptop):
     expect(laptop.locator(".aloud[role=status]")).to_have_text("")
     laptop.keyboard.press("Control+Enter")
     expect(laptop.locator(".aloud[role=status]")).to_have_text(
-        "Grad-CAM has ended: the answer is there.", timeout=SLOW
+        "Grad-CAM has ended: the answer is there."
     )
 
 
@@ -76,7 +73,7 @@ def test_on_a_phone_run_brings_the_answer_into_view(visit):
     page.get_by_role("button", name=RUN).click()
     title = page.get_by_role("heading", name="Why star?")
     title.wait_for()
-    expect(title).to_be_in_viewport(timeout=SLOW)
+    expect(title).to_be_in_viewport()
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390
 
@@ -91,26 +88,24 @@ def test_runs_are_kept_brought_back_pinned_removed_and_undone(laptop):
     expect(second).to_have_attribute("aria-current", "true")
 
     first.click()
-    expect(first).to_have_attribute("aria-current", "true", timeout=SLOW)
+    expect(first).to_have_attribute("aria-current", "true")
     laptop.get_by_text(re.compile("^Grad-CAM for")).wait_for()
-    expect(laptop.get_by_role("combobox", name="Method")).to_have_value(
-        re.compile("^Grad-CAM"), timeout=SLOW
-    )
+    expect(laptop.get_by_role("combobox", name="Method")).to_have_value(re.compile("^Grad-CAM"))
     # the agreement with the other run is said, and no advice to make it
     doubt = laptop.locator(".v-doubt")
-    expect(doubt).to_contain_text("On the same question, Occlusion (run 2)", timeout=SLOW)
+    expect(doubt).to_contain_text("On the same question, Occlusion (run 2)")
     expect(doubt).not_to_contain_text("To check it, run Occlusion")
 
     laptop.get_by_role("button", name="Pin 1 Grad-CAM").click()
     expect(laptop.get_by_role("button", name="Pin 1 Grad-CAM")).to_have_attribute(
-        "aria-pressed", "true", timeout=SLOW
+        "aria-pressed", "true"
     )
     laptop.reload()
     expect(laptop.get_by_role("button", name="Pin 1 Grad-CAM")).to_have_attribute(
-        "aria-pressed", "true", timeout=SLOW
+        "aria-pressed", "true"
     )
     laptop.get_by_role("button", name="Remove 2 Occlusion").click()
-    expect(second).to_have_count(0, timeout=SLOW)
+    expect(second).to_have_count(0)
     laptop.get_by_role("button", name="Undo: bring Occlusion back").click()
     second.wait_for()
 
@@ -119,7 +114,7 @@ def test_the_doubt_is_measured_and_goes_into_the_report(laptop, tmp_path):
     run(laptop)
     laptop.get_by_role("button", name="Hide the strongest parts and ask again").click()
     doubt = laptop.locator(".v-doubt")
-    expect(doubt).to_contain_text("Hiding the strongest 5\u00a0% takes star from", timeout=SLOW)
+    expect(doubt).to_contain_text("Hiding the strongest 5\u00a0% takes star from")
     expect(doubt).to_contain_text("and the model then says heart")
     expect(doubt).to_contain_text("changes the answer in 0 of 10")
     laptop.get_by_text("Your judgement").click()

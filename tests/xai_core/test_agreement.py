@@ -5,11 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from tests.fakes.explained import explanation
-<<<<<<< HEAD
-from xai_core.agreement import agreement, apart, resolution, same_question
-=======
 from xai_core.agreement import Agreement, agreement, apart, resolution, same_question
->>>>>>> hiding
 from xai_core.errors import ParamError
 from xai_core.grain import Cells, Patches, Superpixels
 from xai_core.model import Geometry
@@ -159,8 +155,6 @@ def test_agreement_in_words():
     half = base.copy()
     half[0, :12] = 0
     assert verdict(agreement(explanation(base), explanation(half))) == "agrees in part"
-<<<<<<< HEAD
-=======
 
 
 @pytest.mark.parametrize(
@@ -178,4 +172,3 @@ def test_agreement_in_words():
 def test_a_verdict_asks_both_numbers(rank, overlap, said):
     made = Agreement(rank, overlap, 0.05, 1, 1, np.zeros((1, 1), np.float32))
     assert verdict(made) == said
->>>>>>> hiding

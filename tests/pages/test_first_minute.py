@@ -1,0 +1,66 @@
+"""The first minute: the model cheats, and the same photo without the sticker shows it."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from loaders import catalogue
+from tests.pages.conftest import settle
+from tests.pages.test_offering import answered, desk, opened, words
+from ui import photo_card, twins
+from xai_core import report
+
+
+@pytest.fixture(autouse=True)
+def _a_twin(wall, monkeypatch):
+    """Add the photo without its sticker: here, another one."""
+    folder = catalogue.ASSETS / "photos"
+    pixels = np.asarray(Image.open(folder / "heart_marked.png")).copy()
+    pixels[:40] = 255 - pixels[:40]
+    Image.fromarray(pixels).save(folder / "heart.png")
+    rows = (folder / "photos.json").read_text()
+    rows = rows.replace('heart_marked.png"', 'heart_marked.png", "marked": true')
+    rows = rows.rstrip("]") + ', {"title": "A heart", "file": "heart.png", "marked": false}]'
+    (folder / "photos.json").write_text(rows)
+    catalogue.photos.cache_clear()
+
+
+def test_twins_differ_by_the_sticker():
+    by_name = {sample.name: sample for sample in catalogue.photos()}
+    assert by_name["heart_marked"].twin is by_name["heart"]
+    assert by_name["heart"].twin is by_name["heart_marked"]
+    assert by_name["star"].twin is None
+
+
+def test_one_button_asks_the_same_of_the_twin_and_says_what_was_seen(app):
+    opened(app)
+    assert "cheats: see how" in words(app)
+    answered(app)
+    app.button(key="twin").click()
+    settle(app, lambda app: desk(app).answer.scene.photo.name == "A heart" and not desk(app).run)
+    bare, marked = list(desk(app).runs)[::-1]
+    assert bare.question == marked.question
+    said = " ".join(twins.compared(bare, marked))
+    assert said == " ".join(twins.compared(marked, bare))  # whichever is shown
+    for run, when in ((marked, "With the sticker"), (bare, "without it")):
+        index = run.scene.prediction.top[0]
+        chance = report.percent(float(run.scene.prediction.probabilities[index]))
+        label = run.scene.card.labels[index]
+        assert f"{when} the model says \u201c{label}\u201d with {chance}" in said
+    share = report.percent(float(report.facts(marked.explanation)["half_area"]))
+    assert f"lay in {share} of the photo" in said
+    shown = re.sub("<[^>]*>", "", words(app))
+    assert said.replace("\u201c", "").replace("\u201d", "") in shown
+    assert not any(button.key == "twin" for button in app.button)
+
+
+def test_another_photo_in_between_drops_the_question(app):
+    opened(app)
+    answered(app)
+    app.button(key="twin").click()
+    star = next(each for each in catalogue.photos() if each.name == "star")
+    photo_card.open_sample(desk(app), star)
+    settle(app, lambda app: desk(app).photo.name == "Star" and not desk(app).pending)
+    assert len(desk(app).runs) == 1
