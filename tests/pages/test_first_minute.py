@@ -9,7 +9,7 @@ from PIL import Image
 from loaders import catalogue
 from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened, words
-from ui import photo_card, twins
+from ui import twins
 from xai_core import report
 
 
@@ -59,8 +59,8 @@ def test_one_button_asks_the_same_of_the_twin_and_says_what_was_seen(app):
 def test_another_photo_in_between_drops_the_question(app):
     opened(app)
     answered(app)
-    app.button(key="twin").click()
-    star = next(each for each in catalogue.photos() if each.name == "star")
-    photo_card.open_sample(desk(app), star)
-    settle(app, lambda app: desk(app).photo.name == "Star" and not desk(app).pending)
+    app.session_state[twins._NEXT] = ("assets/photos/another.png", desk(app).answer.question)
+    app.run()
+    assert twins._NEXT not in app.session_state
     assert len(desk(app).runs) == 1
+    assert desk(app).run is None
