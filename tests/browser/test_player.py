@@ -267,6 +267,15 @@ def test_a_recording_says_that_it_is_one(mounted):
     expect(page.get_by_role("group", name="Recording. Greys")).to_be_visible()
 
 
+def test_on_a_phone_the_label_hides_nothing_of_the_picture(mounted):
+    page = mounted(data(label="Recording"))
+    for width, hides in ((700, True), (390, False)):
+        page.set_viewport_size({"width": width, "height": 844})
+        tag, picture = (page.locator(name).bounding_box() for name in (".tag", "canvas"))
+        assert (tag["y"] < picture["y"] + picture["height"] - 1) is hides
+        assert tag["x"] + tag["width"] <= width
+
+
 def test_text_is_never_markup(mounted):
     given = data()
     given["captions"][0] = given["title"] = '<img src=x onerror="window.hit = 1">'
@@ -308,3 +317,20 @@ def test_the_page_plays_the_answers_film_and_hands_it_out(visit):
         if kind != "webm":
             assert Image.open(io.BytesIO(data)).n_frames == count
     expect(page.get_by_text("1. The layer gives 160 maps of 16 x 16 cells.")).to_be_visible()
+
+
+def test_a_recording_plays_where_nothing_has_run(visit):
+    page = visit()
+    ready(page)
+    page.get_by_text("How Grad-CAM works: a recording").click()
+    shown = page.get_by_role("group", name="Recording. Channels add up to the map")
+    expect(shown).to_have_attribute("data-drawn", re.compile(r"\d"))
+    expect(shown.locator(".tag")).to_have_text("Recording")
+    shown.get_by_role("slider").fill("1")
+    expect(shown.locator(".caption")).to_have_text(re.compile(r"^Channel \d+ has the weight "))
+    expect(shown.locator("canvas")).to_have_js_property("width", 640)
+    page.get_by_text("Recording: Grad-CAM for").wait_for()
+    page.get_by_role("link", name="Methods").click()
+    page.get_by_text("See it at work: a recording").nth(1).click()
+    shown = page.get_by_role("group", name=re.compile(r"^Recording\. "))
+    expect(shown).to_have_attribute("data-drawn", re.compile(r"\d"))

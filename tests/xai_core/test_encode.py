@@ -77,7 +77,11 @@ def test_stills_joined_to_a_film_are_what_they_were(size):
     assert durations == [250] * 6 + [250 * encode.LAST]
 
 
-@pytest.mark.parametrize("data", [b"", b"GIF89a", encode.webp(np.zeros((4, 4, 3), np.uint8))])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"GIF89a", encode.webp(np.zeros((4, 4, 3), np.uint8))],
+    ids=["empty", "GIF", "still"],
+)
 def test_what_is_no_film_of_stills_is_refused(data):
     with pytest.raises(ValueError, match="no film of plain stills"):
         encode.parted(data)

@@ -38,6 +38,7 @@ def saved(kind, **how):
         saved("WEBP") + b"<script>",
         saved("WEBP")[:-1],
     ],
+    ids=["empty", "head", "PNG", "lossless", "animated", "longer", "shorter"],
 )
 def test_another_file_is_refused(data):
     with pytest.raises(ValueError, match="no plain WebP still"):
