@@ -10,19 +10,22 @@ A page is one file: it says what it needs, draws, and says where progress is to 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from ui import jobs, kept, model_card, photo_card, state, views
-from ui.desk import Desk
+from ui.desk import RUNNING, Desk
 
 Need = Callable[[Desk], None]
 """Puts on an empty desk what a page cannot do without."""
 
 MODEL: Need = model_card.open_first
 PHOTO: Need = photo_card.open_first
+
+RUNS: Mapping[str, jobs.Drawn] = {RUNNING: jobs.explaining}
+"""A run, with the map so far."""
 
 
 class Page:
@@ -31,10 +34,11 @@ class Page:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.under_way: Any = None
+        self.shown: Mapping[str, jobs.Drawn] = {}
 
-    def place_progress(self) -> None:
-        """Let what is under way be shown here."""
-        self.under_way = st.container()
+    def place_progress(self, shown: Mapping[str, jobs.Drawn] = RUNS) -> None:
+        """Let what is under way in these slots be shown here, each by its own function."""
+        self.under_way, self.shown = st.container(), shown
 
 
 @contextlib.contextmanager
@@ -49,4 +53,4 @@ def opened(title: str, sentence: str, *, needs: Sequence[Need] = ()) -> Iterator
     kept.keep(here.desk)
     # Last, because it looks closely for a moment: all else is on the screen by then.
     with here.under_way or st.container():
-        jobs.watch(here.desk)
+        jobs.watch(here.desk, here.shown)
