@@ -2,22 +2,21 @@
 
 Nothing here waits: `step` looks at the jobs that are under way and moves on what is ready. A new
 model or photo takes the old one's place only when it has loaded, so that a mistake loses nothing.
-All tabs of a browser share one desk, so whatever changes it takes its lock.
+All tabs of a browser share one desk.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from loaders.preprocessing import Options
 from ui.held import Answer, Model, Photo, Prediction, Refused, Run, Scene, wants
 from ui.runs import Runs
-from ui.slots import Slots, Work
+from ui.slots import Work
+from ui.under_way import R, UnderWay, alone, sentence
 from xai_core.errors import VitrineError
 from xai_core.question import Question
 from xai_core.region import Region
@@ -30,42 +29,21 @@ FETCHING, OPENING, DECODING = "fetching", "opening", "decoding"
 PREDICTING, RUNNING, MEASURING = "predicting", "running", "measuring"
 """The slots of a desk."""
 
-SLOW = 200.0
-"""Milliseconds of a pass from which the others are not timed."""
-
-P = ParamSpec("P")
-R = TypeVar("R")
+SLOW = 500.0
+"""Milliseconds of a pass from which the others are not timed: a run may have to wait for one."""
 
 
-def _alone(
-    change: Callable[Concatenate[Desk, P], R],
-) -> Callable[Concatenate[Desk, P], R]:
-    """Let one tab at a time change the desk, and count the changes."""
-
-    @functools.wraps(change)
-    def wrapped(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with desk.lock:
-            moved = change(desk, *args, **kwargs)
-            if moved is not False:
-                desk.version += 1
-            return moved
-
-    return wrapped
-
-
-class Desk:
+class Desk(UnderWay):
     """One visitor's models, photos and results. `step` moves what is under way.
 
-    `version` changes with the desk, so that a tab sees what another did. `kept` holds the values
-    of the page's controls for the next tab, or this one after F5. `slots` is the work under way.
+    `kept` holds the values of the pages' controls for the next page, the next tab, or this one
+    after F5.
     """
 
     def __init__(self, session: Session) -> None:
+        super().__init__()
         self.session = session
-        self.lock = threading.RLock()
-        self.version = 0
         self.kept: dict[str, Any] = {}
-        self.slots = Slots()
         self.model: Model | None = None
         self.model_error = ""
         self.refused: Refused | None = None
@@ -126,7 +104,7 @@ class Desk:
 
     # -- what the visitor does ---------------------------------------------------------------
 
-    @_alone
+    @alone
     def open_model(
         self,
         path: Path,
@@ -165,7 +143,7 @@ class Desk:
         if refused is not None and refused.model.path != path:
             self._put_away(refused.model)
 
-    @_alone
+    @alone
     def open_pretrained(self, entry: Pretrained) -> None:
         """Fetch a published model's file, unless it is here already, and start to load it."""
         self.stop_fetching()
@@ -179,12 +157,12 @@ class Desk:
             FETCHING, Work(entry, job, lambda path: self._fetched(entry, path), self._not_fetched)
         )
 
-    @_alone
+    @alone
     def stop_fetching(self) -> None:
         """End a download; what has arrived stays on the server."""
         self.slots.cancel(FETCHING)
 
-    @_alone
+    @alone
     def upload_model(self, name: str, data: bytes, options: Options) -> None:
         """Put an uploaded file into this visitor's spool and start to load it."""
         self.model_error = ""
@@ -195,13 +173,13 @@ class Desk:
             return
         self.open_model(path, options, name=name, word=name)
 
-    @_alone
+    @alone
     def reopen(self, /, **changes: Any) -> None:
         """Load the present model again with other options. Raises ParamError."""
         if self.model is not None:
             self._open_again(self.model, changes)
 
-    @_alone
+    @alone
     def supply(self, /, **changes: Any) -> None:
         """Load the refused model again with what it lacked. Raises ParamError."""
         if self.refused is not None:
@@ -217,7 +195,7 @@ class Desk:
             built_in=model.built_in,
         )
 
-    @_alone
+    @alone
     def open_photo(self, data: bytes, *, name: str, word: str) -> None:
         """Start to decode a photo; it takes the present one's place when it is ready."""
         self.photo_error = ""
@@ -231,16 +209,16 @@ class Desk:
             self.photo = Photo(name, word, result.pixels, result.notes)
 
         def failed(found: Snapshot) -> None:
-            self.photo_error = _sentence(found, "The photo could not be read.")
+            self.photo_error = sentence(found, "The photo could not be read.")
 
         self.slots.put(DECODING, Work(name, job, done, failed))
 
-    @_alone
+    @alone
     def mark(self, photo: Photo, region: Region | None) -> None:
         """Keep the region that was marked on a photo, or none."""
         photo.region = region
 
-    @_alone
+    @alone
     def start(self, question: Question) -> None:
         """Run a method on the present model and photo."""
         model, photo, prediction = self.model, self.photo, self.prediction
@@ -255,6 +233,7 @@ class Desk:
             photo=photo,
             prediction=prediction,
         )
+        self._wait_no_longer()
         try:
             job = model.handle.explain(photo.pixels, question)
         except VitrineError as error:
@@ -267,21 +246,21 @@ class Desk:
 
         self.slots.put(RUNNING, Work(Run(question, scene, job), job, done, self._not_answered))
 
-    @_alone
+    @alone
     def cancel(self) -> None:
         """End the run under way; the last answer stays."""
         if self.slots.cancel(RUNNING):
             kept = " The last answer is kept." if self.answer else ""
             self.run_note = f"Cancelled.{kept}"
 
-    @_alone
+    @alone
     def with_runs(self, change: Callable[[Runs], R]) -> R:
         """Change which runs are kept, pinned and shown."""
         return change(self.runs)
 
     # -- what happens by itself --------------------------------------------------------------
 
-    @_alone
+    @alone
     def step(self) -> bool:
         """Move what is ready; return whether anything changed. Never waits."""
         moved = [
@@ -303,7 +282,7 @@ class Desk:
         )
 
     def _not_fetched(self, found: Snapshot) -> None:
-        self.model_error = _sentence(found, "The download ended without a file.")
+        self.model_error = sentence(found, "The download ended without a file.")
 
     def _opened(self, model: Model) -> None:
         old, self.model = self.model, model
@@ -314,7 +293,7 @@ class Desk:
             self._put_away(old)
 
     def _not_opened(self, model: Model, found: Snapshot) -> None:
-        self.model_error = _sentence(found, "The model could not be opened.")
+        self.model_error = sentence(found, "The model could not be opened.")
         needed = wants(found.error, model)
         example = getattr(found.error, "example", ())
         self.refused = Refused(model, needed, example) if needed else None
@@ -345,6 +324,7 @@ class Desk:
         if model is None or photo is None or self._asked == (model.id, photo.id):
             return False
         self.slots.cancel(PREDICTING)
+        self._wait_no_longer()
         self._asked = (model.id, photo.id)
         self.prediction, self.prediction_error = None, ""
         try:
@@ -361,7 +341,7 @@ class Desk:
         return True
 
     def _not_predicted(self, found: Snapshot) -> None:
-        self.prediction_error = _sentence(found, "The model gave no answer.")
+        self.prediction_error = sentence(found, "The model gave no answer.")
 
     def _measure(self) -> bool:
         """Time what the model's card leaves open, once, when nobody waits for the model."""
@@ -378,21 +358,28 @@ class Desk:
         except VitrineError:
             return False
         # the handle puts it on its card; without it the estimates stay what they are
-        self.slots.put(MEASURING, Work(None, job, lambda result: None, lambda found: None))
+        self.slots.put(MEASURING, Work(model, job, lambda result: None, lambda found: None))
         return False
+
+    def _wait_no_longer(self) -> None:
+        """End the timing, so that what is asked of the model now comes next; it is made up for."""
+        work = self.slots.take(MEASURING)
+        if work is None:
+            return
+        self._measured.discard(work.what.id)
+        if work.job.snapshot().state == "queued":
+            work.job.cancel()
+        else:
+            # not cancelled: one that does not hear it in time would take its worker along
+            work.job.command("stop")
 
     def _not_answered(self, found: Snapshot) -> None:
         if found.state == "cancelled":
             self.run_note = "Cancelled."
         else:
-            self.run_note = _sentence(found, "The run ended without a result.")
+            self.run_note = sentence(found, "The run ended without a result.")
 
     def close(self) -> None:
         """Let the models go."""
         self.stop_fetching()
         self.session.close()
-
-
-def _sentence(found: Snapshot, otherwise: str) -> str:
-    error = found.error
-    return str(error) if error is not None and str(error) else otherwise

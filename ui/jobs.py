@@ -1,36 +1,45 @@
-"""What is under way, polled: progress, time left, the place in the queue, the partial map."""
+"""What is under way, polled: progress, time left, the place in the queue, the partial map.
+
+How a slot's work is shown while it runs is a function of its own (`Drawn`), which a page names for
+the slots that it shows; `explaining` is a run's.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from ui import figure, text, views
 from ui.desk import Desk
-from ui.held import Run
+from ui.slots import Work
 from xai_core.explainer import explainers
 
 if TYPE_CHECKING:
+    from ui.held import Run
     from workers.client import Snapshot
 
 POLL = 0.5
 PATIENCE = 0.4
 """Seconds that a poll looks closely, so that a quick job does not wait for the next poll."""
 
+Drawn = Callable[[Desk, Work], None]
+"""Draws one slot's work while it is under way: `work.what` it is for, `work.job.snapshot()`."""
 
-def watch(desk: Desk) -> None:
-    """Poll whatever is under way and draw the run, until something on the desk changes."""
+
+def watch(desk: Desk, shown: Mapping[str, Drawn]) -> None:
+    """Poll whatever is under way, and draw the slots in `shown`, until the desk changes."""
     if desk.pending:
-        _poll(desk, desk.version)
+        _poll(desk, desk.version, shown)
 
 
 @st.fragment(run_every=POLL)
-def _poll(desk: Desk, drawn: int) -> None:
-    run = desk.run
-    if run is not None:
-        progress(desk, run)
+def _poll(desk: Desk, drawn: int, shown: Mapping[str, Drawn]) -> None:
+    for slot, draw in shown.items():
+        if work := desk.slots.work(slot):
+            draw(desk, work)
     until = time.monotonic() + PATIENCE
     # Another tab of this browser may be the one that moved it.
     while not desk.step() and desk.version == drawn:
@@ -42,9 +51,10 @@ def _poll(desk: Desk, drawn: int) -> None:
     st.rerun()
 
 
-def progress(desk: Desk, run: Run) -> None:
+def explaining(desk: Desk, work: Work) -> None:
     """Draw a run under way: how far it is, what the map looks like by now, and Cancel."""
-    now = run.job.snapshot()
+    run: Run = work.what
+    now = work.job.snapshot()
     with st.container(horizontal=True, vertical_alignment="center", key="progress"):
         st.progress(share(now), text=text.markdown(said(now)))
         st.button("Cancel", key="cancel", on_click=desk.cancel)

@@ -13,19 +13,22 @@ to stand.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from ui import jobs, kept, model_card, photo_card, state, views
-from ui.desk import Desk
+from ui.desk import RUNNING, Desk
 
 Need = Callable[[Desk], None]
 """Puts on an empty desk what a page cannot do without."""
 
 MODEL: Need = model_card.open_first
 PHOTO: Need = photo_card.open_first
+
+RUNS: Mapping[str, jobs.Drawn] = {RUNNING: jobs.explaining}
+"""A run, with the map so far."""
 
 
 class Page:
@@ -34,6 +37,7 @@ class Page:
     def __init__(self, desk: Desk, title: str, sentence: str) -> None:
         self.desk = desk
         self.under_way: Any = None
+        self.shown: Mapping[str, jobs.Drawn] = {}
         self._title, self._sentence = title, sentence
         self._bench: Any = None
         self._headed = False
@@ -58,16 +62,16 @@ class Page:
         with self._bench or st.container(), st.container(key="stage"):
             yield
 
-    def place_progress(self) -> None:
-        """Let what is under way be shown here."""
-        self.under_way = st.container()
+    def place_progress(self, shown: Mapping[str, jobs.Drawn] = RUNS) -> None:
+        """Let what is under way in these slots be shown here, each by its own function."""
+        self.under_way, self.shown = st.container(), shown
 
     def end(self) -> None:
         """Keep the controls, and poll what is under way."""
         kept.keep(self.desk)
         # Last, because it looks closely for a moment: all else is on the screen by then.
         with self.under_way or st.container():
-            jobs.watch(self.desk)
+            jobs.watch(self.desk, self.shown)
 
 
 @contextlib.contextmanager

@@ -79,10 +79,8 @@ class LinearModel:
 
 
 class Progress:
-    stopping = False
-
     def __init__(self, job, wall=None):
-        self.job, self.wall = job, wall
+        self.job, self.wall, self.stopping = job, wall, False
 
     def __call__(self, done, total, partial=None, arrays=None):
         self._stop()
@@ -94,6 +92,7 @@ class Progress:
     def _stop(self):
         if self.job.should_stop():
             raise Stopped(killed=False)
+        self.stopping = self.stopping or "stop" in self.job.orders()
 
 
 class Handle:
@@ -133,13 +132,19 @@ class Handle:
         return self.run(Explain(pixels=pixels, question=question))
 
     def measure(self):
+        """Measure, until the wall's `measuring` is set; what the wall's `pace` says, if it does."""
+
         def work(job):
-            made = Measure().run(Bench(model=self.model), Progress(job))
-            self.card = dataclasses.replace(self.card, pace=made.pace)
-            self.measured += 1
+            progress = Progress(job)
+            while not self.wall.measuring.wait(0.005) and not progress.stopping:
+                progress(0, 1)
+            made = Measure().run(Bench(model=self.model), progress)
+            if not progress.stopping:
+                self.card = dataclasses.replace(self.card, pace=self.wall.pace or made.pace)
+                self.measured += 1
             return made
 
-        return self.wall.submit(work)
+        return self.wall.submit(work, lane=self, commands=Measure.commands)
 
     def run(self, task):
         def work(job):
@@ -147,7 +152,7 @@ class Handle:
             task.ready(bench)
             return task.run(bench, Progress(job, self.wall))
 
-        return self.wall.submit(work)
+        return self.wall.submit(work, lane=self, commands=task.commands)
 
     def close(self):
         self.state = "closed"
@@ -211,14 +216,18 @@ class Wall:
     held = False
     cache = Cache(Path("no-such-folder"))
 
+    pace = None
+
     def __init__(self):
         self.queue, self.sessions, self.lock = Queue(2), {}, threading.Lock()
+        self.measuring = threading.Event()
+        self.measuring.set()
 
     def warm(self, kind):
         pass
 
-    def submit(self, work):
-        return self.queue.submit(Job(work))
+    def submit(self, work, **more):
+        return self.queue.submit(Job(work, **more))
 
     def session(self, key):
         with self.lock:

@@ -7,8 +7,9 @@ from PIL import Image
 from loaders.preprocessing import Options
 from tests.conftest import PATIENCE
 from tests.fakes.wall import Wall
-from ui.desk import Desk
+from ui.desk import MEASURING, Desk
 from ui.held import changes
+from workers.tasks.measure import Measure
 from xai_core.question import Question
 from xai_core.target import ClassTarget
 
@@ -169,6 +170,62 @@ def test_what_the_card_leaves_open_is_measured_once_nobody_waits(desk):
     desk.start(ask())
     until(desk, lambda: desk.answer and not desk.pending)
     assert desk.model.handle.measured == 1
+
+
+def test_nothing_is_measured_before_the_first_prediction(wall, photo):
+    desk = Desk(wall.session("no photo yet"))
+    desk.upload_model("m.pt", b"m", Options())
+    until(desk, lambda: desk.model and not desk.pending)
+    assert desk.model.handle.measured == 0
+    desk.open_photo(photo, name="photo.png", word="photo.png")
+    until(desk, lambda: desk.prediction is not None and not desk.pending)
+    assert desk.model.handle.measured == 1
+
+
+@pytest.fixture
+def measuring(wall, photo):
+    """Return a desk whose model is being measured, and goes on to be until somebody stops it."""
+    wall.measuring.clear()
+    desk = Desk(wall.session("two"))
+    desk.upload_model("m.pt", b"m", Options())
+    desk.open_photo(photo, name="photo.png", word="photo.png")
+    until(desk, lambda: desk.prediction is not None and desk.slots.work(MEASURING))
+    until(desk, lambda: desk.job(MEASURING).snapshot().state == "running")
+    return desk
+
+
+def test_a_run_does_not_wait_for_the_measuring_which_is_made_up_for(measuring, wall):
+    stopped = measuring.job(MEASURING)
+    measuring.start(ask())
+    until(measuring, lambda: measuring.answer)
+    assert stopped.snapshot().state == "done"  # not cancelled, which may cost the worker
+    assert measuring.model.handle.measured == 0
+    wall.measuring.set()
+    until(measuring, lambda: not measuring.pending)
+    assert measuring.model.handle.measured == 1
+    assert measuring.model.card.pace.tail is not None
+
+
+def test_another_photo_does_not_wait_for_the_measuring(measuring, photo):
+    measuring.open_photo(photo, name="again.png", word="again.png")
+    until(measuring, lambda: measuring.photo.name == "again.png" and measuring.prediction)
+
+
+def test_a_measuring_that_fails_says_nothing(desk, monkeypatch):
+    def fails(*given):
+        raise RuntimeError("no such pass")
+
+    before = desk.version
+    monkeypatch.setattr(Measure, "run", fails)
+    desk.reopen(classes=tuple("abcdef"))
+    model = desk.model
+    until(desk, lambda: desk.model is not model and desk.prediction and not desk.pending)
+    assert desk.model.handle.measured == 0
+    assert desk.version > before
+    said = (desk.model_error, desk.photo_error, desk.prediction_error, desk.run_note, desk.notes)
+    assert said == ("", "", "", "", {})
+    desk.start(ask())
+    until(desk, lambda: desk.answer)
 
 
 def test_a_slow_model_is_not_measured(wall, photo, monkeypatch):

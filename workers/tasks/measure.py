@@ -1,8 +1,12 @@
-"""How long a model takes for what its card leaves open: a backward pass, and a tail."""
+"""How long a model takes for what its card leaves open: a backward pass, and a tail.
+
+Nobody waits for it: told to stop, it ends after the pass that it is at, and its worker goes on.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +35,7 @@ class Measure(Task):
     """Times a forward pass, a backward pass and a tail on a grey view."""
 
     returns = Measured
+    commands = ("stop",)
 
     def limit(self, card: Card | None) -> float:
         """Return 60 s."""
@@ -43,22 +48,39 @@ class Measure(Task):
                 raise ValueError("a pace that is none")
 
     def run(self, bench: Bench, progress: Progress) -> Measured:
-        """Return it; what the model does not give stays open."""
+        """Return it; what the model does not give stays open, and what a stop left out."""
         model, target = bench.model, ClassTarget(0)
         grey = np.full((1, *model.input_size, 3), 0.5, np.float32)
-        backward = tail = None
+        acts: dict[str, Callable[[], Any]] = {}
         if not lacks(model, Differentiates):
-            backward = _milliseconds(lambda: model.gradients(grey, target))
+            acts["backward"] = lambda: model.gradients(grey, target)
         if not lacks(model, HasLayers) and model.layers():
             layer = default_layer(model)
-            tail = _milliseconds(lambda: model.activation_gradients(grey, layer, target))
-        return Measured(pace=Pace(forward=cards.forward(model), backward=backward, tail=tail))
+            acts["tail"] = lambda: model.activation_gradients(grey, layer, target)
+        found = {"forward": cards.forward(model)}
+        for at, (name, act) in enumerate(acts.items()):
+            took = _milliseconds(act, functools.partial(_goes_on, progress, 2 * at, 2 * len(acts)))
+            if took is not None:
+                found[name] = took
+        return Measured(pace=Pace(**found))
 
 
-def _milliseconds(act: Callable[[], Any]) -> float | None:
-    """Return what the second of two calls takes: the first one may still be building."""
+def _goes_on(progress: Progress, before: int, total: int, done: int) -> bool:
+    progress(before + done, total)
+    return not progress.stopping
+
+
+def _milliseconds(act: Callable[[], Any], goes_on: Callable[[int], bool]) -> float | None:
+    """Return what the second of two calls takes: the first one may still be building.
+
+    None where the model cannot, or where it is not to go on.
+    """
     try:
+        if not goes_on(0):
+            return None
         act()
+        if not goes_on(1):
+            return None
         start = time.perf_counter()
         act()
     except UnsupportedModel:
