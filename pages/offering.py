@@ -10,11 +10,11 @@ with page.opened(
     needs=(page.MODEL, page.PHOTO),
 ) as here:
     desk = here.desk
+    twins.follow(desk)
     with here.rail():
         model_card.show(desk)
         photo_card.show(desk, lambda: ask.top_five(desk))
         asked = ask.method(desk)
-    twins.follow(desk)
     with here.stage():
         here.place_progress()
         with st.container():

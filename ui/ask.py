@@ -13,7 +13,7 @@ from xai_core.card import Card
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
 from xai_core.question import Question
-from xai_core.target import ClassTarget
+from xai_core.target import ClassTarget, Target
 
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
@@ -143,6 +143,14 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, 
     return Question(method=name, engine=engine, values=form.values(), target=target), refused
 
 
+def aim(desk: Desk, target: Target) -> None:
+    """Set the controls of the target for the model and photo on the desk."""
+    classes = target.classes()
+    if classes:
+        st.session_state[target_key(desk)] = classes[0]
+        st.session_state[f"against:{_scope(desk)}"] = classes[1] if classes[1:] else NOTHING
+
+
 def restore(desk: Desk, run: Answer) -> None:
     """Set the controls as they were for a run, as far as its model and photo are on the desk."""
     question, scene, state = run.question, run.scene, st.session_state
@@ -152,9 +160,7 @@ def restore(desk: Desk, run: Answer) -> None:
     for name, value in run.explanation.parameters.items():
         state[forms.key(question.method, name, _form_scope(scene.card))] = value
     if desk.photo is not None and desk.photo.id == scene.photo.id:
-        index, *others = question.target.classes()
-        state[target_key(desk)] = index
-        state[f"against:{_scope(desk)}"] = others[0] if others else NOTHING
+        aim(desk, question.target)
 
 
 def _form_scope(card: Card) -> str:

@@ -98,7 +98,7 @@ def announce(desk: Desk) -> None:
     else:
         said, turn = "", ""
     mount = views.component("aloud", '<div class="aloud" role="status" aria-live="polite"></div>')
-    mount(key="aloud", data={"said": said, "turn": turn, "into": desk.run is not None})
+    mount(key="aloud", data={"said": said, "turn": turn})
 
 
 def _title(method: str) -> str:

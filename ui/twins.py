@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from loaders import catalogue
-from ui import photo_card, views
+from ui import ask, photo_card, views
 from ui.desk import Desk
 from ui.held import Answer
 from xai_core import report
@@ -45,7 +45,7 @@ def offer(answer: Answer, desk: Desk) -> None:
 
 
 def follow(desk: Desk) -> None:
-    """Run the question on the twin once the model has seen it."""
+    """Run the question on the twin once the model has seen it; before any control is drawn."""
     waiting: tuple[str, Question] | None = st.session_state.get(_NEXT)
     if waiting is None or desk.run is not None or desk.decoding is not None:
         return
@@ -54,6 +54,7 @@ def follow(desk: Desk) -> None:
         del st.session_state[_NEXT]  # another photo has come between
     elif desk.prediction is not None:
         del st.session_state[_NEXT]
+        ask.aim(desk, question.target)
         desk.start(question)
 
 

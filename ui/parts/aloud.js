@@ -5,7 +5,8 @@ let heard = false;
 export default function ({ data, parentElement }) {
   const region = parentElement.querySelector(".aloud");
   if (region.textContent !== data.said) region.textContent = data.said;
-  const begins = data.into && data.turn !== last && heard;
+  // a quick run ends before its beginning was ever drawn
+  const begins = data.turn && data.turn !== last && heard;
   [last, heard] = [data.turn, true];
   if (!begins || !matchMedia("(max-width: 1099px)").matches) return;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
