@@ -17,6 +17,9 @@ from xai_core.target import ClassTarget
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
 
+METHOD, CHOSEN = "method", "method-chosen"
+"""The method, and whether the visitor chose it: until then each model has the first that serves."""
+
 
 def _scope(desk: Desk) -> str:
     model, photo = desk.model, desk.photo
@@ -61,8 +64,7 @@ def question(desk: Desk) -> ClassTarget:
     labels = text.distinct(list(model.card.labels))
     first = prediction.top[:5]
     ordered = first + [index for index in range(len(labels)) if index not in first]
-    key = kept.control(target_key(desk))
-    st.session_state.setdefault(key, prediction.top[0])
+    key = kept.control(target_key(desk), prediction.top[0])
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="question"):
         st.html('<span class="v-ask">Why</span>', width="content")
         index = st.selectbox(
@@ -105,15 +107,18 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> Question | None:
     known = explainers()
     served = model.card.methods
     names = method_list.ordered(served)
-    st.session_state.setdefault("method", names[0])
+    key = kept.control(METHOD)
+    if not st.session_state.get(kept.control(CHOSEN)):
+        st.session_state[key] = names[0]
     row = st.columns([3, 2, 2], vertical_alignment="bottom", wrap=True)
     with row[0]:
         name = st.selectbox(
             "Method",
             names,
             format_func=lambda name: method_list.label(name, served),
-            key=kept.control("method"),
+            key=key,
             persist_state="session",
+            on_change=_chosen,
         )
     cls = known[name]
     why_not = served[name].why_not if name in served else f"{cls.title} came after this model."
@@ -147,11 +152,14 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> Question | None:
     return ask
 
 
+def _chosen() -> None:
+    st.session_state[CHOSEN] = True
+
+
 def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str, str]:
     """Draw the choice of engine; return it, and why it cannot serve (or nothing)."""
     names = [engine.name for engine in cls.engines]
-    key = kept.control(f"engine:{cls.name}")
-    st.session_state.setdefault(key, names[0])
+    key = kept.control(f"engine:{cls.name}", names[0])
     engine = st.selectbox(
         "Engine",
         names,
