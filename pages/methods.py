@@ -4,15 +4,10 @@ import inspect
 
 import streamlit as st
 
-from ui import method_list, recorded, text, views
+from ui import method_list, page, recorded, text, views
 from xai_core.explainer import Explainer
 from xai_core.model import given
 from xai_core.params import Param
-
-views.heading(
-    "Methods",
-    "What each method asks of a model, who computes it, and what its settings do.",
-)
 
 
 def link(reference: str) -> str:
@@ -64,7 +59,10 @@ def card(cls: type[Explainer]) -> None:
             )
 
 
-for family, methods in method_list.by_family().items():
-    views.line(family.capitalize(), "v-label v-ruled")
-    for cls in methods:
-        card(cls)
+with page.opened(
+    "Methods", "What each method asks of a model, who computes it, and what its settings do."
+):
+    for family, methods in method_list.by_family().items():
+        views.line(family.capitalize(), "v-label v-ruled")
+        for cls in methods:
+            card(cls)

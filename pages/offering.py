@@ -8,6 +8,7 @@ with page.opened(
     "Your model, behind glass",
     "See what your network looked at, and how far to believe the picture.",
     needs=(page.MODEL, page.PHOTO),
+    bench=True,
 ) as here:
     desk = here.desk
     twins.follow(desk)

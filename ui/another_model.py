@@ -119,13 +119,11 @@ def popover(desk: Desk) -> None:
 
 
 def _asked_of_upload() -> None:
-    st.session_state.setdefault("framework", "auto")
-    st.session_state.setdefault("origin", "custom")
     st.segmented_control(
         FRAMEWORK.title,
         FRAMEWORK.options,
         format_func=FRAMEWORK.titles.__getitem__,
-        key=kept.control("framework"),
+        key=kept.control("framework", "auto"),
         required=True,
         persist_state="session",
     )
@@ -133,7 +131,7 @@ def _asked_of_upload() -> None:
         ORIGIN.title,
         ORIGIN.options,
         format_func=ORIGIN.titles.__getitem__,
-        key=kept.control("origin"),
+        key=kept.control("origin", "custom"),
         required=True,
         persist_state="session",
     )

@@ -18,6 +18,9 @@ from xai_core.target import ClassTarget, Target
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
 
+METHOD, CHOSEN = "method", "method-chosen"
+"""The method, and whether the visitor chose it: until then each model has the first that serves."""
+
 
 def _scope(desk: Desk) -> str:
     model, photo = desk.model, desk.photo
@@ -60,8 +63,7 @@ def target_of(desk: Desk) -> ClassTarget:
     labels = text.distinct(list(model.card.labels))
     first = prediction.top[:5]
     ordered = first + [index for index in range(len(labels)) if index not in first]
-    key = kept.control(target_key(desk))
-    st.session_state.setdefault(key, prediction.top[0])
+    key = kept.control(target_key(desk), prediction.top[0])
     with st.container(key="question", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             st.html('<span class="v-ask">Why</span>', width="content")
@@ -109,13 +111,16 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, 
     known = explainers()
     served = model.card.methods
     names = method_list.ordered(served)
-    st.session_state.setdefault("method", names[0])
+    key = kept.control(METHOD)
+    if not st.session_state.get(kept.control(CHOSEN)):
+        st.session_state[key] = names[0]
     name = st.selectbox(
         "Method",
         names,
         format_func=lambda name: method_list.label(name, served),
-        key=kept.control("method"),
+        key=key,
         persist_state="session",
+        on_change=_chosen,
     )
     cls = known[name]
     why_not = served[name].why_not if name in served else f"{cls.title} came after this model."
@@ -156,7 +161,8 @@ def restore(desk: Desk, run: Answer) -> None:
     question, scene, state = run.question, run.scene, st.session_state
     if desk.model is None or desk.model.id != scene.model.id:
         return
-    state["method"], state[f"engine:{question.method}"] = question.method, run.explanation.engine
+    state[METHOD], state[CHOSEN] = question.method, True
+    state[f"engine:{question.method}"] = run.explanation.engine
     for name, value in run.explanation.parameters.items():
         state[forms.key(question.method, name, _form_scope(scene.card))] = value
     if desk.photo is not None and desk.photo.id == scene.photo.id:
@@ -167,11 +173,14 @@ def _form_scope(card: Card) -> str:
     return f"{card.input_size[0]}x{card.input_size[1]}:{card.hash}"
 
 
+def _chosen() -> None:
+    st.session_state[CHOSEN] = True
+
+
 def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str, str]:
     """Draw the choice of engine; return it, and why it cannot serve (or nothing)."""
     names = [engine.name for engine in cls.engines]
-    key = kept.control(f"engine:{cls.name}")
-    st.session_state.setdefault(key, names[0])
+    key = kept.control(f"engine:{cls.name}", names[0])
     engine = st.selectbox(
         "Engine",
         names,

@@ -93,9 +93,8 @@ class Form:
 
     def widget(self, param: Param) -> None:
         """Draw the control of one parameter."""
-        name = kept.control(self._key(param.name))
-        # Set once and kept by Streamlit; a value set before the widget's first run stands.
-        st.session_state.setdefault(name, self.start[param.name])
+        # Set once and kept; a value set before the widget's first run stands.
+        name = kept.control(self._key(param.name), self.start[param.name])
         shared: dict[str, Any] = {
             "key": name,
             "help": param.help or None,

@@ -3,7 +3,8 @@
 A page is one file: it says what it needs, draws its rail and its stage, and says where progress is
 to stand.
 
->>> with page.opened("Title", "What you will know.", needs=(page.MODEL, page.PHOTO)) as here:
+>>> needs = (page.MODEL, page.PHOTO)
+>>> with page.opened("Title", "What you will know.", needs=needs, bench=True) as here:
 ...     with here.rail():
 ...         model_card.show(here.desk)
 ...     with here.stage():
@@ -40,11 +41,9 @@ class Page:
         self.shown: Mapping[str, jobs.Drawn] = {}
         self._title, self._sentence = title, sentence
         self._bench: Any = None
-        self._headed = False
 
     def head(self) -> None:
         """Draw the title, and what the reader will know."""
-        self._headed = True
         views.heading(self._title, self._sentence)
 
     @contextlib.contextmanager
@@ -75,9 +74,16 @@ class Page:
 
 
 @contextlib.contextmanager
-def opened(title: str, sentence: str, *, needs: Sequence[Need] = ()) -> Iterator[Page]:
-    """Begin a page with its title and what the reader will know; end it with the polling."""
+def opened(
+    title: str, sentence: str, *, needs: Sequence[Need] = (), bench: bool = False
+) -> Iterator[Page]:
+    """Begin a page with its title and what the reader will know; end it with the polling.
+
+    On a workbench (`bench`) the title stands at the head of the rail.
+    """
     here = Page(state.desk(), title, sentence)
+    if not bench:
+        here.head()
     kept.recall(here.desk)
     for need in needs:
         need(here.desk)

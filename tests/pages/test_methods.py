@@ -1,7 +1,11 @@
+import html as text
+
 import pytest
 
 from loaders.recordings import recordings
-from tests.pages.test_offering import parts, words
+from tests.pages.conftest import settle
+from tests.pages.test_offering import opened, parts, run_button, words
+from ui import method_list
 from xai_core.explainer import explainers
 
 
@@ -22,6 +26,30 @@ def test_every_method_is_there_with_all_its_settings(page):
         for param in cls.declared().values():
             assert param.title in words
             assert param.rule in words
+
+
+def test_methods_stand_under_their_family_with_what_they_show(page):
+    words = [text.unescape(element.proto.body) for element in page.get("html")]
+    said = " ".join(words)
+    labels = [word for word in words if word.startswith('<div class="v-label v-ruled"')]
+    wanted = [family.capitalize() for family in method_list.by_family()]
+    assert [next(name for name in wanted if name in label) for label in labels] == wanted
+    titles = [header.value for header in page.header]
+    assert titles == [cls.title for row in method_list.by_family().values() for cls in row]
+    for cls in explainers().values():
+        assert cls.shows
+        assert cls.shows in said
+
+
+def test_a_run_goes_on_while_the_methods_are_read(app):
+    opened(app)
+    desk = app.session_state["desk"]
+    run_button(app).click().run()
+    app.switch_page("pages/methods.py")
+    settle(app, lambda app: desk.run is None)
+    assert app.title[0].value == "Methods"
+    assert desk.answer is not None
+    assert not parts(app, "figure")
 
 
 def test_every_reference_to_arxiv_is_a_link(page):

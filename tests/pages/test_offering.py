@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import json
 
@@ -10,8 +11,9 @@ from streamlit.testing.v1 import AppTest
 from loaders import catalogue
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
-from ui import takeaway
+from ui import method_list, takeaway
 from xai_core import film
+from xai_core.card import Pace
 from xai_core.errors import JobError
 from xai_core.explainer import explainers
 from xai_core.region import Region
@@ -187,6 +189,48 @@ def test_before_the_first_run_the_chosen_method_s_recording_stands_there(app):
     assert "Recording: " not in words(app)
     answered(app)
     assert not any("recording" in each.label for each in app.expander)
+
+
+def without(app, method, why):
+    """Let a method not serve the model on the desk."""
+    handle = desk(app).model.handle
+    methods = dict(handle.card.methods)
+    methods[method] = dataclasses.replace(methods[method], why_not=why)
+    handle.card = dataclasses.replace(handle.card, methods=methods)
+
+
+def test_a_model_begins_with_the_first_method_that_serves_it(app):
+    opened(app)
+    assert app.selectbox(key="method").value == "grad-cam"
+    why = "Grad-CAM needs a layer whose output is a <map>."
+    without(app, "grad-cam", why)
+    app.run()
+    box = app.selectbox(key="method")
+    assert box.value == method_list.ordered(desk(app).model.card.methods)[0] != "grad-cam"
+    assert run_button(app)
+    assert box.options[-1] == "Grad-CAM (not for this model)"
+    box.set_value("grad-cam").run()
+    assert app.selectbox(key="method").value == "grad-cam"
+    assert "needs a layer whose output is a &lt;map&gt;." in words(app)
+    assert run_button(app) is None
+
+
+def test_a_method_that_was_chosen_stays_with_the_next_model(app):
+    opened(app)
+    app.selectbox(key="method").set_value("occlusion").run()
+    before = desk(app).model
+    desk(app).reopen(classes=tuple("abcdef"))
+    settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
+    assert app.selectbox(key="method").value == "occlusion"
+
+
+def test_the_time_on_the_button_is_measured(app, wall, monkeypatch):
+    monkeypatch.setattr(wall, "pace", Pace(forward=500.0, backward=1.0, tail=11_500.0))
+    opened(app)
+    settle(app, lambda app: not desk(app).pending)
+    assert run_button(app).label == "Run (about 12\u00a0s)"
+    app.selectbox(key="method").set_value("occlusion").run()
+    assert run_button(app).label == "Run (about 2\u00a0min)"  # 226 passes of half a second
 
 
 def test_another_page_and_back_loses_nothing(app):
