@@ -130,7 +130,7 @@ def test_upload_tune_run_cancel_switch_and_download(visit):
     page.get_by_role("button", name=RUN).click()
     page.get_by_text(re.compile(r"of [\d,]+ passes")).wait_for()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled. The last answer is kept.").wait_for()
+    page.locator(".v-quiet", has_text="Cancelled. The last answer is kept.").wait_for()
     np.testing.assert_array_equal(drawn(page, "map"), occluded)
 
     choose(page, "Method", "Grad-CAM")

@@ -200,7 +200,7 @@ def test_f5_comes_back_to_the_model_the_settings_and_the_running_job(visit):
     expect(page.get_by_role("combobox", name="Method")).to_have_value(re.compile("^Occlusion"))
     expect(page.get_by_role("combobox", name="Class to explain")).to_have_value(target)
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled.").wait_for()
+    page.locator(".v-quiet", has_text="Cancelled.").wait_for()
 
 
 def test_f5_keeps_the_answer(visit):
