@@ -112,7 +112,8 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, 
     served = model.card.methods
     names = method_list.ordered(served)
     key = kept.control(METHOD)
-    if not st.session_state.get(kept.control(CHOSEN)):
+    chosen = st.session_state.get(kept.control(CHOSEN))
+    if not chosen and st.session_state.get(key) != names[0]:  # what is set anew shuts its list
         st.session_state[key] = names[0]
     name = st.selectbox(
         "Method",

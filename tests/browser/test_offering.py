@@ -4,7 +4,7 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from tests.browser.conftest import rested
+from tests.browser.conftest import rested, steady
 from tests.conftest import ROOT
 
 NAMES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
@@ -23,7 +23,10 @@ def run(page):
 
 
 def choose(page, label, option):
-    page.get_by_role("combobox", name=label).click()
+    box = page.get_by_role("combobox", name=label)
+    box.scroll_into_view_if_needed()
+    steady(box)  # a list closes when what holds it scrolls
+    box.click()
     # a method's line has its family in brackets
     page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}( \(|$)")).click()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import rested
 from tests.browser.test_offering import RUN, choose, ready, run
 
 pytestmark = pytest.mark.timeout(300)
@@ -80,6 +81,7 @@ def test_on_a_phone_run_brings_the_answer_into_view(visit):
 
 def test_runs_are_kept_brought_back_pinned_removed_and_undone(laptop):
     run(laptop)
+    rested(laptop)
     choose(laptop, "Method", "Occlusion")
     laptop.get_by_role("button", name=RUN).click()
     second = laptop.get_by_role("button", name="2 Occlusion for star")
