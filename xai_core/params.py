@@ -8,6 +8,7 @@ carries besides how the command line and the page ask for it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, cast
@@ -185,11 +186,16 @@ def stride(side: Side, default: int = 16, **details: Unpack[Details]) -> int:
 
 def declared(cls: type) -> dict[str, Param]:
     """Every declared parameter of a dataclass, by name, in the order of declaration."""
-    return {
-        field.name: dataclasses.replace(field.metadata["param"], name=field.name)
+    return dict(_declared(cls))
+
+
+@functools.cache
+def _declared(cls: type) -> tuple[tuple[str, Param], ...]:
+    return tuple(
+        (field.name, dataclasses.replace(field.metadata["param"], name=field.name))
         for field in dataclasses.fields(cls)
         if "param" in field.metadata
-    }
+    )
 
 
 def validate(instance: Any, owner: str | None = None) -> None:

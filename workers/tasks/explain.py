@@ -82,6 +82,6 @@ class Explain(Task):
         explainer = self.question.made(model.input_size)
         view, geometry = model.preprocessing.view(self.pixels)
         made = explainer.explain(model, view, self.question.target, progress=progress)
-        return dataclasses.replace(
-            made, geometry=geometry, model_hash=bench.hash, image_hash=hash_of(self.pixels)
-        )
+        # behind the wall the client takes its own: a worker's word would not count
+        image = "" if bench.sandbox else hash_of(self.pixels)
+        return dataclasses.replace(made, geometry=geometry, model_hash=bench.hash, image_hash=image)
