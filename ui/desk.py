@@ -267,7 +267,6 @@ class Desk(UnderWay):
             self.slots.step(),
             self.opening is None and self._lost_model(),
             self._predict(),
-            self._measure(),
         ]
         return any(moved)
 
@@ -343,8 +342,12 @@ class Desk(UnderWay):
     def _not_predicted(self, found: Snapshot) -> None:
         self.prediction_error = sentence(found, "The model gave no answer.")
 
-    def _measure(self) -> bool:
-        """Time what the model's card leaves open, once, when nobody waits for the model."""
+    @alone
+    def measure(self) -> bool:
+        """Time what the model's card leaves open, once, when nobody waits for the model.
+
+        A page calls it once it is drawn, so that its first view does not share the machine.
+        """
         model = self.model
         if model is None or self.prediction is None or self.slots or self.reloading:
             return False

@@ -68,6 +68,7 @@ class Page:
     def end(self) -> None:
         """Keep the controls, and poll what is under way."""
         kept.keep(self.desk)
+        self.desk.measure()
         # Last, because it looks closely for a moment: all else is on the screen by then.
         with self.under_way or st.container():
             jobs.watch(self.desk, self.shown)

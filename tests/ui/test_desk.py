@@ -35,6 +35,7 @@ def until(desk, ready):
     limit = time.monotonic() + PATIENCE
     while not ready():
         desk.step()
+        desk.measure()  # as a page does once it is drawn
         assert time.monotonic() < limit
         time.sleep(0.01)
 
