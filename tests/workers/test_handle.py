@@ -6,11 +6,12 @@ import signal
 import numpy as np
 import pytest
 
+from loaders.options import Options
 from tests.workers.conftest import begun, held, new_wall, processes, wait_for
 from tests.workers.extension.tasks.honest import Echo, Steps
 from tests.workers.extension.tasks.keeping import Keep, Modules, Parcel, Show, Use
 from workers import lane
-from xai_core.errors import JobError, ParamError
+from xai_core.errors import JobError, LoadError, ParamError
 from xai_core.task import tasks
 
 
@@ -42,6 +43,14 @@ def test_a_fresh_worker_keeps_nothing(wall):
     assert session.run(Use(x=1.0)).result(60).scalars == {}
     session.close()
     wait_for(lambda: not list(wall.folder.glob("scratch-*")))
+
+
+def test_a_fresh_worker_takes_commands(wall):
+    session = wall.session("fresh")
+    job = begun(session.run(Steps(steps=1_000_000)))
+    job.command("stop")
+    assert 1 <= job.result(60).scalars["steps"] < 1_000_000
+    session.close()
 
 
 def test_tasks_of_an_extension_are_found_on_both_sides():
@@ -85,6 +94,19 @@ def test_the_wanted_kind_may_depend_on_the_fields(hold):
     assert "numpy" in handle.run(Modules()).result(60).words
     with pytest.raises(ParamError, match="wants a worker of the kind 'torch'"):
         handle.run(Modules(where="torch"))
+
+
+def test_what_wants_both_frameworks_has_a_worker_of_its_own(wall):
+    session = wall.session("both")
+    model = session.open(session.add_file("m.pt", b"no model"), Options(), name="m")
+    with pytest.raises(LoadError):
+        model.loading.result(60)
+    both = model._lane_of(Modules(where="both"))
+    assert (both._role, both.restored) == ("both", True)
+    assert model._lane_of(Modules(where="both")) is both
+    assert model._lane_of(Modules(where="model")) is model._own
+    assert list(model._lanes()) == [model._own, both]
+    session.close()
 
 
 def test_what_no_wire_carries_is_no_fault_of_the_worker(hold):
