@@ -74,6 +74,21 @@ def test_a_lane_in_use_is_passed_over_and_keeps_its_order(queue):
     begun(third)
 
 
+def test_a_quick_one_does_not_overtake_on_its_own_lane(queue):
+    running = [Held(queue) for _ in range(2)]
+    begun(*running)
+    slow, quick = Held(queue, lane="a"), Held(queue, lane="a", quick=True)
+    elsewhere = Held(queue, lane="b", quick=True)
+    begun(elsewhere)
+    elsewhere.end()
+    assert not quick.begun.is_set()
+    running[0].end()
+    begun(slow)
+    assert not quick.begun.is_set()
+    slow.end()
+    begun(quick)
+
+
 def test_a_first_one_goes_before_all_who_wait(queue):
     running = [Held(queue) for _ in range(2)]
     begun(*running)
