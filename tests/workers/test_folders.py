@@ -221,6 +221,25 @@ def test_a_wall_with_deep_folders_closes_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("whose", ["mother", "session"])
+def test_a_wall_closes_whatever_one_of_its_parts_thinks_of(tmp_path, monkeypatch, caplog, whose):
+    wall = new_wall(tmp_path)
+    for name in ("one", "two"):
+        held(wall.session(name)).loading.result(60)
+    first = wall.mother("plain") if whose == "mother" else wall.session("one")
+    honest = first.close
+
+    def close():
+        honest()
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(first, "close", close)
+    wall.close()
+    assert list(tmp_path.iterdir()) == []
+    assert "did not close well" in caplog.text
+    assert wall.state()["sessions"] == 0
+
+
 def test_a_dead_wall_with_deep_folders_is_swept(tmp_path):
     left = tmp_path / f"{spool.PREFIX}{2**22 + 5}-77-00ff"
     left.mkdir()
