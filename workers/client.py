@@ -25,7 +25,7 @@ from loaders.catalogue import Pretrained
 from loaders.preprocessing import Options
 from workers import kinds, spool
 from workers.fetch import Cache
-from workers.handle import Handle
+from workers.handle import Handle, checked
 from workers.incoming import text
 from workers.jobs import Job, Snapshot, StillRunning
 from workers.lane import Lane
@@ -188,6 +188,7 @@ class Wall:
             worker = self.spawn(kinds.NONE, read, job)
             try:
                 self.allow(job, task, None)
+                job.begin()
                 return worker.call(task, job, None, folder)
             finally:
                 worker.kill()
@@ -278,6 +279,7 @@ class Session:
         """
         if task.wants() not in kinds.kind(kinds.NONE).serves:
             raise ParamError(f"{type(task).__name__} wants a worker that is held: see `hold`")
+        checked(task)
         return self._wall.queue.submit(
             Job(
                 lambda job: self._wall.alone(job, task, read, self.folder),

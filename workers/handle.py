@@ -12,6 +12,7 @@ from workers.jobs import Job
 from workers.lane import Lane
 from workers.process import Stopped, Worker
 from workers.queue import Queue
+from xai_core import plain
 from xai_core.card import Card
 from xai_core.errors import JobError, ParamError
 from xai_core.result import Result
@@ -218,8 +219,19 @@ def _made(task: Task | str, fields: dict[str, Any]) -> Task:
     if isinstance(task, Task):
         if fields:
             raise ParamError(f"{type(task).__name__} was made already; give no fields besides")
-        return task
+        return checked(task)
     try:
-        return named(task)(**fields)
+        return checked(named(task)(**fields))
     except TypeError as error:
         raise ParamError(f"The task {task[:60]!r} cannot be made so: {error}") from None
+
+
+def checked(task: Task) -> Task:
+    """Return a task whose fields are what it declares. Raises ParamError for others."""
+    try:
+        data, arrays = plain.pack(task)
+        plain.unpack(type(task), data, arrays)
+    except (TypeError, ValueError) as error:
+        name = type(task).__name__
+        raise ParamError(f"{name} was given what it does not declare: {error}") from None
+    return task

@@ -93,6 +93,7 @@ class Job:
         self._arrays: Arrays = MappingProxyType({})
         self._doing = ""
         self._asked: collections.deque[Command] = collections.deque(maxlen=100)
+        self._begun = False
         self._paused_at: float | None = None
         self._stood = 0.0
 
@@ -164,9 +165,12 @@ class Job:
     def orders(self) -> tuple[Command, ...]:
         """Return the commands to pass on now; a pause stops the clock and gives up the place.
 
-        One that is to go on waits for a place first, before those who are new.
+        One that is to go on waits for a place first, before those who are new. While its worker is
+        made ready there are none: they are for the task itself.
         """
         passed: list[Command] = []
+        if not self._begun:
+            return ()
         if self._paused_at is not None and self._standing() > PAUSE_LIMIT:
             self._asked.append("go on")
         while self._asked:
@@ -226,7 +230,7 @@ class Job:
     def begin(self) -> None:
         """Count the time per step from now: the task itself begins."""
         with self._lock:
-            self._doing, self._counting = "", self._now()
+            self._doing, self._counting, self._begun = "", self._now(), True
 
     def allow(self, limit: float, late: str = "") -> None:
         """Count what it may take from now: `limit` seconds, and `late` is said after that."""

@@ -61,8 +61,8 @@ class Lane:
 
     @property
     def reloading(self) -> bool:
-        """Whether the worker is gone and the next one is not ready."""
-        return self.loaded and not self._resting and not self.holds
+        """Whether the next worker is on its way; one that died idle is made again when needed."""
+        return self.loaded and not self._resting and self._worker is None
 
     def ready(self, job: Job) -> None:
         """See to it that there is a worker."""
@@ -110,6 +110,8 @@ class Lane:
         self._owner.make_room(self)
         if self._worker is not None and self._worker.alive:
             return self._worker
+        if self._worker is not None:
+            self._worker.kill()  # dead already, but its wire and its folder are still there
         try:
             worker = self._worker = self._owner.load(job, self._role)
         except Died as died:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from workers import results, spool, words
 from workers.grip import Grip
 from workers.mother import LOG
-from workers.protocol import Body, Channel, Declared, Kind, ProtocolError
+from workers.protocol import PROGRESS_CAP, Body, Channel, Declared, Kind, ProtocolError, Tick
 from xai_core import plain
 from xai_core.card import Card
-from xai_core.errors import JobError
+from xai_core.errors import JobError, ParamError
 from xai_core.result import Result
 from xai_core.task import Command, Task
 
@@ -33,7 +33,9 @@ Stop = Callable[[], bool]
 GRACE = 1.0
 """Seconds that a worker has to stop when asked, before it is killed."""
 
-CAPS: dict[Kind, int] = {"hello": 64 << 10, "error": 64 << 10, "progress": 4 << 10, "cancelled": 64}
+CAPS: dict[Kind, int] = {
+    "hello": 64 << 10, "error": 64 << 10, "progress": PROGRESS_CAP, "cancelled": 64,
+}  # fmt: skip
 """Bytes of JSON that a message of a worker's may have, by its kind; a result's, its task says."""
 
 OFTEN, BURST = 20.0, 100.0
@@ -165,8 +167,7 @@ class Worker:
         try:
             if self._channel.spoken():
                 raise ProtocolError("words that nobody asked for")
-            order = {"task": task.name, "job": job, "given": given}
-            self._channel.send("order", order, arrays, tick=tick)
+            self._order({"task": task.name, "job": job, "given": given}, arrays, tick)
             sending = False
             if asked is not None:
                 self._channel.post("command", {"say": "cancel", "job": job})
@@ -197,6 +198,12 @@ class Worker:
                 f"The worker's answer made no sense ({error}), so it was stopped. The model file "
                 "may be hostile or damaged."
             ) from None
+
+    def _order(self, order: Body, arrays: Arrays, tick: Tick) -> None:
+        try:
+            self._channel.send("order", order, arrays, tick=tick)
+        except ProtocolError as error:  # before any of it was sent, and no fault of the worker's
+            raise ParamError(f"This cannot be given to a worker. {error}.") from None
 
     def kill(self) -> None:
         """End the process now, and wait until it is gone."""

@@ -29,6 +29,9 @@ Tick = Callable[[], None]
 Kind = Literal["hello", "order", "command", "progress", "result", "error", "cancelled"]
 
 ORDER_CAP = 8 << 20
+PROGRESS_CAP = 4 << 10
+"""Bytes of JSON that a message of progress may have, the names of its arrays with it."""
+
 ARRAYS_CAP = 1 << 30
 COUNT_CAP = 256
 OUTBOX_CAP = 1 << 16
@@ -212,7 +215,8 @@ def _wait(sock: socket.socket, *, write: bool, seconds: float | None) -> bool:
 def _frame(kind: Kind, body: Body, parts: Arrays) -> bytes:
     listed = [[name, part.dtype.str, list(part.shape)] for name, part in parts.items()]
     text = json.dumps({"body": body, "arrays": listed}, allow_nan=False).encode()
-    if len(text) > ORDER_CAP or len(parts) > COUNT_CAP:
+    cap = PROGRESS_CAP if kind == "progress" else ORDER_CAP
+    if len(text) > cap or len(parts) > COUNT_CAP:
         raise ProtocolError(f"A message of {len(text)} bytes and {len(parts)} arrays is refused")
     return _LETTERS[kind] + struct.pack(">I", len(text)) + text
 

@@ -70,11 +70,19 @@ class Progress:
             self._listen()
 
     def _declared(self, made: dict[str, Any]) -> None:
-        known = self._task.shows(None)
-        stars = tuple(name[:-1] for name in known if name.endswith("*"))
-        for name in made:
-            if name not in known and not (stars and name.startswith(stars)):
-                raise TypeError(f"{type(self._task).__name__}.shows does not declare {name!r}")
+        known, shows = self._task.shows(None), f"{type(self._task).__name__}.shows"
+        stars = [name for name in known if name.endswith("*")]
+        for name, array in made.items():
+            star = next((each for each in stars if name.startswith(each[:-1])), "")
+            shape = known.get(name) or known.get(star)
+            if shape is None:
+                raise TypeError(f"{shows} does not declare {name!r}")
+            have = np.asarray(array)
+            if have.dtype.str != shape.dtype or have.ndim != len(shape.sides):
+                raise TypeError(
+                    f"{shows} declares {name!r} as {shape.dtype} {list(shape.sides)}, "
+                    f"and not as {have.dtype.str} {list(have.shape)}"
+                )
 
     def _listen(self) -> None:
         while self._channel.readable():

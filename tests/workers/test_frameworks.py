@@ -16,11 +16,13 @@ from loaders import catalogue
 from loaders.preprocessing import Preprocessing
 from tests.conftest import ROOT
 from tests.fakes.publisher import publishing
+from tests.workers.extension.tasks.keeping import Modules
+from workers import kinds
 from workers.client import Wall
 from workers.fetch import Cache
 from workers.tasks.explain import Explain
 from workers.tasks.load import Load
-from xai_core.errors import LoadError
+from xai_core.errors import LoadError, ParamError
 from xai_core.explainer import explainers
 from xai_core.question import Question
 from xai_core.target import ClassTarget
@@ -60,6 +62,14 @@ def test_a_built_in_model_is_explained_as_without_the_wall(wall, framework):
     assert set(card.methods) == set(explainers())
     assert card.sandbox["files"]
     assert card.hash == hashlib.sha256(entry.path.read_bytes()).hexdigest()
+    # what the table of kinds says, this worker has
+    kind = kinds.KINDS[framework]
+    assert {*kind.imports, *kind.adapters} <= set(
+        handle.run(Modules(where="model")).result(60).words
+    )
+    assert handle.run(Modules(where=framework)).result(60).pid == 0
+    with pytest.raises(ParamError, match="wants a worker of the kind 'plain'"):
+        handle.run(Modules())
 
     said = handle.predict(PHOTO).result(60)
     assert said.probabilities.shape == (len(entry.classes),)
@@ -159,7 +169,7 @@ def test_what_no_worker_can_hold_is_not_begun(wall):
 def test_a_photo_is_decoded_behind_the_wall(wall):
     file = io.BytesIO()
     Image.fromarray(PHOTO).save(file, "PNG")
-    made = wall.session("s").decode(file.getvalue()).result(30)
+    made = wall.session("s").decode(file.getvalue()).result(60)
     np.testing.assert_array_equal(made.pixels, PHOTO)
     assert made.format == "PNG"
 

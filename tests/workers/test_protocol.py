@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import select
 import socket
 import struct
 import threading
@@ -194,8 +195,10 @@ def test_a_tick_interrupts_a_wait(wire):
 
 def test_a_tick_interrupts_a_wait_to_send(wire):
     """A reader that never reads cannot hold the sender."""
+    # of 50 MB a tick lets at most one pass, so the wire is full long before the 30th
     with pytest.raises(Patience):
-        wire[0].send("order", {}, {"x": np.zeros(50_000_000, np.uint8)}, tick=patience(2000))
+        wire[0].send("order", {}, {"x": np.zeros(50_000_000, np.uint8)}, tick=patience(30))
+    assert not select.select([], [wire[0]._socket], [], 0)[1]
 
 
 def test_what_is_posted_waits_for_nobody(wire):

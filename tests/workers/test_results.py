@@ -149,12 +149,33 @@ def test_a_bad_prediction_is_refused(changed):
         answer(Predict(pixels=PIXELS), CARD, said(**changed))
 
 
+WIRED = {"photo": [4, 6], "box": [0.0, 0.0, 4.0, 6.0], "view": [2, 3]}
+
+
 @pytest.mark.parametrize(
-    "changed", [{"geometry": {}}, {"geometry": None}, {"seconds": "soon"}, {"findings": [1]}]
+    "changed",
+    [
+        {"geometry": {}},
+        {"geometry": None},
+        {"geometry": WIRED | {"view": [3, 3]}},
+        {"geometry": WIRED | {"box": [1.0, 2.0, 3.0]}},
+        {"geometry": WIRED | {"photo": [1.5, 2]}},
+        {"seconds": "soon"},
+        {"findings": [1]},
+    ],
 )
 def test_a_prediction_of_other_types_is_refused(changed):
     with pytest.raises(JobError, match="made no sense"):
         answer(Predict(pixels=PIXELS), CARD, said(), **changed)
+
+
+def test_scores_that_do_not_come_are_refused():
+    data, arrays = said().to_wire()
+    folder = Path("nowhere")
+    for name in arrays:
+        left = {each: array for each, array in arrays.items() if each != name}
+        with pytest.raises(JobError, match=f"the array {name} is missing"):
+            results.answer(Predict(pixels=PIXELS), CARD, data, left, folder, folder)
 
 
 # Arrays, before they are read

@@ -3,7 +3,6 @@
 import io
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -129,23 +128,24 @@ def test_cancelling_a_load(hold):
 
 
 def test_progress_arrives_with_a_map_an_array_and_a_time(hold):
-    job = hold().run("steps", steps=80)
+    job = hold().run("steps", steps=LONG)
     seen = {}
-    while not job.over:
+
+    def enough():
         snapshot = job.snapshot()
-        seen[snapshot.done] = snapshot
-        time.sleep(0.01)
-    assert job.result(60).scalars["steps"] == 80
-    told = [each for each in seen.values() if each.partial is not None]
-    assert len(told) >= 2
-    for each in told:
-        assert each.total == 80
+        if snapshot.partial is not None:
+            seen[snapshot.done] = snapshot
+        return len(seen) >= 4
+
+    wait_for(enough)
+    job.command("stop")
+    assert job.result(60).scalars["steps"] > max(seen)
+    for each in seen.values():
+        assert each.total == LONG
         np.testing.assert_array_equal(each.partial, np.full((4, 5), each.done, np.float32))
         np.testing.assert_array_equal(each.arrays["epoch"], np.arange(each.done % 10))
-    # 80 steps of 20 ms at the least: what is left shrinks to nothing.
-    left = [each.left for each in told if each.left is not None]
-    assert left
-    assert left[-1] < max(left) or len(left) == 1
+    # of steps of 20 ms at the least
+    assert max(seen.values(), key=lambda each: each.done).left > (LONG - max(seen)) * 0.02 * 0.9
     assert job.snapshot().state == "done"
 
 
@@ -271,11 +271,23 @@ def test_a_task_s_own_limit_and_its_sentence(hold):
         slow.run("echo").result(60)
 
 
-def test_the_wall_s_limit_caps_every_task(tmp_path):
-    wall = new_wall(tmp_path, time_limit=1.0)
+def test_the_wall_s_limit_caps_every_task(tmp_path, monkeypatch):
+    wall = new_wall(tmp_path)
+    honest = wall.spawn
+
+    def spawn(kind, read, job):
+        # however long it takes to make a worker on a busy machine, it is not what is limited here
+        wall.time_limit = 600.0
+        try:
+            return honest(kind, read, job)
+        finally:
+            wall.time_limit = 1.0
+
     try:
-        wall.mother("plain").wait_ready(lambda: False)
         handle = held(wall.session("s"))
+        handle.loading.result(60)
+        monkeypatch.setattr(wall, "spawn", spawn)
+        wall.time_limit = 1.0
         with pytest.raises(JobError, match="longer than its limit of 1 s"):
             handle.run("sleep").result(60)
         slow = held(wall.session("s"), "endless")
@@ -300,16 +312,3 @@ def test_a_load_without_an_end_says_what_it_was(options, sentence):
     task = Load(path=Path("m.pt"), options=options, called="m")
     assert task.late(3.0).startswith(sentence)
     assert task.limit(None) == 180
-
-
-def test_a_clock_stands_still_while_a_run_is_paused(hold):
-    handle = hold()
-    handle.loading.result(60)
-    job = begun(handle.run("steps", steps=LONG, patience=2.0))
-    job.command("pause")
-    wait_for(lambda: job.snapshot().paused)
-    start = time.monotonic()
-    wait_for(lambda: time.monotonic() - start > 2.5)
-    assert job.snapshot().state == "running"
-    job.command("stop")
-    assert job.result(60).scalars["steps"] >= 1

@@ -54,6 +54,9 @@ class Hold(Fake):
             raise LoadError("This file is not a model.")
         while text == "endless":
             time.sleep(0.05)
+        while text == "gate" and not self.path.with_name("gate").exists():
+            progress(0, 1)
+            time.sleep(0.05)
         bench.kept["model"] = {"text": text, "calls": 0}
         return Result(notes=(text,))
 

@@ -127,13 +127,14 @@ class Nest(Fake):
     """Makes folders in one another."""
 
     deep: int
+    long: int = 100
     stay: bool = False
 
     def run(self, bench, progress):
         made = os.open(bench.folder, os.O_RDONLY)
         for _ in range(self.deep):
-            os.mkdir("d" * 100, dir_fd=made)
-            inner = os.open("d" * 100, os.O_RDONLY, dir_fd=made)
+            os.mkdir("d" * self.long, dir_fd=made)
+            inner = os.open("d" * self.long, os.O_RDONLY, dir_fd=made)
             os.close(made)
             made = inner
         os.mkdir("shut", 0, dir_fd=made)
