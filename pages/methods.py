@@ -27,8 +27,9 @@ def default(param: Param) -> str:
 def rows(cls: type[Explainer]) -> str:
     """Return a method's parameters as the rows of a table."""
     return "".join(
-        f"<tr><td>{text.escape(param.title)}</td><td>{text.escape(default(param))}"
-        f"</td><td>{text.escape(param.rule)}</td><td>{text.escape(param.help)}"
+        f"<tr><td>{text.escape(param.title)}</td>"
+        f'<td data-label="Default: ">{text.escape(default(param))}</td>'
+        f'<td data-label="Range: ">{text.escape(param.rule)}</td><td>{text.escape(param.help)}'
         f"{text.escape(' Engines: ' + ', '.join(param.engines) + '.') if param.engines else ''}"
         "</td></tr>"
         for param in cls.declared().values()
@@ -54,8 +55,9 @@ def card(cls: type[Explainer]) -> None:
         recorded.show(cls.name, "See it at work: a recording")
         if cls.declared():
             st.html(
-                '<div class="v-scroll"><table class="v-table"><tr><th>Setting</th><th>Default</th>'
-                f"<th>Range</th><th>What it does</th></tr>{rows(cls)}</table></div>"
+                '<div class="v-scroll"><table class="v-table v-cards"><tr><th>Setting</th>'
+                "<th>Default</th><th>Range</th><th>What it does</th></tr>"
+                f"{rows(cls)}</table></div>"
             )
 
 

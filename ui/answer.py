@@ -23,9 +23,10 @@ def invite(desk: Desk, ask: Question | None) -> None:
         return
     first = prediction.top[0]
     chance = report.percent(float(prediction.probabilities[first]))
+    way = "Press Run" if ask is not None else "Choose a method that serves this model"
     views.line(
         f"{report.quote(model.card.labels[first])}, says the model, with {chance}. "
-        f"{_first_words(model)}Press Run to see what it looked at.",
+        f"{_first_words(model)}{way} to see what it looked at.",
         "v-empty v-quiet",
     )
     if ask is not None:
@@ -128,7 +129,8 @@ def _stale(answer: Answer, desk: Desk, ask: Question | None) -> None:
         shown = ", ".join(said)
     else:
         return
-    views.line(f"Shown: {shown}. Press Run for what is set above.")
+    way = "Press Run for what is set above" if ask else "Choose a method that serves this model"
+    views.line(f"Shown: {shown}. {way}.")
 
 
 def _plain(asked: str) -> str:

@@ -233,7 +233,6 @@ class Desk(UnderWay):
             photo=photo,
             prediction=prediction,
         )
-        self._wait_no_longer()
         try:
             job = model.handle.explain(photo.pixels, question)
         except VitrineError as error:
@@ -323,7 +322,6 @@ class Desk(UnderWay):
         if model is None or photo is None or self._asked == (model.id, photo.id):
             return False
         self.slots.cancel(PREDICTING)
-        self._wait_no_longer()
         self._asked = (model.id, photo.id)
         self.prediction, self.prediction_error = None, ""
         try:
@@ -360,21 +358,19 @@ class Desk(UnderWay):
             job = model.handle.measure()
         except VitrineError:
             return False
-        # the handle puts it on its card; without it the estimates stay what they are
-        self.slots.put(MEASURING, Work(model, job, lambda result: None, lambda found: None))
-        return False
 
-    def _wait_no_longer(self) -> None:
-        """End the timing, so that what is asked of the model now comes next; it is made up for."""
-        work = self.slots.take(MEASURING)
-        if work is None:
-            return
-        self._measured.discard(work.what.id)
-        if work.job.snapshot().state == "queued":
-            work.job.cancel()
-        else:
-            # not cancelled: one that does not hear it in time would take its worker along
-            work.job.command("stop")
+        def give_way() -> None:
+            self._measured.discard(model.id)  # it is made up for
+            if job.snapshot().state == "queued":
+                job.cancel()
+            else:
+                # not cancelled: one that does not hear it in time would take its worker along
+                job.command("stop")
+
+        # the handle puts it on its card; without it the estimates stay what they are
+        idle = Work(model, job, lambda result: None, lambda found: None, give_way)
+        self.slots.put(MEASURING, idle)
+        return False
 
     def _not_answered(self, found: Snapshot) -> None:
         if found.state == "cancelled":

@@ -15,13 +15,15 @@ class Work:
     """One job under way.
 
     `what` it is for is shown while it runs. At its end `done` is given the result, or `failed` the
-    last snapshot, which has the error and says whether it was cancelled.
+    last snapshot, which has the error and says whether it was cancelled. `give_way`, where there is
+    one, ends work that nobody waits for as soon as another slot is given some.
     """
 
     what: Any
     job: Job
     done: Callable[[Any], None]
     failed: Callable[[Snapshot], None]
+    give_way: Callable[[], None] | None = None
 
 
 class Slots:
@@ -34,7 +36,11 @@ class Slots:
         self._work: dict[str, Work] = {}
 
     def put(self, slot: str, work: Work) -> None:
-        """Begin work in a slot, in the place of what was there."""
+        """Begin work in a slot, in the place of what was there; what nobody waits for ends."""
+        for name, other in list(self._work.items()):
+            if name != slot and other.give_way is not None:
+                del self._work[name]
+                other.give_way()
         self._work[slot] = work
 
     def take(self, slot: str) -> Work | None:

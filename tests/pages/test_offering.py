@@ -213,6 +213,23 @@ def test_a_model_begins_with_the_first_method_that_serves_it(app):
     assert app.selectbox(key="method").value == "grad-cam"
     assert "needs a layer whose output is a &lt;map&gt;." in words(app)
     assert run_button(app) is None
+    assert "Press Run" not in words(app)
+    assert "Choose a method that serves this model to see what it looked at." in words(app)
+
+
+def test_nobody_is_told_to_press_what_is_not_there(app):
+    answered(opened(app))
+    before = desk(app).model
+    desk(app).reopen(classes=tuple("abcdef"))
+    settle(app, lambda app: desk(app).model is not before and not desk(app).pending)
+    assert "Press Run for what is set above." in words(app)
+    without(app, "grad-cam", "It cannot.")
+    app.session_state["method-chosen"] = True
+    app.run()
+    assert run_button(app) is None
+    assert "Press Run" not in words(app)
+    assert "Shown: the last run, on" in words(app)
+    assert ". Choose a method that serves this model." in words(app)
 
 
 def test_a_method_that_was_chosen_stays_with_the_next_model(app):

@@ -10,6 +10,7 @@ from tests.fakes.wall import Wall
 from ui.desk import MEASURING, Desk
 from ui.held import changes
 from workers.tasks.measure import Measure
+from workers.tasks.predict import Predict
 from xai_core.question import Question
 from xai_core.target import ClassTarget
 
@@ -210,6 +211,11 @@ def test_a_run_does_not_wait_for_the_measuring_which_is_made_up_for(measuring, w
 def test_another_photo_does_not_wait_for_the_measuring(measuring, photo):
     measuring.open_photo(photo, name="again.png", word="again.png")
     until(measuring, lambda: measuring.photo.name == "again.png" and measuring.prediction)
+
+
+def test_no_task_of_a_slot_waits_for_the_measuring(measuring):
+    measuring.begin("looking", measuring.model.handle, Predict(pixels=measuring.photo.pixels))
+    until(measuring, lambda: "looking" in measuring.results)
 
 
 def test_a_measuring_that_fails_says_nothing(desk, monkeypatch):

@@ -1,5 +1,6 @@
 """Work under way: each slot ends by itself, in the way that was said when it began."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -69,6 +70,24 @@ def test_slots_know_nothing_of_each_other(told):
     assert slots.cancel("a")
     assert first.cancelled
     assert not slots.cancel("a")
+
+
+def test_what_nobody_waits_for_gives_way_to_other_work(told):
+    slots, (job, made), (other, next_one) = Slots(), work(told), work(told)
+    gone = []
+    idle = dataclasses.replace(made, give_way=lambda: gone.append("idle"))
+    slots.put("idle", idle)
+    slots.put("idle", idle)  # its own slot: it begins anew
+    assert gone == []
+    slots.put("a", next_one)
+    assert gone == ["idle"]
+    assert slots.work("idle") is None
+    assert slots.work("a") is next_one
+    assert not job.cancelled
+    assert not other.cancelled
+    job.state = "done"
+    assert not slots.step()
+    assert told == []
 
 
 def test_an_end_may_begin_the_next(told):
