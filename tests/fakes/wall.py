@@ -227,7 +227,11 @@ class Wall:
         pass
 
     def submit(self, work, **more):
-        return self.queue.submit(Job(work, **more))
+        def begun(job):
+            job.begin()
+            return work(job)
+
+        return self.queue.submit(Job(begun, **more))
 
     def session(self, key):
         with self.lock:

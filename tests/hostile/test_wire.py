@@ -529,7 +529,7 @@ def test_a_flood_is_ended_while_others_go_on(
     with Ticks() as ticks:
         begun = ticks.count
         assert re.search(said, refusal(handle.predict(PHOTO)))
-        assert ticks.count - begun > 10
+        assert ticks.count > begun + 1
     assert max(parsed, default=0) <= 4 << 10
     assert len(parsed) < 1000
 
