@@ -34,7 +34,7 @@ def stream(
     """
     for start in range(0, count, chunk):
         stop = min(start + chunk, count)
-        yield slice(start, stop), model.gradients(views(start, stop), target)
+        yield slice(start, stop), model.gradients(views(start, stop), target, chunk)
         progress(stop, count, partial() if partial else None)
 
 

@@ -91,12 +91,18 @@ class MasksFast(Predicts, Protocol):
     """Scores many masked versions of one image: the hot path of every perturbation method."""
 
     def masked_scores(
-        self, image: Array, masks: MaskSource, baseline: Array, targets: Sequence[Target]
+        self,
+        image: Array,
+        masks: MaskSource,
+        baseline: Array,
+        targets: Sequence[Target],
+        batch: int = 0,
     ) -> Iterator[tuple[slice, Array]]:
         """Yield `(slice of masks, scores [b, targets])` in order, batch by batch.
 
         `image` and `baseline` are float32 `[h, w, 3]`; where a mask is 1 the image shows, where
-        it is 0 the baseline does.
+        it is 0 the baseline does. `batch` is how many go through the network at once, 0 as many as
+        suit it; a network that takes one number only keeps to that.
         """
 
 
@@ -104,8 +110,8 @@ class MasksFast(Predicts, Protocol):
 class Differentiates(Predicts, Protocol):
     """Gives gradients with respect to the view."""
 
-    def gradients(self, images: Array, target: Target) -> Array:
-        """Return d score / d view, float32 `[N, h, w, 3]`."""
+    def gradients(self, images: Array, target: Target, batch: int = 0) -> Array:
+        """Return d score / d view, float32 `[N, h, w, 3]`; `batch` as in `masked_scores`."""
 
 
 @runtime_checkable

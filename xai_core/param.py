@@ -26,7 +26,8 @@ class Param:
     `engines` names the engines of a method that honour it; empty means all of them. `optional`
     says that it may be None, which is not asked. `lo` and `hi` bound a number, each number of
     `numbers`, each side of a `pair`, and with `hi` the characters of a `text`; `hint` is added to
-    the rule. `titles` is what a form shows for a choice.
+    the rule. `pace` says that it changes time and memory, and never the map. `titles` is what a
+    form shows for a choice.
 
     `group` is the heading of its flag; without one it has no flag. `file` says that the flag takes
     a file, and is what a printed command calls that file. `place` is where on the page its control
@@ -47,6 +48,7 @@ class Param:
     engines: tuple[str, ...] = ()
     label: str = ""
     more: bool = False
+    pace: bool = False
     name: str = ""
     optional: bool = False
     hint: str = ""

@@ -31,6 +31,7 @@ class Details(TypedDict, total=False):
     engines: tuple[str, ...]
     label: str
     more: bool
+    pace: bool
     hint: str
     titles: Titles
     group: str
@@ -123,6 +124,20 @@ def seed(drawn: str = "masks", **details: Unpack[Details]) -> int:
     }
     given: Details = {**about, **details}
     return number(0, 0, 2**31 - 1, **given)
+
+
+def batch(default: int, **details: Unpack[Details]) -> int:
+    """Declare how many photos go through the network at once."""
+    about: Details = {
+        "unit": "photos",
+        "help": "How many photos go through the network at once. It changes the time and the "
+        "memory of a run and never its map; a network that takes one number only keeps to that.",
+        "label": "Batch size",
+        "more": True,
+        "pace": True,
+    }
+    given: Details = {**about, **details}
+    return number(default, 1, 256, **given)
 
 
 FILLS: Mapping[str, str] = MappingProxyType(

@@ -185,7 +185,12 @@ class KerasModel:
         return np.concatenate([run(images[part]) for part in _parts(len(images), BATCH)])
 
     def masked_scores(
-        self, image: Array, masks: MaskSource, baseline: Array, targets: Sequence[Target]
+        self,
+        image: Array,
+        masks: MaskSource,
+        baseline: Array,
+        targets: Sequence[Target],
+        batch: int = 0,
     ) -> Iterator[tuple[slice, Array]]:
         """Yield `(slice of masks, scores [b, targets])`; one buffer of views is reused."""
         reads = [self._read(target) for target in targets]
@@ -196,9 +201,9 @@ class KerasModel:
             rows = zip(targets, reads, strict=True)
             return np.stack([target.score(found[read], self.head) for target, read in rows], 1)
 
-        return perturb.stream(scores, image, masks, baseline, BATCH)
+        return perturb.stream(scores, image, masks, baseline, batch or BATCH)
 
-    def gradients(self, images: Array, target: Target) -> Array:
+    def gradients(self, images: Array, target: Target, batch: int = 0) -> Array:
         """Return d score / d view, float32 `[N, h, w, 3]`."""
         weights, read = self._weights(target), self._read(target)
         forward = self._forward.reading(read)  # traced once for both
@@ -212,7 +217,7 @@ class KerasModel:
         run = self._forward.graph(f"gradients of the {target.of} {read}", pull, weights.shape)
         parts = [
             run(tensor(images[part]), weights).numpy()
-            for part in _parts(len(images), GRADIENT_BATCH)
+            for part in _parts(len(images), batch or GRADIENT_BATCH)
         ]
         return np.concatenate(parts)
 

@@ -108,7 +108,12 @@ class OnnxModel:
         return scores
 
     def masked_scores(
-        self, image: Array, masks: MaskSource, baseline: Array, targets: Sequence[Target]
+        self,
+        image: Array,
+        masks: MaskSource,
+        baseline: Array,
+        targets: Sequence[Target],
+        batch: int = 0,
     ) -> Iterator[tuple[slice, Array]]:
         """Yield `(slice of masks, scores [b, targets])`; one buffer of views is reused."""
         reads = dict.fromkeys(map(_read, targets))
@@ -118,7 +123,7 @@ class OnnxModel:
             found = {name: run(views) for name, run in runs.items()}
             return np.stack([each.score(found[_read(each)], self.head) for each in targets], 1)
 
-        return perturb.stream(scores, image, masks, baseline, BATCH)
+        return perturb.stream(scores, image, masks, baseline, batch or BATCH)
 
     def layers(self) -> tuple[Layer, ...]:
         """List the values that are maps, in the order of the graph."""

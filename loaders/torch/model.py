@@ -92,7 +92,6 @@ class TorchModel:
         # TorchScript's plan for gradients keeps tensors, which those of inference mode refuse.
         self._still = torch.no_grad if self.scripted else torch.inference_mode
         self.reading = reading or Reading()
-        self._step = self.reading.batch or BATCH
         self._module = Wrapped(self._inside.body, preprocessing, self.head, self.reading).eval()
         first = FirstPass(
             self._module,
@@ -118,7 +117,12 @@ class TorchModel:
         return np.concatenate([self._forward.logits(part) for part in self._parts(images)])
 
     def masked_scores(
-        self, image: Array, masks: MaskSource, baseline: Array, targets: Sequence[Target]
+        self,
+        image: Array,
+        masks: MaskSource,
+        baseline: Array,
+        targets: Sequence[Target],
+        batch: int = 0,
     ) -> Iterator[tuple[slice, Array]]:
         """Yield `(slice of masks, scores [b, targets])`; one buffer of views is reused."""
         names = [self._asked(target) for target in targets]
@@ -128,12 +132,12 @@ class TorchModel:
             pairs = zip(targets, names, strict=True)
             return np.stack([target.score(read[name], self.head) for target, name in pairs], 1)
 
-        yield from perturb.stream(scores, image, masks, baseline, self._step)
+        yield from perturb.stream(scores, image, masks, baseline, self._at_once(batch))
 
-    def gradients(self, images: Array, target: Target) -> Array:
+    def gradients(self, images: Array, target: Target, batch: int = 0) -> Array:
         """Return d score / d view, float32 `[N, h, w, 3]`."""
         self._asked(target)
-        parts = [self._forward.back(part, target) for part in self._parts(images)]
+        parts = [self._forward.back(part, target) for part in self._parts(images, batch)]
         return np.ascontiguousarray(np.concatenate(parts))
 
     def layers(self) -> tuple[Layer, ...]:
@@ -248,8 +252,13 @@ class TorchModel:
         self._check(layer)
         return lambda output: self._forward.as_map(output, layer).permute(0, 3, 1, 2)
 
-    def _parts(self, images: Array) -> list[Array]:
-        return [images[i : i + self._step] for i in range(0, len(images), self._step)]
+    def _parts(self, images: Array, batch: int = 0) -> list[Array]:
+        step = self._at_once(batch)
+        return [images[i : i + step] for i in range(0, len(images), step)]
+
+    def _at_once(self, batch: int) -> int:
+        """Return how many images go through at once: an export may take one number only."""
+        return self.reading.batch or batch or BATCH
 
     def _asked(self, target: Target) -> str:
         """Check a target, and return the name of what it reads."""

@@ -27,12 +27,17 @@ class LinearModel:
         return np.einsum("nhwc,khwc->nk", images, self.weights, dtype=np.float64).astype(np.float32)
 
     def masked_scores(
-        self, image: Array, masks: MaskSource, baseline: Array, targets: Sequence[Target]
+        self,
+        image: Array,
+        masks: MaskSource,
+        baseline: Array,
+        targets: Sequence[Target],
+        batch: int = 0,
     ) -> Iterator[tuple[slice, Array]]:
-        for part, logits in perturb.stream(self.logits, image, masks, baseline, 5):
+        for part, logits in perturb.stream(self.logits, image, masks, baseline, batch or 5):
             yield part, np.stack([target.score(logits, self.head) for target in targets], 1)
 
-    def gradients(self, images: Array, target: Target) -> Array:
+    def gradients(self, images: Array, target: Target, batch: int = 0) -> Array:
         gradient = self.weights[target.index]
         if target.against is not None:
             gradient = gradient - self.weights[target.against]

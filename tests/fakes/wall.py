@@ -61,8 +61,8 @@ class LinearModel:
     def logits(self, images):
         return np.tensordot(self._cells(images), self.weights, 3).astype(np.float32)
 
-    def masked_scores(self, image, masks, baseline, targets):
-        for part, logits in stream(self.logits, image, masks, baseline, 4):
+    def masked_scores(self, image, masks, baseline, targets, batch=0):
+        for part, logits in stream(self.logits, image, masks, baseline, batch or 4):
             yield part, np.stack([t.score(logits, self.head) for t in targets], -1)
 
     def layers(self):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
-_BATCH = 16
+BATCH = 16
 
 
 def why_not(model: Any) -> str | None:
@@ -48,7 +48,7 @@ def grad_cam(model: Any, image: Array, target: Target, layer: str) -> Array:
     explainer.conv_layer = inner
     call = inner.call
     try:
-        maps = explainer.explain(image[None], _one_hot(model, target))
+        maps = explainer.explain(image[None], one_hot(model, target))
     finally:
         inner.call = call  # Xplique leaves the layer watched when anything raises
     return np.asarray(maps, np.float32).reshape(model.input_size)
@@ -66,22 +66,25 @@ def occlusion(
     """Return Xplique's occlusion of one view, float32 `[h, w]`: overlaps summed, edges skipped."""
     from xplique.attributions import Occlusion
 
-    with _native(model) as native:
+    with native(model) as network:
         explainer = Occlusion(
-            native,
-            batch_size=_BATCH,
+            network,
+            batch_size=BATCH,
             patch_size=patch,
             patch_stride=stride,
             occlusion_value=value,
-            operator=_operator(model, target),
+            operator=operator(model, target),
         )
-        maps = explainer.explain(image[None], _one_hot(model, target))
+        maps = explainer.explain(image[None], one_hot(model, target))
     return np.asarray(maps, np.float32).reshape(model.input_size)
 
 
 @contextlib.contextmanager
-def _native(model: Any) -> Iterator[Any]:
-    """Give the model as Xplique takes it, and undo afterwards what its torch wrapper switches."""
+def native(model: Any, *, gradients: bool = False) -> Iterator[Any]:
+    """Give the model as Xplique takes it, and undo afterwards what its torch wrapper switches.
+
+    Without `gradients` a torch model gives scores only: the graphs for them took 2 GB.
+    """
     if model.framework != "torch":
         yield model.native()
         return
@@ -92,28 +95,27 @@ def _native(model: Any) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it makes TensorFlow eager, and how it copies arrays
         try:
-            # without gradients: a black box needs none, and their graphs took 2 GB
             yield TorchWrapper(
-                model.native(), device="cpu", is_channel_first=True, requires_grad=False
+                model.native(), device="cpu", is_channel_first=True, requires_grad=gradients
             )
         finally:
             tf.config.run_functions_eagerly(eager)
 
 
-def _one_hot(model: Any, target: Target) -> Array:
+def one_hot(model: Any, target: Target) -> Array:
     """Return float32 `[1, classes]`: 1 for the class, -1 for the one it is set against."""
     return target.weights(len(model.labels))[None]
 
 
-def _operator(model: Any, target: Target) -> Callable[..., Any] | None:
+def operator(model: Any, target: Target) -> Callable[..., Any] | None:
     """Return the score that Xplique follows; None is its own, the weighted sum of logits."""
     if target.of == "logit":
         return None
     import tensorflow as tf
 
-    def operator(network: Any, inputs: Any, targets: Any) -> Any:
+    def score(network: Any, inputs: Any, targets: Any) -> Any:
         logits = network(inputs)
         chances = tf.nn.softmax(logits) if model.head.exclusive else tf.nn.sigmoid(logits)
         return tf.reduce_sum(chances * targets, axis=-1)
 
-    return operator
+    return score

@@ -34,8 +34,10 @@ class Bright:
             found.append(Detections(boxes=boxes[order], labels=labels, scores=bright[order]))
         return tuple(found)
 
-    def masked_scores(self, image: Any, masks: Any, baseline: Any, targets: Any) -> Any:
-        for part, found in stream(self.detect, image, masks, baseline, 64):
+    def masked_scores(
+        self, image: Any, masks: Any, baseline: Any, targets: Any, batch: int = 0
+    ) -> Any:
+        for part, found in stream(self.detect, image, masks, baseline, batch or 64):
             yield part, np.stack([each.score(found, None) for each in targets], 1)
 
     def lacks(self, need: type) -> str | None:
