@@ -63,7 +63,16 @@ def labels_for(
     if left:
         said = "The classes are numbered. Give their names."
     numbered = Finding("info", said, "labels")
-    return tuple(f"class {index}" for index in range(classes)), (*left, numbered)
+    return _numbers(classes), (*left, numbered)
+
+
+def are_numbers(labels: Sequence[str]) -> bool:
+    """Tell whether classes are called by their numbers, for want of names."""
+    return tuple(labels) == _numbers(len(labels))
+
+
+def _numbers(classes: int) -> tuple[str, ...]:
+    return tuple(f"class {index}" for index in range(classes))
 
 
 def fitting(found: Iterable[Inside], classes: int) -> dict[str, Any]:

@@ -7,33 +7,41 @@ All tabs of a browser share one desk.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from loaders.preprocessing import Options
-from ui.held import Answer, Model, Photo, Prediction, Refused, Run, Scene, wants
+from ui.held import Answer, Model, Photo, Prediction, Run, Scene
+from ui.opening import FETCHING, OPENING, Opening
 from ui.runs import Runs
 from ui.slots import Work
-from ui.under_way import R, UnderWay, alone, sentence
+from ui.under_way import R, alone, sentence
 from xai_core.errors import VitrineError
 from xai_core.question import Question
 from xai_core.region import Region
 
 if TYPE_CHECKING:
-    from loaders.catalogue import Pretrained
     from workers.client import Session, Snapshot
 
-FETCHING, OPENING, DECODING = "fetching", "opening", "decoding"
+__all__ = [
+    "DECODING",
+    "FETCHING",
+    "MEASURING",
+    "OPENING",
+    "PREDICTING",
+    "RUNNING",
+    "SLOW",
+    "Desk",
+]
+
+DECODING = "decoding"
 PREDICTING, RUNNING, MEASURING = "predicting", "running", "measuring"
-"""The slots of a desk."""
+"""The slots of a desk, besides those in which a model comes."""
 
 SLOW = 500.0
 """Milliseconds of a pass from which the others are not timed: a run may have to wait for one."""
 
 
-class Desk(UnderWay):
+class Desk(Opening):
     """One visitor's models, photos and results. `step` moves what is under way.
 
     `kept` holds the values of the pages' controls for the next page, the next tab, or this one
@@ -41,12 +49,8 @@ class Desk(UnderWay):
     """
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
         self.kept: dict[str, Any] = {}
-        self.model: Model | None = None
-        self.model_error = ""
-        self.refused: Refused | None = None
         self.photo: Photo | None = None
         self.photo_error = ""
         self.prediction: Prediction | None = None
@@ -57,18 +61,6 @@ class Desk(UnderWay):
         self._measured: set[int] = set()
 
     # -- what is under way -------------------------------------------------------------------
-
-    @property
-    def fetching(self) -> Pretrained | None:
-        """The published model whose file is on its way to the server."""
-        entry: Pretrained | None = self.slots.what(FETCHING)
-        return entry
-
-    @property
-    def opening(self) -> Model | None:
-        """The model that is being loaded."""
-        model: Model | None = self.slots.what(OPENING)
-        return model
 
     @property
     def decoding(self) -> str | None:
@@ -103,97 +95,6 @@ class Desk(UnderWay):
         return bool(self.slots) or self.reloading
 
     # -- what the visitor does ---------------------------------------------------------------
-
-    @alone
-    def open_model(
-        self,
-        path: Path,
-        options: Options,
-        *,
-        name: str,
-        word: str,
-        about: str = "",
-        built_in: bool = False,
-    ) -> None:
-        """Start to load a model; it takes the present one's place when it is ready."""
-        self.stop_fetching()
-        self.model_error = ""
-        refused, self.refused = self.refused, None
-        superseded = self.slots.take(OPENING)
-        if superseded is not None:
-            self._put_away(superseded.what)
-        try:
-            handle = self.session.open(path, options, name=name, trusted_path=built_in)
-        except VitrineError as error:
-            self.model_error = str(error)
-            if not built_in and (self.model is None or self.model.path != path):
-                self.session.remove_file(path)
-        else:
-            model = Model(name, word, path, options, handle, about, built_in)
-            done, failed = self._opened, self._not_opened
-            self.slots.put(
-                OPENING,
-                Work(
-                    model,
-                    handle.loading,
-                    lambda result: done(model),
-                    lambda found: failed(model, found),
-                ),
-            )
-        if refused is not None and refused.model.path != path:
-            self._put_away(refused.model)
-
-    @alone
-    def open_pretrained(self, entry: Pretrained) -> None:
-        """Fetch a published model's file, unless it is here already, and start to load it."""
-        self.stop_fetching()
-        self.model_error = ""
-        try:
-            job = self.session.fetch(entry)
-        except VitrineError as error:
-            self.model_error = str(error)
-            return
-        self.slots.put(
-            FETCHING, Work(entry, job, lambda path: self._fetched(entry, path), self._not_fetched)
-        )
-
-    @alone
-    def stop_fetching(self) -> None:
-        """End a download; what has arrived stays on the server."""
-        self.slots.cancel(FETCHING)
-
-    @alone
-    def upload_model(self, name: str, data: bytes, options: Options) -> None:
-        """Put an uploaded file into this visitor's spool and start to load it."""
-        self.model_error = ""
-        try:
-            path = self.session.add_file(name, data)
-        except VitrineError as error:
-            self.model_error = str(error)
-            return
-        self.open_model(path, options, name=name, word=name)
-
-    @alone
-    def reopen(self, /, **changes: Any) -> None:
-        """Load the present model again with other options. Raises ParamError."""
-        if self.model is not None:
-            self._open_again(self.model, changes)
-
-    @alone
-    def supply(self, /, **changes: Any) -> None:
-        """Load the refused model again with what it lacked. Raises ParamError."""
-        if self.refused is not None:
-            self._open_again(self.refused.model, changes)
-
-    def _open_again(self, model: Model, changes: Mapping[str, Any]) -> None:
-        self.open_model(
-            model.path,
-            dataclasses.replace(model.options, **changes),
-            name=model.name,
-            word=model.word,
-            about=model.about,
-            built_in=model.built_in,
-        )
 
     @alone
     def open_photo(self, data: bytes, *, name: str, word: str) -> None:
@@ -269,52 +170,10 @@ class Desk(UnderWay):
         ]
         return any(moved)
 
-    def _fetched(self, entry: Pretrained, path: Path) -> None:
-        self.open_model(
-            path,
-            entry.options,
-            name=f"{entry.title} ({entry.library})",
-            word=entry.name,
-            about=entry.about,
-            built_in=True,
-        )
-
-    def _not_fetched(self, found: Snapshot) -> None:
-        self.model_error = sentence(found, "The download ended without a file.")
-
-    def _opened(self, model: Model) -> None:
-        old, self.model = self.model, model
-        if old is not None:
-            run = self.run
-            if run is not None and run.scene.model is old:
-                self.cancel()
-            self._put_away(old)
-
-    def _not_opened(self, model: Model, found: Snapshot) -> None:
-        self.model_error = sentence(found, "The model could not be opened.")
-        needed = wants(found.error, model)
-        example = getattr(found.error, "example", ())
-        self.refused = Refused(model, needed, example) if needed else None
-        self._put_away(model)
-
-    def _put_away(self, model: Model) -> None:
-        """Let a model go, and its file with it: another upload needs the room."""
-        model.handle.close()
-        kept = (self.model, self.opening, self.refused.model if self.refused else None)
-        used = {each.path for each in kept if each is not None}
-        if not model.built_in and model.path not in used:
-            self.session.remove_file(model.path)
-
-    def _lost_model(self) -> bool:
-        """Notice that the present model is gone: closed with its worker, and not coming back."""
-        if self.model is None or self.model.handle.state not in ("failed", "closed"):
-            return False
-        if not self.model_error:
-            self.model_error = (
-                "The model's process has ended. Open the model again; the last answer is kept."
-            )
-            return True
-        return False
+    def _leave(self, model: Model) -> None:
+        run = self.run
+        if run is not None and run.scene.model is model:
+            self.cancel()
 
     def _predict(self) -> bool:
         """Ask a new model, or about a new photo."""

@@ -33,7 +33,8 @@ _numbers = itertools.count()
 class Model:
     """A model on the desk, or on its way there. `word` names it on the command line.
 
-    `built_in` says that its file is no visitor's own: it ships, or was fetched for all.
+    `built_in` says that its file is no visitor's own: it ships, or was fetched for all. `ask` says
+    that it waits for answers where it leaves something open.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Model:
     handle: ModelHandle
     about: str = ""
     built_in: bool = False
+    ask: bool = False
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
     @property
