@@ -9,7 +9,7 @@ from xai_core.agreement import Agreement, agreement, apart, resolution, same_que
 from xai_core.errors import ParamError
 from xai_core.grain import Cells, Patches, Superpixels
 from xai_core.model import Geometry
-from xai_core.report import agreement_sentences
+from xai_core.report import agreement_sentences, pair_sentence
 from xai_core.report.agreement import verdict
 from xai_core.target import ClassTarget
 
@@ -110,8 +110,53 @@ def test_other_photos_and_other_views_are_refused():
         agreement(here, small)
     placed = [Geometry((40, 40), (0, left, 24, left + 40), SIZE) for left in (0, 1)]
     with pytest.raises(ParamError, match="different views"):
-        agreement(*(explanation(drawn(1), geometry=each) for each in placed))
+        agreement(*(explanation(drawn(1), geometry=each) for each in placed))  # of which photo?
+    corners = [Geometry((40, 40), (at, at, at + 24, at + 24), SIZE) for at in (0, 14)]
+    with pytest.raises(ParamError, match="hardly overlap"):
+        agreement(*(explanation(drawn(1), geometry=each, image_hash="a") for each in corners))
     assert apart(here, here) == ""
+
+
+def on(photo, box, values, **more):
+    """Return a map that lies on a box of a photo."""
+    return explanation(values, geometry=Geometry(photo, box, values.shape), image_hash="a", **more)
+
+
+def test_two_models_that_see_the_photo_at_two_sizes_meet_in_the_photo():
+    photo, coarse = (60, 80), drawn(3, (6, 8))
+    fine = np.kron(coarse, np.ones((4, 4), np.float32))  # the same places, four times as fine
+    one, two = on(photo, (0, 0, 60, 80), coarse), on(photo, (0, 0, 60, 80), fine)
+    found = agreement(one, two)
+    assert (found.rows, found.columns, found.common) == (6, 8, 1)
+    assert found.rank == pytest.approx(1)
+    assert found.overlap == 1
+    assert np.abs(found.apart).max() == 0
+    other = drawn(4, (24, 32))
+    mixed = agreement(one, on(photo, (0, 0, 60, 80), other))
+    means = other.reshape(6, 4, 8, 4).mean((1, 3))
+    assert mixed.rank == pytest.approx(spearmanr(coarse.ravel(), means.ravel()).statistic)
+
+
+def test_a_crop_is_compared_where_both_models_see_the_photo():
+    photo, whole = (60, 80), drawn(5, (12, 16))  # five pixels a cell
+    crop = whole[:, 2:14] + 3  # the middle: columns 10 to 70
+    found = agreement(on(photo, (0, 0, 60, 80), whole), on(photo, (0.0, 10.0, 60.0, 70.0), crop))
+    assert (found.rows, found.columns) == (12, 12)
+    assert found.rank == pytest.approx(1)
+    assert found.common == pytest.approx(60 / 80)
+    assert found.placed == Geometry(photo, (0.0, 10.0, 60.0, 70.0), (12, 12))
+    assert found.apart.shape == (12, 12)
+    padded = on(photo, (-10.0, 0.0, 70.0, 80.0), np.pad(whole, ((2, 2), (0, 0))))
+    outside = agreement(on(photo, (0, 0, 60, 80), whole), padded)  # sees more than there is
+    assert outside.rank == pytest.approx(1)
+    assert outside.common == 1
+
+
+def test_one_model_prepared_in_two_ways_is_not_the_same_question():
+    photo = (60, 80)
+    one = on(photo, (0, 0, 60, 80), drawn(1), model_hash="m")
+    two = on(photo, (0.0, 10.0, 60.0, 70.0), drawn(1), model_hash="m")
+    assert not same_question(one, two)
 
 
 def test_the_same_question():
@@ -155,6 +200,18 @@ def test_agreement_in_words():
     half = base.copy()
     half[0, :12] = 0
     assert verdict(agreement(explanation(base), explanation(half))) == "agrees in part"
+
+
+def test_a_pair_in_words():
+    base = explanation(drawn(1))
+    assert plain([pair_sentence("Run 1", "run 3", agreement(base, base))]) == [
+        "Run 1 and run 3 agree: the rank correlation is 1.00, and 100 % of what either counts "
+        "among its strongest 10 % is in both (by chance about 5 %)."
+    ]
+    other = agreement(base, explanation(1 - drawn(1)))
+    assert pair_sentence("Run 1", "run 2", other).startswith("Run 1 and run 2 disagree: the rank")
+    flat = agreement(base, explanation(np.zeros(SIZE)))
+    assert "cannot be compared" in pair_sentence("Run 1", "run 2", flat)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """An explanation in words and in numbers."""
 
-from xai_core.report.agreement import agreement_sentences
+from xai_core.report.agreement import agreement_sentences, pair_sentence
 from xai_core.report.command import command
 from xai_core.report.doubts import check, doubts
 from xai_core.report.facts import facts, place_of
@@ -10,5 +10,5 @@ from xai_core.report.sentences import sentences
 
 __all__ = [
     "agreement_sentences", "amount", "check", "command", "doubts", "facts", "hidden_facts",
-    "hidden_sentences", "percent", "place_of", "quote", "sentences",
+    "hidden_sentences", "pair_sentence", "percent", "place_of", "quote", "sentences",
 ]  # fmt: skip

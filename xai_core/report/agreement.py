@@ -26,6 +26,14 @@ def agreement_sentences(found: Sequence[tuple[str, Agreement]]) -> list[str]:
     return said
 
 
+def pair_sentence(first: str, second: str, found: Agreement) -> str:
+    """Say how two runs agree, by what they are called; they may ask different questions."""
+    if found.rank is None or found.overlap is None:
+        return f"{first} and {second} cannot be compared: one of the two maps is flat."
+    agree = verdict(found).replace("agrees", "agree")
+    return f"{first} and {second} {agree}: {_numbers(found)}."
+
+
 def verdict(found: Agreement) -> str:
     """Return whether two maps 'agrees', 'agrees in part' or 'disagrees'; '' where nothing tells."""
     known = [each for each in (found.rank, found.overlap) if each is not None]
@@ -40,9 +48,13 @@ def _one(called: str, found: Agreement) -> str:
     """Say how one other run compares."""
     if found.rank is None or found.overlap is None:
         return f"On the same question, {called} cannot be compared: one of the two maps is flat."
+    return f"On the same question, {called} {verdict(found)}: {_numbers(found)}."
+
+
+def _numbers(found: Agreement) -> str:
     rank = f"{found.rank:.2f}".replace("-", "\u2212")
     return (
-        f"On the same question, {called} {verdict(found)}: the rank correlation is {rank}, and "
-        f"{percent(found.overlap)} of what either counts among its strongest {percent(STRONGEST)} "
-        f"is in both (by chance about {percent(found.chance)})."
+        f"the rank correlation is {rank}, and {percent(found.overlap or 0.0)} of what either "
+        f"counts among its strongest {percent(STRONGEST)} is in both (by chance about "
+        f"{percent(found.chance)})"
     )

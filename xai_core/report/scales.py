@@ -60,14 +60,17 @@ class Scale:
 def shared(explanations: Sequence[Explanation]) -> Scale:
     """Return one scale for maps that stand together, and say what it is.
 
-    Maps of one method, engine and kind of number keep their own numbers. Others count in units
-    that cannot be compared, and each is divided by its own strongest value.
+    Maps of one model, method, engine and kind of number keep their own numbers. Others count in
+    units that cannot be compared, and each is divided by its own strongest value.
     """
     signed = any(map(render.is_signed, explanations))
     tops = [
         render.limits(explanation.attribution, signed=signed)[1] for explanation in explanations
     ]
-    same = {(each.method, each.engine, each.target.of, each.scale) for each in explanations}
+    same = {
+        (each.method, each.engine, each.target.of, each.scale, each.model_hash)
+        for each in explanations
+    }
     ends = "both ends" if signed else "the end"
     if len(explanations) == 1:
         (only,) = explanations
