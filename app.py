@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # Imported here so that the first visitor does not wait for them.
@@ -22,7 +23,10 @@ if get_script_run_ctx():
     )
     st.navigation(
         {
-            "Explain": [st.Page("pages/offering.py", title="Offering", default=True)],
+            "Explain": [
+                st.Page("pages/offering.py", title="Offering", default=True),
+                st.Page("pages/compare.py", title="Compare"),
+            ],
             "About": [st.Page("pages/methods.py", title="Methods")],
         }
     ).run()
@@ -35,6 +39,9 @@ else:
         yield
         state.close()
 
+    # Else a server whose first visitor opens a page by its address runs that file alone, without
+    # this one's navigation: Streamlit takes a folder of this name for its older kind of pages.
+    PagesManager.uses_pages_directory = False
     app = st.App(
         __file__,
         lifespan=lifespan,

@@ -97,6 +97,11 @@ def announce(desk: Desk) -> None:
         turn = f"answer-{desk.answer.id}"
     else:
         said, turn = "", ""
+    say(said, turn)
+
+
+def say(said: str, turn: str) -> None:
+    """Let a screen reader hear a sentence, once for each `turn`."""
     mount = views.component("aloud", '<div class="aloud" role="status" aria-live="polite"></div>')
     mount(key="aloud", data={"said": said, "turn": turn})
 

@@ -33,10 +33,11 @@ class Runs:
         """Return how many are kept."""
         return len(self._all)
 
-    def add(self, run: Answer) -> None:
-        """Keep a run and show it."""
+    def add(self, run: Answer, *, show: bool = True) -> None:
+        """Keep a run, and show it unless another one is to stay."""
         self._all.append(run)
-        self.shown = run
+        if show or self.shown is None:
+            self.shown = run
         self._removed = None
         self._make_room()
 

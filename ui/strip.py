@@ -16,9 +16,18 @@ from xai_core.explainer import explainers
 SIDE = 96
 """Longest side of a thumbnail, in pixels."""
 
+OFFERING, COMPARE = "pages/offering.py", "pages/compare.py"
+WHAT, PINNED, GRID = "compare-what", "pinned", "grid"
+"""What the page of comparisons shows: the pinned runs or a grid."""
 
-def show(desk: Desk) -> None:
-    """Draw the runs; nothing while there is none."""
+_BROUGHT = "strip-brought"
+
+
+def show(desk: Desk, *, compares: bool = False) -> None:
+    """Draw the runs; nothing while there is none.
+
+    Where they are compared, bringing one back leads to the page that shows it.
+    """
     runs = desk.runs
     if not len(runs) and runs.removed is None:
         return
@@ -32,7 +41,13 @@ def show(desk: Desk) -> None:
 
     views.line("This visit", "v-label")
     mount(key="strip", data={"rows": rows}, on_act_change=acted)
+    if st.session_state.pop(_BROUGHT, False) and compares:
+        st.switch_page(OFFERING)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="strip-tools"):
+        pinned = len(runs.pinned)
+        if pinned > 1 and not compares and st.button(f"Compare the {pinned} pinned runs"):
+            st.session_state[WHAT] = PINNED
+            st.switch_page(COMPARE)
         if runs.removed is not None:
             gone = explainers()[runs.removed.explanation.method].title
             st.button(f"Undo: bring {gone} back", key="undo-run", on_click=_undo, args=(desk,))
@@ -80,6 +95,7 @@ def _act(desk: Desk, act: str, number: int) -> None:
         run = desk.with_runs(lambda runs: runs.show(number))
         if run is not None:
             ask.restore(desk, run)
+            st.session_state[_BROUGHT] = True
     elif act == "pin":
         if not desk.with_runs(lambda runs: runs.pin(number)):
             st.session_state["strip-note"] = (

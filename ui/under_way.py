@@ -63,6 +63,11 @@ class UnderWay:
         return None if work is None else work.job
 
     @alone
+    def change(self, act: Callable[[], R]) -> R:
+        """Do what changes something that the tabs share; return what it gives."""
+        return act()
+
+    @alone
     def begin(self, slot: str, by: Runs, task: Task, *, what: Any = None) -> None:
         """Run a task in a slot, in the place of what runs there; the last result stays until then.
 

@@ -1,5 +1,6 @@
 """The app as people meet it: a server of its own and Debian's chromium."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -32,13 +33,12 @@ def browser():
         made.close()
 
 
-@pytest.fixture(scope="session")
-def serving(tmp_path_factory):
-    """Return the address of the app on a free port, and its process."""
+@contextlib.contextmanager
+def served(log):
+    """Serve the app on a free port while this is open; its address and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", str(port), "--server.headless", "true"]
     command += ["--server.address", "127.0.0.1"]
@@ -54,6 +54,13 @@ def serving(tmp_path_factory):
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory):
+    """Return the address of the app on a free port, and its process."""
+    with served(tmp_path_factory.mktemp("server") / "log") as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.ui.test_desk import ask, desk, photo, until, wall  # noqa: F401 - fixtures
+from tests.ui.conftest import ask, until
 from workers.tasks.explain import Explain
 from workers.tasks.predict import Predict
 from xai_core.errors import JobError, ParamError
@@ -21,7 +21,7 @@ class Refusing:
         raise ParamError("This worker takes no task.")
 
 
-def test_a_task_in_a_slot_of_its_own_gives_its_result(desk):  # noqa: F811
+def test_a_task_in_a_slot_of_its_own_gives_its_result(desk):
     task = Predict(pixels=desk.photo.pixels)
     before = desk.version
     desk.begin(SLOT, desk.model.handle, task, what="a look")
@@ -34,7 +34,7 @@ def test_a_task_in_a_slot_of_its_own_gives_its_result(desk):  # noqa: F811
     assert desk.notes == {}
 
 
-def test_it_leaves_the_other_slots_alone(desk):  # noqa: F811
+def test_it_leaves_the_other_slots_alone(desk):
     desk.start(ask())
     job = desk.run.job
     desk.begin(SLOT, desk.model.handle, Predict(pixels=desk.photo.pixels))
@@ -43,7 +43,7 @@ def test_it_leaves_the_other_slots_alone(desk):  # noqa: F811
     assert desk.run_note == ""
 
 
-def test_one_that_fails_says_why_and_the_last_result_stays(desk, monkeypatch):  # noqa: F811
+def test_one_that_fails_says_why_and_the_last_result_stays(desk, monkeypatch):
     def fails(*given):
         raise JobError("The run failed inside the model.")
 
@@ -63,7 +63,7 @@ def test_one_that_fails_says_why_and_the_last_result_stays(desk, monkeypatch):  
     assert SLOT not in desk.notes
 
 
-def test_one_that_is_stopped_or_replaced_ends(desk):  # noqa: F811
+def test_one_that_is_stopped_or_replaced_ends(desk):
     desk.model.handle.model.pause = 0.05
     long = Explain(pixels=desk.photo.pixels, question=ask())
     desk.begin(SLOT, desk.model.handle, long)

@@ -1,0 +1,97 @@
+"""Compare in a real browser: a grid across two models, pinned runs after F5, one cross-hair."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import newcomer, rested, served
+from tests.browser.test_offering import RUN, choose, ready, run
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def laptop(visit):
+    page = visit()
+    page.set_viewport_size({"width": 1366, "height": 768})
+    return ready(page)
+
+
+def pinned_two(page):
+    """Make two runs of two methods and pin both."""
+    run(page)
+    rested(page)
+    choose(page, "Method", "Occlusion")
+    page.get_by_role("button", name=RUN).click()
+    page.get_by_role("button", name="2 Occlusion for star").wait_for()
+    for name in ("1 Grad-CAM", "2 Occlusion"):
+        rested(page)
+        page.get_by_role("button", name=f"Pin {name}").click()
+        expect(page.get_by_role("button", name=f"Pin {name}")).to_have_attribute(
+            "aria-pressed", "true"
+        )
+    rested(page)
+
+
+def test_pinned_runs_stand_side_by_side_and_survive_f5(laptop):
+    pinned_two(laptop)
+    laptop.get_by_role("button", name="Compare the 2 pinned runs").click()
+    panels = laptop.locator(".compared figure")
+    expect(panels).to_have_count(2)
+    laptop.locator(".compared .panels[data-drawn]").wait_for()
+    laptop.reload()
+    laptop.locator(".compared .panels[data-drawn]").wait_for()
+    expect(panels).to_have_count(2)
+    expect(laptop.get_by_text("These runs differ in method.")).to_be_visible()
+    expect(laptop.get_by_text("divided by its own strongest value")).to_be_visible()
+    expect(laptop.locator(".v-table td").nth(1)).to_have_text(re.compile("agree"))
+    # one cross-hair in both, and what each map says there
+    first = panels.first.locator(".picture")
+    first.hover(position={"x": 20, "y": 20})
+    for panel in (panels.first, panels.last):
+        expect(panel.locator(".across")).to_be_visible()
+        expect(panel.locator(".value")).not_to_have_text("")
+    heights = laptop.locator(".compared .across").evaluate_all(
+        "lines => lines.map(line => line.style.top)"
+    )
+    assert heights[0] == heights[1]
+    # by keys: M goes to the strongest place of the first map, and both say so
+    first.focus()
+    first.press("m")
+    expect(panels.first.locator(".value")).to_contain_text("100\u00a0% of the strongest")
+    expect(laptop.locator(".compared .aloud")).to_contain_text("2 Occlusion")
+    # a run that is brought back stands in the Offering
+    laptop.get_by_role("button", name="1 Grad-CAM for star").click()
+    laptop.get_by_role("heading", name="Why star?").wait_for()
+
+
+def test_two_photos_under_two_networks_in_one_click(visit):
+    page = visit()
+    page.goto(f"{page.url.rstrip('/')}/compare")
+    page.get_by_role("button", name="Run all (8 runs)").click()
+    page.get_by_role("heading", name="8 runs").wait_for()
+    panels = page.locator(".compared figure")
+    expect(panels).to_have_count(8)
+    expect(panels.locator("canvas")).to_have_count(8)
+    expect(page.locator(".aloud[role=status]")).to_have_text(
+        "It has ended: 8 runs stand side by side."
+    )
+    expect(page.get_by_text("Of 12 pairs of runs on one photo")).to_be_visible()
+    said = panels.locator(".more").all_inner_texts()
+    assert any("star" in each and "with a shortcut" in each for each in said)
+    assert any("heart" in each and each.endswith("Paper shapes") for each in said)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_page_opened_first_by_its_address_has_the_house_round_it(browser, tmp_path):
+    """A server of its own, whose first visitor does not come by the front door."""
+    with served(tmp_path / "log") as (address, _):
+        context = newcomer(browser)
+        page = context.new_page()
+        page.goto(f"{address}/methods")
+        page.get_by_role("heading", name="Methods").wait_for()
+        expect(page.get_by_role("link", name="Offering")).to_be_visible()
+        expect(page.get_by_text("Explain", exact=True)).to_be_visible()
+        context.close()

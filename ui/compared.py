@@ -1,0 +1,292 @@
+"""Several runs side by side on one scale: one cross-hair, how far they agree, and where not."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from ui import figure, text, views
+from ui.desk import Desk
+from ui.held import Answer
+from xai_core import colormaps, render, report
+from xai_core.agreement import STRONGEST, Agreement, agreement, apart
+from xai_core.explainer import explainers
+from xai_core.report.agreement import verdict
+from xai_core.report.scales import Scale, shared
+
+FEW = 6
+"""Pairs that are listed at once."""
+
+LONGEST = 480
+"""Longest side of a photo in a panel, in pixels."""
+
+_SCRIPTS = ("figure/frame", "figure/words", "figure/paint", "compared/compared")
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One place in the comparison: a run, or why there is none."""
+
+    title: str
+    about: str
+    answer: Answer | None = None
+    problem: str = ""
+
+
+@functools.cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "vitrine_compared",
+        html=views.part("compared/compared.html"),
+        css=views.part("compared/compared.css"),
+        js="\n".join(views.part(f"{script}.js") for script in _SCRIPTS),
+    )
+
+
+def show(panels: Sequence[Panel], *, columns: int) -> None:
+    """Draw the panels, so many in a row, what they share, and how far they agree."""
+    answers = [panel.answer for panel in panels if panel.answer is not None]
+    if not answers:
+        _mount(panels, None, columns)
+        return
+    scale = shared([answer.explanation for answer in answers])
+    if len(answers) > 1:
+        views.line(" ".join([*differing(answers), scale.sentence]), "v-prose")
+    _mount(panels, scale, columns)
+    _agreement([panel for panel in panels if panel.answer is not None])
+
+
+def panel(desk: Desk, answer: Answer) -> Panel:
+    """Return a run as a panel, called as in the strip."""
+    made, scene = answer.explanation, answer.scene
+    first = scene.prediction.top[0]
+    chance = report.percent(float(scene.prediction.probabilities[first]))
+    asked = made.target.words(scene.card.labels)
+    return Panel(
+        title=f"{called(desk, answer)} for {_bare(asked)}",
+        about=f"{scene.photo.name}: {_bare(scene.card.labels[first])}, {chance}, says "
+        f"{scene.model.name}",
+        answer=answer,
+    )
+
+
+def called(desk: Desk, answer: Answer) -> str:
+    """Return what a run is called: its number in the strip, and its method."""
+    title = explainers()[answer.explanation.method].title
+    kept = desk.runs.find(answer.id)
+    return title if kept is None else f"{desk.runs.number(kept)} {title}"
+
+
+def differing(answers: Sequence[Answer]) -> list[str]:
+    """Say in what the runs differ and what all share."""
+    kinds: dict[str, Callable[[Answer], str]] = {
+        "method": lambda each: explainers()[each.explanation.method].title,
+        "settings": _set,
+        "class": lambda each: each.explanation.target.words(each.scene.card.labels),
+        "photo": lambda each: each.scene.photo.name,
+        "model": lambda each: each.scene.model.name,
+    }
+    found = {kind: {of(each) for each in answers} for kind, of in kinds.items()}
+    many = [kind for kind, values in found.items() if len(values) > 1]
+    if "method" in many:
+        many = [kind for kind in many if kind != "settings"]  # of two methods, of course
+    same = [
+        f"{kind} {report.quote(_bare(next(iter(found[kind]))))}"
+        for kind in ("method", "photo", "model")
+        if kind not in many
+    ]
+    if not many:
+        return ["These runs do not differ in anything that was set."]
+    said = [f"These runs differ in {_listed(many)}."]
+    return [*said, f"All share the {_listed(same)}."] if same else said
+
+
+def _set(answer: Answer) -> str:
+    made = answer.explanation
+    return "; ".join(f"{name}={value}" for name, value in sorted(made.parameters.items()))
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _bare(words: str) -> str:
+    return words.replace("\u201c", "").replace("\u201d", "")
+
+
+def _mount(panels: Sequence[Panel], scale: Scale | None, columns: int) -> None:
+    signed = scale.signed if scale else False
+    drawn = [each.answer for each in panels if each.answer is not None]
+    data = {
+        "id": _named(panels, columns),
+        "columns": columns,
+        "panels": [_panel(each, scale) for each in panels],
+        "photos": {
+            str(each.scene.photo.id): views.data_url(each.scene.photo.pixels, longest=LONGEST)
+            for each in {answer.scene.photo.id: answer for answer in drawn}.values()
+        },
+        "signed": signed,
+        "ticks": scale.ticks if scale else ("", "", ""),
+        "unit": scale.unit if scale else "",
+        "tables": {
+            name: _base64(colormaps.table(name).tobytes()) for name in render.choices(signed)
+        },
+        "opacity": render.OPACITY,
+    }
+    _component()(key="compared", data=data)
+
+
+def _named(panels: Sequence[Panel], columns: int) -> str:
+    """Return a name for what is drawn: another one for whatever looks otherwise."""
+    parts = (
+        f"{each.title}:{each.about}:{each.answer.id if each.answer else each.problem}"
+        for each in panels
+    )
+    return f"{columns}|{'|'.join(parts)}"
+
+
+def _panel(each: Panel, scale: Scale | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"title": each.title, "about": each.about, "problem": each.problem}
+    if each.answer is None or scale is None:
+        return told | {"map": None}
+    made = each.answer.explanation
+    _, own = render.limits(made.attribution, signed=scale.signed)
+    rows, columns = made.view
+    values = _base64(np.ascontiguousarray(made.attribution, "<f4").tobytes())
+    return told | {
+        "size": made.placed.photo,
+        "box": made.placed.box,
+        "map": {"rows": rows, "columns": columns, "values": values},
+        "top": own if scale.relative else scale.top,
+        "photo": str(each.answer.scene.photo.id),
+        "alternative": f"{each.title}, over the photo {each.answer.scene.photo.name}",
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+# how far they agree
+
+
+def _agreement(panels: Sequence[Panel]) -> None:
+    """Draw the table of all pairs, and the map of where one pair disagrees."""
+    pairs = list(itertools.combinations(panels, 2))
+    if not pairs:
+        return
+    found = {at: made for at, pair in enumerate(pairs) if (made := _measured(*pair)) is not None}
+    left_out = [pair for at, pair in enumerate(pairs) if at not in found]
+    views.line("How far they agree", "v-label v-ruled")
+    if found:
+        views.line(summed_up(list(found.values())), "v-prose")
+        place = st.expander(f"All {len(found)} pairs") if len(found) > FEW else st.container()
+        with place:
+            _table([(pairs[at], made) for at, made in found.items()])
+    if left_out:
+        views.line(_why_not(left_out))
+    if found:
+        _where(pairs, found)
+
+
+def summed_up(found: Sequence[Agreement]) -> str:
+    """Say how many pairs agree."""
+    verdicts = [verdict(each) for each in found]
+    counts = {name: verdicts.count(name) for name in ("agrees", "agrees in part", "disagrees", "")}
+    words = {"agrees": "agree", "agrees in part": "agree in part", "disagrees": "disagree",
+             "": "cannot be compared, as a map is flat"}  # fmt: skip
+    if len(found) == 1:
+        said = f"They {words[verdicts[0]]}."
+    else:
+        parts = [f"{count} {words[name]}" for name, count in counts.items() if count]
+        said = f"Of {len(found)} pairs of runs on one photo, {_listed(parts)}."
+    return f"{said} Two maps that agree may still be wrong in the same way."
+
+
+def _table(rows: Sequence[tuple[tuple[Panel, Panel], Agreement]]) -> None:
+    body = "".join(_row(pair, made) for pair, made in rows)
+    st.html(
+        '<div class="v-scroll" tabindex="0" role="region" aria-label="How far they agree">'
+        '<table class="v-table v-cards"><tr><th>Runs</th><th>They</th>'
+        f"<th>Rank correlation</th><th>Overlap of the strongest {report.percent(STRONGEST)}"
+        f"</th><th>Overlap by chance</th></tr>{body}</table></div>"
+    )
+
+
+def _measured(one: Panel, other: Panel) -> Agreement | None:
+    """Return how far two runs agree, measured once a tab; None where places cannot be compared."""
+    if one.answer is None or other.answer is None:
+        return None
+    kept: dict[tuple[int, int], Agreement | None] = st.session_state.setdefault("agreements", {})
+    pair = one.answer.id, other.answer.id
+    if pair not in kept:
+        made = one.answer.explanation, other.answer.explanation
+        kept[pair] = None if apart(*made) else agreement(*made)
+    return kept[pair]
+
+
+def _row(pair: tuple[Panel, Panel], found: Agreement) -> str:
+    rank = "\u2013" if found.rank is None else f"{found.rank:.2f}".replace("-", "\u2212")
+    overlap = "\u2013" if found.overlap is None else report.percent(found.overlap)
+    said = verdict(found).replace("agrees", "agree") or "cannot be compared: a map is flat"
+    cells = (("They: ", said), ("Rank correlation: ", rank), ("Overlap: ", overlap),
+             ("By chance: ", report.percent(found.chance)))  # fmt: skip
+    body = "".join(f'<td data-label="{label}">{text.escape(cell)}</td>' for label, cell in cells)
+    return f"<tr><td>{text.escape(f'{pair[0].title} and {pair[1].title}')}</td>{body}</tr>"
+
+
+def _why_not(pairs: Sequence[tuple[Panel, Panel]]) -> str:
+    """Say why some pairs have no row."""
+    reasons = {
+        apart(one.answer.explanation, other.answer.explanation)
+        for one, other in pairs
+        if one.answer is not None and other.answer is not None
+    }
+    return " ".join(sorted(reasons))
+
+
+def _where(pairs: Sequence[tuple[Panel, Panel]], found: dict[int, Agreement]) -> None:
+    """Draw where the pair that is chosen disagrees: the difference of the two maps' ranks."""
+    ordered = sorted(found, key=lambda at: 2.0 if (rank := found[at].rank) is None else rank)
+    at = st.selectbox(
+        "Where two of them disagree",
+        ordered,
+        format_func=lambda at: f"{pairs[at][0].title} and {pairs[at][1].title}",
+        key="disagreeing",
+    )
+    (one, other), made = pairs[at], found[at]
+    if one.answer is None or other.answer is None or made.placed is None:
+        return
+    photo = one.answer.scene.photo
+    views.line(report.pair_sentence(one.title, other.title, made), "v-prose")
+    if made.common < 1:
+        views.line(f"Compared where both models look: {report.percent(made.common)} of what the "
+                   "first one sees.")  # fmt: skip
+    said = f"Ranks of {one.title} less ranks of {other.title}"
+    figure.show(
+        key="apart",
+        name=f"apart-{one.answer.id}-{other.answer.id}",
+        photo=photo.pixels,
+        attribution=made.apart,
+        geometry=made.placed,
+        signed=True,
+        pair=True,
+        captions={
+            "photo": [("Photo", False)],
+            "map": [(f"{said}, on their common grid of {made.rows} x {made.columns}", False)],
+            "over": [("The same over the photo", False)],
+        },
+        alternatives={
+            "photo": f"The photo {photo.name}",
+            "map": said,
+            "over": f"{said}, over the photo",
+        },
+        unit="stronger in the first run (+) or in the second (\u2212)",
+    )
