@@ -55,6 +55,7 @@ check: lint test
 bench: setup
 	@$(BIN)/python -m benchmarks.occlusion
 	@$(BIN)/python -m benchmarks.lime_mark
+	@$(BIN)/python -m benchmarks.rise
 	@$(BIN)/python -W ignore -m benchmarks.doubts
 
 tables: setup-dev

@@ -126,6 +126,25 @@ class Patches(Grain):
             raise ValueError("patches larger than the view")
 
 
+@dataclasses.dataclass(frozen=True)
+class Veils(Patches):
+    """Soft cells of random masks, `height` x `width` pixels of the view each."""
+
+    kind: ClassVar[str] = "veils"
+
+    def drawn(self, *, cells: bool = False) -> str:
+        """Say how large a cell is."""
+        return f"from masks with soft cells of {self.height} x {self.width} px"
+
+    def doubt(self, view: tuple[int, int]) -> str:
+        """Say that cells blur."""
+        return (
+            f"A cell of the masks is {max(self.height, self.width)} pixels wide and soft: what is "
+            "smaller is blurred to that width, and a masked photo is one that the model never met "
+            "in training."
+        )
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Superpixels(Grain):
     """Segments with one weight each: `labels` int32 `[h, w]` from 0, `weights` float64 `[n]`."""

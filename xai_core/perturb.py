@@ -33,12 +33,13 @@ class MaskSource(Protocol):
         """Write the masked images into `out`, float32 `[b, h, w, 3]`."""
 
 
-class _Blended:
+class Blended:
     """Applies masks by blending; sources that know better override `apply`."""
 
     size: tuple[int, int]
 
     def write(self, out: Array, start: int) -> None:
+        """Write masks `start .. start + len(out)` into `out`, float32 `[b, h, w]`."""
         raise NotImplementedError
 
     def apply(self, image: Array, baseline: Array, out: Array, start: int) -> None:
@@ -49,7 +50,7 @@ class _Blended:
         out += baseline
 
 
-class Dense(_Blended):
+class Dense(Blended):
     """Masks that already are an array, float32 `[masks, h, w]` in 0..1."""
 
     def __init__(self, masks: Array) -> None:
@@ -64,7 +65,7 @@ class Dense(_Blended):
         out[:] = self.masks[start : start + len(out)]
 
 
-class Segments(_Blended):
+class Segments(Blended):
     """Whole segments on or off: labels int `[h, w]` from 0, bits bool `[masks, segments]`."""
 
     def __init__(self, labels: NDArray[np.int32], bits: NDArray[np.bool_]) -> None:
@@ -85,7 +86,7 @@ class Segments(_Blended):
             np.copyto(out[row], image, where=bits[self.labels][..., None])
 
 
-class Patches(_Blended):
+class Patches(Blended):
     """One rectangle hidden at a time, on a grid.
 
     `edges` puts a last, whole patch against the far edge, so that every pixel is hidden by

@@ -79,6 +79,46 @@ def occlusion(
     return np.asarray(maps, np.float32).reshape(model.input_size)
 
 
+def rise(
+    model: Any,
+    image: Array,
+    target: Target,
+    *,
+    masks: int,
+    grid: int,
+    keep: float,
+    value: float,
+    seed: int,
+) -> Array:
+    """Return Xplique's RISE of one view, float32 `[h, w]`, counted from zero.
+
+    Its graphs keep the seed of the first run, so what draws in them runs outside of them.
+    """
+    import tensorflow as tf
+    from xplique.attributions import Rise
+
+    drawing = {name: vars(Rise)[name] for name in ("_get_masks", "_apply_masks")}
+    with native(model) as network:
+        explainer = Rise(
+            network,
+            batch_size=BATCH,
+            nb_samples=masks,
+            grid_size=grid,
+            preservation_probability=keep,
+            mask_value=value,
+            operator=operator(model, target),
+        )
+        tf.random.set_seed(seed)
+        try:
+            for name, kept in drawing.items():
+                setattr(Rise, name, staticmethod(kept.__func__.python_function))
+            maps = explainer.explain(image[None], one_hot(model, target))
+        finally:
+            for name, kept in drawing.items():
+                setattr(Rise, name, kept)
+    return np.asarray(maps, np.float32).reshape(model.input_size)
+
+
 @contextlib.contextmanager
 def native(model: Any, *, gradients: bool = False) -> Iterator[Any]:
     """Give the model as Xplique takes it, and undo afterwards what its torch wrapper switches.

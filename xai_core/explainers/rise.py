@@ -1,0 +1,254 @@
+"""RISE: random masks, each weighed by the score that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core import diagnosis
+from xai_core.card import Cost
+from xai_core.engines import xplique
+from xai_core.errors import ParamError
+from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
+from xai_core.grain import Grain, Veils
+from xai_core.grids import Grids
+from xai_core.masked_mean import MaskedMean
+from xai_core.model import MasksFast
+from xai_core.params import batch, choice, fill, number, seed
+from xai_core.perturb import baseline
+from xai_core.report.numbers import percent
+from xai_core.target import Target
+from xai_core.task import Shape
+
+Array = NDArray[np.float32]
+
+NOISY = 0.9
+"""A map that is expected to agree less than this with that of endless masks is a doubt."""
+_LOOKS = 40
+
+
+def _ours(method: Rise, model: MasksFast, image: Array, target: Target, progress: Progress) -> Raw:
+    masks, total = method.grids(model), method.masks + 1
+    whole = float(target.of_views(model, image[None])[0])
+    progress(1, total)
+    mean = MaskedMean(model.input_size, whole, method.keep if method.base == "zero" else None)
+    scores = np.empty(method.masks, np.float32)
+    looks = set(np.unique(np.geomspace(2, method.masks, _LOOKS).astype(int)).tolist())
+    curve: list[tuple[float, float, float]] = []
+    shown = np.empty((method.batch, *model.input_size), np.float32)
+    hidden = method.hidden(image)
+    for part, found in model.masked_scores(image, masks, hidden, [target], method.batch):
+        scores[part] = found[:, 0]
+        if len(shown) < len(found):  # a network that takes a number of its own
+            shown = np.empty((len(found), *model.input_size), np.float32)
+        now = shown[: len(found)]
+        masks.write(now, part.start)
+        mean.add(now, scores[part])
+        if part.stop == method.masks or looks.intersection(range(part.start + 1, part.stop + 1)):
+            curve.append((part.stop, *mean.steadiness()))
+        if part.stop < method.masks:
+            progress(part.stop + 1, total, mean.map())
+    _, error, agreement = curve[-1]
+    attribution = mean.map()
+    progress(total, total, attribution)
+    return Raw(
+        attribution=attribution,
+        signed=_signed(method, target),
+        scalars={
+            "score": whole,
+            "mean_score": mean.score,
+            "standard_error": error,
+            "expected_agreement": agreement,
+        },
+        grain=method.grain(model),
+        arrays={
+            "scores": scores,
+            "standard_error": mean.error(),
+            "convergence": np.asarray(curve, np.float32),
+        },
+        notes=_notes(model, image, target, scores, whole, curve[-1], attribution),
+    )
+
+
+def _xplique(method: Rise, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
+    total = method.masks + 1
+    method.grids(model)
+    progress(0, total)
+    attribution = xplique.rise(
+        model,
+        image,
+        target,
+        masks=method.masks,
+        grid=method.grid,
+        keep=method.keep,
+        value=method.value,
+        seed=method.seed,
+    )
+    progress(total, total)
+    return Raw(
+        attribution=attribution,
+        signed=target.of != "probability" or len(target.classes()) > 1,
+        grain=method.grain(model),
+        notes=(
+            "Xplique counts from zero, so the map stands about the mean score of all masked "
+            f"photos, and shifts each {xplique.BATCH} masks alike, which leaves more noise in it.",
+        ),
+    )
+
+
+def _signed(method: Rise, target: Target) -> bool:
+    return method.base == "mean" or target.of != "probability" or len(target.classes()) > 1
+
+
+def _notes(
+    model: MasksFast,
+    image: Array,
+    target: Target,
+    scores: Array,
+    whole: float,
+    last: tuple[float, float, float],
+    attribution: Array,
+) -> tuple[str, ...]:
+    if np.ptp(scores) == 0:
+        return (
+            diagnosis.independent(model, image, target)
+            or diagnosis.saturated(target, whole)
+            or "Every masked photo got the same score, so there is nothing to weigh: hide with "
+            "another colour, or keep more of the photo.",
+        )
+    said = []
+    if target.of == "probability" and np.ptp(scores) < diagnosis.SATURATED:
+        said.append(
+            diagnosis.saturated(target, whole)
+            or "The probability is nearly the same for all masked photos: hide with another "
+            "colour, or explain the score before it becomes a probability (logit)."
+        )
+    masks, error, agreement = last
+    if agreement < NOISY:
+        share = error / max(float(np.ptp(attribution)), 1e-30)
+        said.append(
+            f"With {masks:,.0f} masks the standard error of the map is {percent(share)} of its "
+            f"range, so that it would agree with the map of endless masks to about "
+            f"{max(agreement, 0):.2f} (1 is wholly). Four times as many masks halve the error."
+        )
+    return tuple(said)
+
+
+@explainer
+class Rise(Explainer):
+    """How much better the score is than average when a pixel shows.
+
+    Random masks hide about half of the photo in soft cells; each pixel gets the mean score of the
+    masked photos, weighed by how much of it each mask shows (Petsiuk et al. 2018, eq. 6), less the
+    mean score of all of them, so that a pixel that makes no difference is 0. Each mask is shifted
+    on its own. The standard error of each pixel, and how it fell with the masks, go along.
+    """
+
+    title: ClassVar[str] = "RISE"
+    place: ClassVar[int] = 20
+    family: ClassVar[Family] = "perturbation"
+    shows: ClassVar[str] = "Where showing the photo lifts the score, over many random masks."
+    reference: ClassVar[str] = "arXiv:1806.07421"
+    needs: ClassVar[tuple[type, ...]] = (MasksFast,)
+    signed: ClassVar[bool] = True
+    arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
+        {
+            "scores": Shape("<f4", ("",), most=20_000, optional=True),
+            "standard_error": Shape("<f4", ("h", "w"), optional=True),
+            "convergence": Shape("<f4", ("", 3), most=3 * _LOOKS, optional=True),
+        }
+    )
+    engines: ClassVar[tuple[Engine, ...]] = (
+        Engine(name="ours", run=_ours),
+        Engine(name="xplique", run=_xplique, why_not=xplique.why_not, worker="both"),
+    )
+
+    masks: int = number(
+        2000,
+        50,
+        20_000,
+        step=50,
+        unit="masks",
+        help="How many random masks the model is asked about. Four times as many halve the error "
+        "of the map and take four times as long.",
+        source="Xplique Rise.nb_samples",
+    )
+    grid: int = number(
+        7,
+        2,
+        32,
+        unit="cells",
+        help="Cells of a mask along each side. More cells show smaller parts, each alone does "
+        "less, and the map needs more masks.",
+        source="Xplique Rise.grid_size",
+    )
+    keep: float = number(
+        0.5,
+        0.05,
+        0.95,
+        step=0.05,
+        help="With which probability a cell shows the photo. Low values ask which parts suffice "
+        "for the class, high ones which are missed.",
+        source="Xplique Rise.preservation_probability",
+        label="Preservation probability",
+    )
+    value: float = number(
+        0.5,
+        0.0,
+        1.0,
+        step=0.05,
+        help="The grey that hides: 0 is black, 1 white.",
+        source="Xplique Rise.mask_value",
+        more=True,
+    )
+    fill: str = fill("what is hidden", ("value", "mean", "blur", "noise"), engines=("ours",))
+    base: str = choice(
+        "mean",
+        ("mean", "zero"),
+        help="From what the map is counted: from the mean score of all masked photos, so that a "
+        "pixel that makes no difference is 0, or from zero, as in the paper.",
+        engines=("ours",),
+        more=True,
+        label="Counted from",
+        titles={"mean": "the mean score", "zero": "zero, as in the paper"},
+    )
+    batch: int = batch(16, engines=("ours",), source="Xplique Rise.batch_size")
+    seed: int = seed()
+
+    @classmethod
+    def suggest(
+        cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """Return 7 cells a side, of at least 8 pixels each, and about 40 masks for each cell."""
+        grid = int(np.clip(min(size or (224, 224)) // 8, 2, 7))
+        cells = given.get("grid", grid)
+        cells = cells if isinstance(cells, int) else grid
+        return {"grid": grid, "masks": int(np.clip(40 * cells**2 // 50 * 50, 300, 8000))}
+
+    def grids(self, model: Sized) -> Grids:
+        """Return the masks. Raises ParamError where the view has fewer pixels than cells."""
+        if self.grid > (least := min(model.input_size)):
+            raise ParamError(
+                f"Rise.grid must be from 2 to {least} cells, the shorter side of this model's "
+                f"view, got {self.grid}"
+            )
+        return Grids(model.input_size, self.masks, grid=self.grid, keep=self.keep, seed=self.seed)
+
+    def hidden(self, image: Array) -> Array:
+        """Return what is shown in the place of what a mask hides, float32 `[h, w, 3]`."""
+        if self.fill == "value":
+            return np.full_like(image, self.value)
+        return baseline(self.fill, image, seed=self.seed)
+
+    def grain(self, model: Sized) -> Grain:
+        """Return the masks' cells."""
+        height, width = (-(-side // self.grid) for side in model.input_size)
+        return Veils(height=height, width=width)
+
+    def cost(self, model: Sized) -> Cost:
+        """One forward pass for each mask and one for the whole view."""
+        return Cost(forward=self.masks + 1)

@@ -1,0 +1,97 @@
+"""What masks that each got a score say of every pixel, and how far it can be believed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Sums = NDArray[np.float64]
+
+
+class MaskedMean:
+    """A running mean of scores, weighed at each pixel by how much of it the masks show.
+
+    Without `keep` it is that mean less the mean of all scores, and a pixel's weights are divided
+    by their own sum. With it, the mean is counted from zero and divided by the masks' expected sum
+    (Petsiuk et al. 2018, eq. 6). `about` is a score near all of them, for the precision. What is
+    held does not grow with the masks.
+    """
+
+    def __init__(self, size: tuple[int, int], about: float, keep: float | None = None) -> None:
+        self._about, self._keep, self.count = about, keep, 0
+        # of M, M d, M d d and of M M, M M d, M M d d, d being a score less `about`
+        self._masks: Sums = np.zeros((3, *size))
+        self._squares: Sums = np.zeros((3, *size))
+        self._scores: Sums = np.zeros(3)
+        self._levels: Sums = np.zeros(2)  # what each mask adds to the mean of the map, and squared
+
+    def add(self, masks: Array, scores: Array) -> None:
+        """Add masks float32 `[b, h, w]` with their scores `[b]`. The masks are overwritten."""
+        away = np.asarray(scores, np.float64) - self._about
+        powers = np.stack([np.ones_like(away), away, away**2])
+        flat, rows = masks.reshape(len(masks), -1), powers.astype(np.float32)
+        if self._keep is not None:
+            levels = (away + self._about) * flat.mean(1, dtype=np.float64) / self._keep
+            self._levels += levels.sum(), (levels**2).sum()
+        self._masks += (rows @ flat).reshape(self._masks.shape)
+        np.square(flat, out=flat)
+        self._squares += (rows @ flat).reshape(self._squares.shape)
+        self._scores += powers.sum(1)
+        self.count += len(scores)
+
+    @property
+    def score(self) -> float:
+        """The mean of all scores."""
+        return float(self._about + self._scores[1] / max(self.count, 1))
+
+    def map(self) -> Array:
+        """Return the map so far, float32 `[h, w]`; 0 where no mask showed anything."""
+        return np.asarray(self._map(), np.float32)
+
+    def _map(self) -> Sums:
+        shown, weighed, _ = self._masks
+        if self._keep is not None:
+            made: Sums = (weighed + self._about * shown) / (self.count * self._keep)
+            return made
+        return self._ratio() - np.where(shown > 0, self._scores[1] / self.count, 0)
+
+    def _ratio(self) -> Sums:
+        shown, weighed, _ = self._masks
+        made: Sums = weighed / np.where(shown > 0, shown, 1)
+        return made
+
+    def error(self) -> Array:
+        """Return each pixel's standard error, float32 `[h, w]`."""
+        n = self.count
+        if n < 2:
+            return np.zeros(self._masks.shape[1:], np.float32)
+        if self._keep is not None:
+            about, (m, md, mdd) = self._about, self._squares
+            second = (mdd + 2 * about * md + about**2 * m) / self._keep**2
+            spread = second / n - self._map() ** 2
+            return np.asarray(np.sqrt(np.maximum(spread, 0) / (n - 1)), np.float32)
+        # a ratio less a mean, to the first order: each mask adds
+        # M / mean(M) (d - ratio) - (d - mean(d)) over n
+        shown, weighed, weighed2 = self._masks
+        m, md, mdd = self._squares
+        _, first, second_moment = self._scores
+        ratio, mean = self._ratio(), first / n
+        share = np.where(shown > 0, shown, 1) / n
+        own = (mdd - 2 * ratio * md + ratio**2 * m) / share**2
+        both = (weighed2 - mean * weighed - ratio * weighed + ratio * mean * shown) / share
+        total = own - 2 * both + (second_moment - n * mean**2)
+        return np.asarray(np.sqrt(np.maximum(total, 0) / (n * (n - 1))), np.float32)
+
+    def steadiness(self) -> tuple[float, float]:
+        """Return the map's standard error, and how it would agree with that of endless masks.
+
+        The first is the root of the mean square over the pixels. The second is a correlation:
+        what the map varies by more than its error lets expect is the part that stays.
+        """
+        noise = float(np.mean(np.square(self.error(), dtype=np.float64)))
+        varies = float(np.var(self._map()))
+        level, square = self._levels / max(self.count, 1)
+        alike = (square - level**2) / max(self.count - 1, 1)  # lifts all pixels, and moves no place
+        kept = max(0.0, 1 - (noise - alike) / varies) if varies > 0 else 0.0
+        return noise**0.5, min(kept, 1.0) ** 0.5
