@@ -3,13 +3,13 @@
 import pytest
 
 from loaders.preprocessing import Options
-from tests.ui.test_desk import desk, photo, until, wall  # noqa: F401 - fixtures
+from tests.ui.conftest import until
 
 NAMES = tuple("abcdef")
 
 
 @pytest.fixture
-def waiting(desk):  # noqa: F811
+def waiting(desk):
     """Return a desk beside which a model waits for its class names."""
     desk.upload_model("mine.pth", b"mine", Options(), ask=True)
     until(desk, lambda: desk.found is not None)
@@ -23,7 +23,7 @@ def test_a_model_that_leaves_something_open_waits(waiting):
     assert not waiting.pending
 
 
-def test_a_model_that_leaves_nothing_open_does_not_wait(desk):  # noqa: F811
+def test_a_model_that_leaves_nothing_open_does_not_wait(desk):
     desk.upload_model("mine.pth", b"mine", Options(classes=NAMES), ask=True)
     until(desk, lambda: desk.model.name == "mine.pth")
     assert desk.found is None
@@ -70,7 +70,7 @@ def test_another_file_takes_its_place_and_room(waiting):
     assert waiting.found.name == "other.pth"
 
 
-def test_a_refusal_names_its_file(desk):  # noqa: F811
+def test_a_refusal_names_its_file(desk):
     desk.upload_model("bad.pth", b"not a model", Options(), ask=True)
     until(desk, lambda: not desk.pending)
     assert desk.error_of == "bad.pth"
