@@ -35,7 +35,7 @@ def names_in(lines: Sequence[str]) -> list[str]:
     if len(body) > 1 and all(line.rstrip().endswith((",", ";")) for line in body[:-1]):
         body = [line.rstrip().rstrip(",;") for line in body]
         lines = body
-    elif body[0].lstrip().startswith("#") and all(map(is_numbered, body[1:])):
+    elif len(body) > 1 and body[0].lstrip().startswith("#") and all(map(is_numbered, body[1:])):
         body = body[1:]  # a comment stands before the list
     for delimiter in (",", "\t", ";", "|"):
         names = _from_table(body, delimiter)

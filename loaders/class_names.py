@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -53,6 +55,23 @@ def read_classes(text: str) -> tuple[str, ...]:
     found = tuple(" ".join(name.split()) for name in names)
     check_classes(found)
     return distinct(found)
+
+
+def write_classes(names: Sequence[str]) -> str:
+    """Return names as a text that `read_classes` reads as the same: one a line where it can be.
+
+    Names that would be read as something else, as a list of numbers would, are numbered or quoted.
+    """
+    numbered = {str(index): name for index, name in enumerate(names)}
+    forms = (
+        "".join(f"{name}\n" for name in names),
+        "".join(f"{index}\t{name}\n" for index, name in enumerate(names)),
+    )
+    for text in forms:
+        with contextlib.suppress(ParamError):
+            if tuple(read_classes(text)) == tuple(names):
+                return text
+    return json.dumps(numbered, ensure_ascii=False, indent=0) + "\n"
 
 
 def _names(text: str) -> Sequence[str]:

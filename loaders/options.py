@@ -35,7 +35,7 @@ PREPROCESSING, READING, SENT = "pre-processing", "how it is read", "what comes w
 """The headings of the flags."""
 
 ON_CARD, ON_READING, ON_NAMES = "Pre-processing", "How it is read", "Class names"
-ON_MODEL, ON_SOURCE, ON_JSON = "Change model", "With the source of its class", "With its JSON"
+ON_SOURCE, ON_JSON = "With the source of its class", "With its JSON"
 """Where on the page a control lies."""
 
 
@@ -139,7 +139,7 @@ class Options:
         get_args(Framework),
         help="What the file was saved by.",
         titles={"auto": "Detect it", "torch": "PyTorch", "keras": "TensorFlow", "onnx": "ONNX"},
-        place=ON_MODEL,
+        place=ON_READING,
     )
     origin: Origin = choice(
         "custom",
@@ -151,7 +151,7 @@ class Options:
             "pretrained": "Pre-trained",
             "custom-head": "Pre-trained + custom head",
         },
-        place=ON_MODEL,
+        place=ON_READING,
     )
     source: str = text(
         MAX_SOURCE,
@@ -185,7 +185,7 @@ class Options:
         MAX_NAME,
         help="The name or the number of the output that holds the scores, where there are several.",
         label="The scores are in",
-        example="for example logits",
+        example="logits",
         metavar="NAME",
         group=READING,
         place=ON_READING,
@@ -202,7 +202,7 @@ class Options:
     weights: str = text(
         MAX_NAME,
         help="The name of the set of weights to take, where the file holds several.",
-        example="for example ema",
+        example="ema",
         metavar="NAME",
         group=READING,
         place=ON_READING,

@@ -10,7 +10,7 @@ from loaders import companions
 from loaders.options import Options
 from loaders.source import snippet
 from loaders.texts import NotText, decode_text
-from ui import kept, reading, text, views
+from ui import dialogs, option_form, text, upload, views
 from ui.desk import Desk
 from ui.held import Model
 from xai_core.errors import LoadError, ParamError, VitrineError
@@ -26,97 +26,113 @@ model.save("model.keras")  # or all in one file
 """
 
 
-def show(desk: Desk) -> None:
-    """Draw the box for what the refused file lacks; nothing where no file lacks anything."""
+def why(desk: Desk) -> None:
+    """Say which file was not opened, and why."""
+    if not desk.model_error:
+        return
+    if desk.error_of:
+        views.line(f"\u201c{desk.error_of}\u201d was not opened.", "v-small")
+    views.error(desk.model_error)
+
+
+def ask(desk: Desk) -> None:
+    """Draw where the refused file gets what it lacks; nothing where no file lacks anything."""
     refused = desk.refused
     if refused is None:
         return
-    with st.container(border=True, key="missing"):
+    with st.container(key="missing"):
         name = text.markdown(refused.model.name)
         if refused.wants == "source":
             st.markdown(f"**Open {name} with the source of its class**")
-            source(desk, refused.model, "refused", desk.supply)
+            source(desk, refused.model, desk.supply)
             if refused.model.handle.framework == "torch":
                 with st.expander("Or export it where its class is defined"):
                     st.code(snippet(refused.example), language="python")
         elif refused.wants == "answers":
             st.markdown(f"**Open {name} with what it does not say of itself**")
-            reading.lacking(desk, refused.model.options)
+            _answers(desk, refused.model)
         elif refused.wants == "files":
             st.markdown(f"**Open {name} with its weights**")
             views.line(
-                "Choose 'Change model' and drop the missing file there; it joins the model, which "
-                "need not be sent again."
+                "Drop the missing file here: it joins the model, which need not be sent again."
             )
         else:
             st.markdown(f"**Open {name} with the JSON of its network**")
-            _architecture(desk)
+            _architecture(desk, refused.model)
             with st.expander("How to write it"):
                 st.code(JSON_SNIPPET, language="python")
+    if refused.wants != "files":
+        views.line("Or drop what it lacks, or another file", "v-label v-ruled")
+    upload.place()
+    st.button("Choose another model", key="another-file", on_click=desk.discard)
 
 
-def source(desk: Desk, model: Model, scope: str, opened: Callable[..., None]) -> None:
+def _answers(desk: Desk, model: Model) -> None:
+    asked = [param for param in ASKED.values() if param.lacking]
+    if option_form.draw(f"refused-{model.id}", asked, model.options, desk.supply):
+        dialogs.again()
+
+
+def source(desk: Desk, model: Model, opened: Callable[..., None]) -> None:
     """Draw where a class's source is pasted; `opened(source=, build=)` is called with it."""
     state = st.session_state
-    pasted, built, added = f"{scope}-source", f"{scope}-build", f"{scope}-file"
+    scope = f"source-{model.id}"
+    pasted, built, added = f"{scope}-text", f"{scope}-build", f"{scope}-file"
     # A source that came along with the file stands in the box, to be mended.
-    if state.get(f"{scope}-of") != model.id:
-        state[f"{scope}-of"] = model.id
-        if model.options.source:
-            state[pasted], state[built] = model.options.source, model.options.build
+    state.setdefault(pasted, model.options.source)
+    state.setdefault(built, model.options.build)
+    wrong = ""
 
     def take() -> None:
         if state[added] is not None:
             try:
                 state[pasted] = decode_text(state[added].getvalue())
             except NotText as error:
-                desk.model_error = f"The source cannot be read: {error}."
+                desk.say(f"The source cannot be read: {error}.")
 
     st.text_area(
         SOURCE.title,
-        key=kept.control(pasted),
+        key=pasted,
         height=160,
-        placeholder="import torch\nfrom torch import nn\n\nclass Net(nn.Module): ...",
+        placeholder="For example\n\nfrom torch import nn\n\nclass Net(nn.Module): ...",
         persist_state="session",
     )
     st.file_uploader("Or add its .py file", key=added, on_change=take)
     st.text_input(
         BUILD.title,
-        key=kept.control(built),
-        placeholder=BUILD.example,
+        key=built,
+        placeholder=f"For example {BUILD.example}",
         help=BUILD.help,
         persist_state="session",
     )
     views.line("It runs in the sandbox alone, with no network and no files but the model's.")
-
-    def press() -> None:
+    if st.button("Open with this source", key=f"{scope}-open", type="primary"):
         given = state.get(pasted) or ""
         if not given.strip():
-            desk.model_error = "There is no source yet: paste it, or add its .py file."
-            return
-        try:
-            opened(source=given, build=(state.get(built) or "").strip())
-        except ParamError as error:
-            desk.model_error = str(error)
+            wrong = "There is no source yet: paste it, or add its .py file."
+        else:
+            try:
+                opened(source=given, build=(state.get(built) or "").strip())
+            except ParamError as error:
+                wrong = str(error)
+            else:
+                dialogs.again()
+    if wrong:
+        views.error(wrong)
 
-    st.button("Open with this source", key=f"{scope}-open", type="primary", on_click=press)
 
-
-def _architecture(desk: Desk) -> None:
-    key = "refused-json"
-
-    def take() -> None:
-        given = st.session_state[key]
-        if given is None:
-            return
-        try:
-            kind, value = companions.read(decode_text(given.getvalue()), given.name)
-            if kind != "architecture":
-                raise LoadError("This is not the JSON of a Keras network: model.to_json().")
-            desk.supply(architecture=value)
-        except NotText as error:
-            desk.model_error = f"The JSON cannot be read: {error}."
-        except VitrineError as error:
-            desk.model_error = str(error)
-
-    st.file_uploader(ARCHITECTURE.title, key=key, on_change=take)
+def _architecture(desk: Desk, model: Model) -> None:
+    given = st.file_uploader(ARCHITECTURE.title, key=f"json-{model.id}")
+    if given is None:
+        return
+    try:
+        kind, value = companions.read(decode_text(given.getvalue()), given.name)
+        if kind != "architecture":
+            raise LoadError("This is not the JSON of a Keras network: model.to_json().")
+        desk.supply(architecture=value)
+    except NotText as error:
+        views.error(f"The JSON cannot be read: {error}.")
+    except VitrineError as error:
+        views.error(str(error))
+    else:
+        dialogs.again()

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from loaders import catalogue
-from ui import another_model, missing, preparation, pretrained, reading, text, upload, views
+from loaders.options import ON_CARD, ON_NAMES, ON_READING
+from ui import (
+    another_model,
+    dialogs,
+    findings,
+    origins,
+    preparation,
+    pretrained,
+    reading,
+    text,
+    upload,
+    views,
+)
+from ui.arrived import arrived
 from ui.desk import Desk
 from ui.held import Model
+from workers.incoming import Upload
 from xai_core.card import Card
 from xai_core.model import Finding
 
 OPENING = "shapes_shortcut"
 """The built-in model that a first visitor meets: it looks good and cheats."""
+
+DIALOGS = (
+    dialogs.Dialog(another_model.TITLE, another_model.dialog, "medium"),
+    dialogs.Dialog(ON_CARD, preparation.preprocessing),
+    dialogs.Dialog(ON_NAMES, preparation.classes),
+    dialogs.Dialog(ON_READING, reading.dialog),
+)
 
 
 def open_first(desk: Desk) -> None:
@@ -27,7 +48,7 @@ def open_first(desk: Desk) -> None:
 
 
 def show(desk: Desk) -> None:
-    """Draw the card's head: name, kind, chips, the three ways to change, findings."""
+    """Draw the card's head: name, kind, chips, the ways to change, findings."""
     views.line("Model", "v-label")
     model = desk.model
     if desk.opening is not None:
@@ -42,25 +63,40 @@ def show(desk: Desk) -> None:
         views.chips(facts(model))
     elif desk.opening is not None:
         st.skeleton(height=120)
-    if desk.model_error:
-        views.error(desk.model_error)
-    missing.show(desk)
+    another_model.box(desk)
+    places = _places(model)
     with st.container(horizontal=True, gap="small", key="model-buttons"):
-        another_model.popover(desk)
-        preparation.preprocessing(desk)
-        preparation.classes(desk)
-        reading.popover(desk)
+        another_model.button()
+        for place in places:
+            st.button(
+                place,
+                key=f"open-{place}",
+                on_click=dialogs.opens,
+                args=(place,),
+                disabled=model is None,
+            )
     pretrained.under_way(desk)
-    upload.under_way(lambda found: another_model.arrived(desk, found))
+
+    def received(found: Sequence[Upload]) -> None:
+        arrived(desk, found)
+        dialogs.until_changed()
+        st.rerun()
+
+    upload.under_way(received)
     if model is not None:
-        views.findings(_findings(desk, model), {} if model.built_in else reading.PLACES)
+        findings.show(_findings(desk, model), places)
+    dialogs.draw(desk, DIALOGS)
+
+
+def _places(model: Model | None) -> Sequence[str]:
+    """Return the dialogs that say something of the model; what ships is read as it should be."""
+    shipped = model is None or model.built_in
+    return (ON_CARD, ON_NAMES) if shipped else (ON_CARD, ON_NAMES, ON_READING)
 
 
 def _findings(desk: Desk, model: Model) -> list[Finding]:
     said = [*model.card.findings, *(desk.prediction.findings if desk.prediction else ())]
-    checked = (
-        None if model.built_in else another_model.ORIGINS[model.options.origin].check(model.card)
-    )
+    checked = None if model.built_in else origins.check(model.options.origin, model.card)
     return list(dict.fromkeys([*said, *([checked] if checked else [])]))
 
 
@@ -80,7 +116,7 @@ def description(card: Card) -> str:
 def facts(model: Model) -> list[tuple[str, bool]]:
     """Return the chips: how the model is held, and how a photo is prepared for it."""
     done = model.preprocessing
-    why = f" ({done.why})" if done.why and len(done.why) < 60 else ""
+    why = f" ({text.on_page(done.why)})" if done.why and len(done.why) < 60 else ""
     return [sandbox(model.card.sandbox), (f"pre-processing: {done.name}{why}", False)]
 
 

@@ -1,15 +1,18 @@
-"""How the model's photos are prepared, and what its classes are called: two forms on the card."""
+"""How the model's photos are prepared, and what its classes are called: a dialog each."""
 
 from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
 
 import streamlit as st
 
 from loaders import catalogue
+from loaders.class_names import write_classes
 from loaders.options import ON_CARD, Options
-from loaders.texts import NotText, decode_text
-from ui import option_form, views
+from ui import dialogs, missing, option_form, text, views
 from ui.desk import Desk
-from ui.popovers import close, key
+from ui.held import Model
 from xai_core.errors import ParamError
 
 CLASSES = Options.declared()["classes"]
@@ -17,48 +20,53 @@ CLASSES = Options.declared()["classes"]
 
 def preprocessing(desk: Desk) -> None:
     """Draw the form of the values, the fit and the size."""
-    with st.popover(
-        ON_CARD, key=key("change-preprocessing"), on_change="rerun", disabled=desk.model is None
-    ):
-        model = desk.model
-        if model is None:
-            return
-        views.line(model.preprocessing.sentence())
-        asked, form = option_form.at(ON_CARD), f"preprocessing-{model.id}"
-        if option_form.draw(form, asked, model.options, desk.reopen, button="Apply"):
-            close("change-preprocessing")
+    model = desk.model
+    if model is None or _under_way(desk, model):
+        return
+    views.line(text.on_page(model.preprocessing.sentence()))
+    asked, form = option_form.at(ON_CARD), f"preprocessing-{model.id}"
+    applied = model.preprocessing
+    if option_form.draw(form, asked, model.options, desk.reopen, button="Apply", applied=applied):
+        dialogs.again()
 
 
 def classes(desk: Desk) -> None:
-    """Draw the form of the class names."""
-    with st.popover(
-        CLASSES.title, key=key("change-classes"), on_change="rerun", disabled=desk.model is None
-    ):
-        if desk.model is None:
-            return
-        count = len(desk.model.card.labels)
-        views.line(f"{count:,} names, in the order of the network's outputs.")
-        with st.form(f"classes-{desk.model.id}", border=False):
-            given = st.text_area(
-                "One a line", "\n".join(desk.model.card.labels) if count <= 200 else "", height=180
-            )
-            file = st.file_uploader("Or a file", help=CLASSES.help)
-            if st.form_submit_button("Apply", type="primary"):
-                _name(desk, file.getvalue() if file else given)
-        if count == 1000 and st.button("Use ImageNet's names"):
+    """Draw the form of the class names, and the file to fetch them back as."""
+    model = desk.model
+    if model is None or _under_way(desk, model):
+        return
+    labels = model.card.labels
+
+    def named(classes: Sequence[str] | None) -> None:
+        if not classes:
+            raise ParamError("There are no class names yet: type them, or bring a file.")
+        desk.reopen(classes=tuple(classes))
+
+    views.line(f"{len(labels):,} names, in the order of the network's outputs.")
+    now = dataclasses.replace(model.options, classes=labels)
+    form = f"classes-{model.id}"
+    if option_form.draw(form, [CLASSES], now, named, button="Apply", labels=labels):
+        dialogs.again()
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            CLASSES.file,
+            write_classes(labels),
+            CLASSES.file,
+            "text/plain",
+            icon=":material/download:",
+            on_click="ignore",
+            help="The names as they are now, one a line, to change and bring back.",
+        )
+        if len(labels) == 1000 and st.button("Use ImageNet's names"):
             desk.reopen(classes=catalogue.imagenet_labels())
-            close("change-classes")
+            dialogs.again()
 
 
-def _name(desk: Desk, listed: str | bytes) -> None:
-    try:
-        given = decode_text(listed) if isinstance(listed, bytes) else listed
-        classes = Options.from_text({"classes": given}).classes
-    except NotText as error:
-        views.error(f"The class names cannot be read: {error}.")
-        return
-    except ParamError as error:
-        views.error(str(error))
-        return
-    desk.reopen(classes=classes)
-    close("change-classes")
+def _under_way(desk: Desk, model: Model) -> bool:
+    """Say that the model is being opened again, or why it was not; return the first."""
+    if desk.opening is not None:
+        views.line(f"Opening {text.sentence(desk.opening.name)}")
+        return True
+    if desk.error_of == model.name:
+        missing.why(desk)
+    return False

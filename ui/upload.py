@@ -26,6 +26,7 @@ def place() -> None:
         given = st.session_state[key].began
         if isinstance(given, list) and all(isinstance(id, str) for id in given):
             st.session_state["upload"] = given
+            st.session_state["upload-began"] = True
 
     mount = views.component("upload", views.part("upload.html"))
     mount(
@@ -38,6 +39,8 @@ def place() -> None:
         },
         on_began_change=began,
     )
+    if st.session_state.pop("upload-began", False):
+        st.rerun()  # the whole page: the progress is polled outside of the dialog
 
 
 def under_way(on_done: Callable[[Sequence[incoming.Upload]], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ui import text
 from xai_core import render
-from xai_core.model import Finding
 from xai_core.report import percent
 
 Array = NDArray[np.float32]
@@ -75,26 +74,10 @@ def chips(names: Iterable[tuple[str, bool]]) -> None:
     st.html(f'<div class="v-chips">{"".join(spans)}</div>')
 
 
-def findings(found: Sequence[Finding], places: Mapping[str, str]) -> None:
-    """Show what the reader should know of the model, warnings first and in amber.
-
-    `places` names where its control is, by what a finding is about.
-    """
-    ordered = sorted(found, key=lambda finding: finding.level != "warning")
-    lines = (
-        f'<div class="v-line{" amber" if finding.level == "warning" else ""}">'
-        f"<span>{text.escape(text.on_page(finding.message))}{_place(finding, places)}</span></div>"
-        for finding in ordered
-    )
-    if found:
-        st.html("".join(lines))
-
-
-def _place(finding: Finding, places: Mapping[str, str]) -> str:
-    if finding.level != "warning" or finding.about not in places:
-        return ""
-    where = text.escape(places[finding.about])
-    return f' <span class="v-quiet">Change it under <b>{where}</b>.</span>'
+def finding(sentence: str, *, warning: bool) -> None:
+    """Show one thing that the reader should know, a warning in amber."""
+    amber = " amber" if warning else ""
+    st.html(f'<div class="v-line{amber}"><span>{text.escape(sentence)}</span></div>')
 
 
 def doubts(sentences: Sequence[str], check: str) -> None:

@@ -22,8 +22,8 @@ Array = NDArray[np.float32]
 HeadKind = Literal["logits", "softmax", "log-softmax", "sigmoid"]
 Level = Literal["info", "warning"]
 About = Literal[
-    "", "activation", "answers", "channels", "head", "labels", "layout", "mode", "output", "photo",
-    "preprocessing", "size", "weights",
+    "", "activation", "answers", "channels", "head", "labels", "layout", "mode", "origin", "output",
+    "photo", "preprocessing", "size", "weights",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from tests.browser.test_offering import ready
+from tests.browser.test_offering import ready, send
 from tests.hostile.sources import NETWORK
 
 
@@ -23,11 +23,6 @@ def own(tmp_path: Path) -> dict[str, Path]:
     return files
 
 
-def send(page, *paths):
-    page.get_by_role("button", name="Change model").click()
-    page.locator(".upload input[type=file]").set_input_files([str(path) for path in paths])
-
-
 def test_a_refused_file_is_opened_with_its_source(visit, own):
     page = ready(visit())
     send(page, own["mine.pth"])
@@ -41,14 +36,18 @@ def test_a_refused_file_is_opened_with_its_source(visit, own):
     page.get_by_text("uses nowhere_at_all.start, which is not here").wait_for()
     page.reload()
     page.get_by_text("uses nowhere_at_all.start, which is not here").wait_for()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Send what it lacks").click()
     pasted.wait_for()
     expect(pasted).to_have_value("import nowhere_at_all as missing\nmissing.start()")
     box.locator("input[type=file]").set_input_files(str(own["mine.py"]))
     expect(pasted).to_have_value(NETWORK)
     box.get_by_role("button", name="Open with this source").click()
+    page.get_by_text("The file does not name its classes").wait_for()
+    page.get_by_role("button", name="Open the model").click()
     page.locator(".v-name", has_text="mine.pth").wait_for()
     page.get_by_text("Its source was run in the sandbox, and Net() was built of it").wait_for()
-    expect(box).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_files_are_dropped_together(visit, own):
@@ -67,6 +66,7 @@ def test_files_are_dropped_together(visit, own):
         contents,
     )
     place.dispatch_event("drop", {"dataTransfer": dropped})
+    page.get_by_role("button", name="Open the model").click()
     page.locator(".v-name", has_text="mine.pth").wait_for()
     ready(page)
     for label in ("cat", "dog", "fox"):

@@ -63,11 +63,12 @@ def send(page, path):
 
 
 def share(page):
-    return int(page.locator(".upload .track").get_attribute("aria-valuenow"))
+    return int(page.locator(".upload .track").get_attribute("aria-valuenow") or 0)
 
 
 def arrived(page, name):
-    """Wait until the file is the model on the desk."""
+    """Open the file that has arrived as it is, and wait until it is the model on the desk."""
+    page.get_by_role("button", name="Open the model").click()
     page.locator(".v-name", has_text=name).wait_for()
     ready(page)
 
@@ -81,7 +82,7 @@ def test_a_large_file_is_sent_with_progress_and_opened(visit, large):
         ".upload .said", has_text=re.compile(r"^\d+ MB of 60 MB, about \d+ s left")
     ).wait_for()
     seen = [share(page)]
-    page.mouse.click(1000, 60)  # the popover closes, and the card goes on telling
+    page.keyboard.press("Escape")  # the dialog closes, and the card goes on telling
     page.get_by_text(re.compile(r"Receiving resnet18-of-mine.pth: \d+% of")).wait_for()
     expect(page.locator(".upload")).to_have_count(0)
     page.get_by_role("button", name="Change model").click()
@@ -133,7 +134,7 @@ def test_the_keyboard_opens_the_choice_of_files(visit):
     page.get_by_role("button", name="Change model").click()
     button = page.get_by_role("button", name="Choose a file")
     button.wait_for()
-    later(page)  # the popover takes the focus when it has opened
+    later(page)  # the dialog takes the focus when it has opened
     with page.expect_file_chooser():
         button.press("Enter")
 
@@ -152,8 +153,13 @@ def test_a_file_is_dropped(visit):
     page.locator(".upload .drop").evaluate(DROP, 5)
     page.locator(".upload .error", has_text="up to three more files").wait_for()
     page.locator(".upload .drop").evaluate(DROP, 1)
-    page.locator(".v-error").wait_for()
+    page.get_by_text("dropped-0.pt was not opened.").wait_for()
+    page.get_by_role("dialog").locator(".v-error").wait_for()
+    page.keyboard.press("Escape")
     ready(page)
+    page.locator(".st-key-waits", has_text="dropped-0.pt was not opened.").wait_for()
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator(".v-error")).to_have_count(0)
 
 
 def test_a_refusal_is_a_sentence_in_the_widget(visit):

@@ -6,8 +6,7 @@ import onnx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_offering import ready
-from tests.browser.test_source import send
+from tests.browser.test_offering import ready, send
 from tests.loaders.onnx.graphs import model, tail
 
 
@@ -24,6 +23,7 @@ def pair(tmp_path: Path) -> list[Path]:
 
 
 def opened(page):
+    page.get_by_role("button", name="Open the model").click()
     page.locator(".v-name", has_text="model.onnx").wait_for()
     page.locator(".bars").get_by_text("ant", exact=True).wait_for()
     expect(page.locator(".v-error")).to_have_count(0)
@@ -52,6 +52,6 @@ def test_the_second_is_sent_after_the_first(visit, pair):
     page = ready(visit())
     send(page, pair[0])
     page.get_by_text("'model.onnx.data' did not come with it").wait_for()
-    page.get_by_text("drop the missing file there").wait_for()
-    send(page, pair[1])
+    page.get_by_text("Drop the missing file here").wait_for()
+    page.locator(".upload input[type=file]").set_input_files(pair[1])
     opened(page)

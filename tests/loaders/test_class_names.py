@@ -1,11 +1,12 @@
 """Class names out of each form of file that people have, and refusals in a sentence."""
 
+import itertools
 import json
 import time
 
 import pytest
 
-from loaders.class_names import read_classes
+from loaders.class_names import read_classes, write_classes
 from xai_core.errors import ParamError
 
 NAMES = ("tench", "gold fish", "shark, great white")
@@ -277,3 +278,18 @@ def test_hostile_texts_are_refused_soon(name: str) -> None:
         read_classes(HOSTILE[name])
     assert len(str(caught.value)) < 400
     assert time.process_time() - start < 4  # a second here; a pattern that is not linear, hours
+
+
+ODD = (
+    *("0", "1", "2 mole", "1 newt", "owl 0", "a, b", "a;b", "[x]", "{y}", "# 1", "- z", "name"),
+    *("'it'", '"say"', "names: [a]", "item {", "x (2)", "k: v", "1,cat", "class 3"),
+)
+
+
+def test_written_names_are_read_as_the_same():
+    assert write_classes(THREE) == "mole\nnewt\nowl\n"
+    numbers = tuple(f"class {index}" for index in range(12))
+    assert write_classes(numbers) == "\n".join(numbers) + "\n"
+    for size in (1, 2, 3):
+        for names in itertools.permutations(ODD, size):
+            assert read_classes(write_classes(names)) == names

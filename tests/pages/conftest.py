@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from loaders import catalogue, recordings
 from tests.conftest import PATIENCE, ROOT
 from tests.fakes.wall import Wall
-from ui import popovers, state
+from ui import dialogs, popovers, state
 
 CLASSES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
 
@@ -88,3 +88,9 @@ def unfold(app, popover):
     held = app.session_state
     times = held[popovers.CLOSED].get(popover, 0) if popovers.CLOSED in held else 0
     held[f"{popover}-{times}"] = True
+
+
+def show(app, dialog):
+    """Open a dialog, as its button does, and draw it."""
+    app.session_state[dialogs.OPEN] = dialog
+    return app.run()

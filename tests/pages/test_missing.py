@@ -4,18 +4,31 @@ import json
 
 import pytest
 
-from tests.pages.conftest import settle
+from loaders.options import ON_READING, Options
+from tests.pages.conftest import settle, show
 from tests.pages.test_offering import desk, opened, words
 from ui import another_model
+from ui.arrived import arrived
 
 SOURCE = "import torch\nclass Net(torch.nn.Module): pass\n"
 NETWORK = json.dumps({"class_name": "Sequential", "config": {"layers": []}})
 
 
 def refused(app, data):
-    opened(app)
-    desk(app).upload_model("mine.pth", data, desk(app).model.options)
+    """Have a file refused while the dialog is open in which it was sent."""
+    show(opened(app), another_model.TITLE)
+    desk(app).upload_model("mine.pth", data, Options())
     return settle(app, lambda app: desk(app).opening is None and desk(app).refused)
+
+
+def press(app, label):
+    next(each for each in app.button if each.label == label).click().run()
+
+
+def box(app, label):
+    """Return the box or the choice of that title."""
+    shown = (*app.text_input, *app.text_area, *app.selectbox)
+    return next(each for each in shown if each.label == label)
 
 
 def labels(app):
@@ -39,30 +52,61 @@ def test_a_refused_file_waits_for_its_source(app):
     refused(app, b"no class")
     before = desk(app).model
     assert "The file holds weights &lt;b&gt;without&lt;/b&gt; their network." in words(app)
-    assert any("mine\\.pth" in each.value for each in app.markdown)
+    assert "<b>mine.pth</b> was not opened." in words(app)
     assert any("torch.export.save" in each.value for each in app.code)
-    app.button(key="refused-open").click().run()
+    press(app, "Open with this source")
     assert "There is no source yet" in words(app)
     assert desk(app).refused is not None
-    app.text_area(key="refused-source").set_value("x = 1").run()
-    app.button(key="refused-open").click().run()
+    box(app, "Paste the source").set_value("x = 1").run()
+    press(app, "Open with this source")
     settle(app, lambda app: desk(app).opening is None and desk(app).refused)
     assert desk(app).model is before
-    assert app.text_area(key="refused-source").value == "x = 1"
-    app.text_area(key="refused-source").set_value(SOURCE).run()
-    app.text_input(key="refused-build").set_value(" Net() ").run()
-    app.button(key="refused-open").click().run()
+    assert box(app, "Paste the source").value == "x = 1"
+    box(app, "Paste the source").set_value(SOURCE).run()
+    box(app, "How it is built").set_value(" Net() ").run()
+    press(app, "Open with this source")
     settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
     assert desk(app).refused is None
     assert desk(app).model_error == ""
+    assert "Paste the source" not in labels(app)  # the dialog has closed
     assert (desk(app).model.options.source, desk(app).model.options.build) == (SOURCE, "Net()")
     assert len(files(desk(app))) == 1
-    assert "again-source" in [each.key for each in app.text_area]
-    assert app.text_area(key="again-source").value == SOURCE
-    app.text_area(key="again-source").set_value(SOURCE + "# again").run()
-    app.button(key="again-open").click().run()
-    settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
+    show(app, ON_READING)
+    assert box(app, "Paste the source").value == SOURCE
+    before = desk(app).model
+    box(app, "Paste the source").set_value(SOURCE + "# again").run()
+    press(app, "Open with this source")
+    settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
     assert desk(app).model.options.source == SOURCE + "# again"
+
+
+def test_what_was_pasted_for_one_file_is_not_there_for_the_next(app):
+    refused(app, b"no class")
+    box(app, "Paste the source").set_value(SOURCE).run()
+    box(app, "How it is built").set_value("Net()").run()
+    desk(app).upload_model("next.pth", b"no class", Options())
+    settle(app, lambda app: desk(app).refused and desk(app).refused.model.name == "next.pth")
+    assert box(app, "Paste the source").value == ""
+    assert box(app, "How it is built").value == ""
+
+
+def test_a_refusal_stands_in_a_box_that_names_its_file(app):
+    opened(app)
+    desk(app).upload_model("bad.pth", b"not a model", Options())
+    settle(app, lambda app: desk(app).opening is None and desk(app).model_error)
+    assert "<b>bad.pth</b> was not opened." in words(app)
+    assert "go-on" not in [each.key for each in app.button]  # nothing would help
+    press(app, "Dismiss")
+    assert "bad.pth" not in words(app)
+    desk(app).upload_model("mine.pth", b"no class", Options())
+    settle(app, lambda app: desk(app).opening is None and desk(app).refused)
+    assert "Paste the source" not in labels(app)
+    press(app, "Send what it lacks")
+    assert "Paste the source" in labels(app)
+    assert words(app).count("<b>mine.pth</b> was not opened.") == 1
+    press(app, "Choose another model")
+    assert (desk(app).refused, files(desk(app))) == (None, [])
+    assert "Built-in models" in [each.label for each in app.selectbox]
 
 
 def test_weights_alone_wait_for_their_network(app):
@@ -84,6 +128,16 @@ def test_another_model_takes_the_refused_ones_place_and_room(app):
     assert len(files(desk(app))) == 1
 
 
+def as_it_is(app, name):
+    """Open a file that waits for its class names without them."""
+    settle(app, lambda app: desk(app).found)
+    show(app, another_model.TITLE)
+    press(app, "Open the model")
+    assert desk(app).model.name == name
+    settle(app, lambda app: desk(app).prediction)
+    assert desk(app).found is None
+
+
 class Sent:
     """An upload that has arrived."""
 
@@ -91,10 +145,9 @@ class Sent:
         self.name, self.path = name, session.add_file(name, data)
 
 
-def test_what_it_lacked_may_be_sent_after_it(app, monkeypatch):
+def test_what_it_lacked_may_be_sent_after_it(app):
     refused(app, b"no class")
-    monkeypatch.setattr(another_model, "close", lambda popover: None)
-    another_model.arrived(desk(app), [Sent(desk(app).session, "net.txt", SOURCE.encode())])
+    arrived(desk(app), [Sent(desk(app).session, "net.txt", SOURCE.encode())])
     settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
     assert desk(app).model.name == "mine.pth"
     assert desk(app).model.options.source == SOURCE
@@ -102,16 +155,15 @@ def test_what_it_lacked_may_be_sent_after_it(app, monkeypatch):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_files_that_come_together_are_opened_as_one(app, monkeypatch, order):
+def test_files_that_come_together_are_opened_as_one(app, order):
     opened(app)
-    monkeypatch.setattr(another_model, "close", lambda popover: None)
     session = desk(app).session
     sent = [
         Sent(session, "weights.txt", b"no class\0"),
         Sent(session, "source.bin", SOURCE.encode()),
         Sent(session, "a", "\n".join(["one", "two", "three", "four", "five", "six"]).encode()),
     ][::order]
-    another_model.arrived(desk(app), sent)
+    arrived(desk(app), sent)
     settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
     assert desk(app).model.name == "weights.txt"
     assert desk(app).model.options.source == SOURCE
@@ -119,12 +171,11 @@ def test_files_that_come_together_are_opened_as_one(app, monkeypatch, order):
     assert files(desk(app)) == [desk(app).model.path]
 
 
-def test_files_that_do_not_belong_together_cost_a_sentence(app, monkeypatch):
+def test_files_that_do_not_belong_together_cost_a_sentence(app):
     opened(app)
-    monkeypatch.setattr(another_model, "close", lambda popover: None)
     session, before = desk(app).session, desk(app).model
     sent = [Sent(session, "a.pth", b"\0tiny"), Sent(session, "b.pth", b"\0tiny")]
-    another_model.arrived(desk(app), sent)
+    arrived(desk(app), sent)
     app.run()
     assert "&#x27;a.pth&#x27; and &#x27;b.pth&#x27; are both models" in words(app)
     assert desk(app).model is before
@@ -137,38 +188,37 @@ def test_what_a_file_leaves_open_can_be_said(app):
     assert "Nothing says the size of its photos. Say it with 'Size'." in words(app).replace(
         "&#x27;", "'"
     )
-    app.text_input(key="refused-answers-size").set_value("64")
-    button = next(b for b in app.button if b.label == "Open with these answers")
-    button.click().run()
+    box(app, "Size").set_value("64")
+    press(app, "Open with these answers")
     settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
     assert desk(app).refused is None
     assert desk(app).model.options.size == (64, 64)
     # and what was guessed can be said of the open one
-    head = next(each for each in app.selectbox if each.label == "The outputs are")
-    head.set_value("sigmoid")
-    button = next(b for b in app.button if b.label == "Open with these answers")
-    button.click().run()
-    settle(app, lambda app: desk(app).opening is None and desk(app).prediction)
+    show(app, ON_READING)
+    before = desk(app).model
+    box(app, "The outputs are").set_value("sigmoid")
+    press(app, "Open with these answers")
+    settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
     assert desk(app).model.options.head == "sigmoid"
     assert desk(app).model.options.size == (64, 64)
 
 
 def test_a_built_in_model_has_nothing_to_say(app):
     opened(app)
-    assert "The outputs are" not in [each.label for each in app.selectbox]
+    assert ON_READING not in [each.label for each in app.button]
 
 
 ONNX = b"\x08\x08\x12\x0ano weights\x3a\x04\x12\x02ab"
 
 
-def test_weights_that_are_missing_join_the_model_when_they_come(app, monkeypatch):
+def test_weights_that_are_missing_join_the_model_when_they_come(app):
     opened(app)
-    monkeypatch.setattr(another_model, "close", lambda popover: None)
     before, session = desk(app).model, desk(app).session
     desk(app).upload_model("net.onnx", ONNX, before.options)
     settle(app, lambda app: desk(app).opening is None and desk(app).refused)
-    assert "drop the missing file there" in words(app)
-    another_model.arrived(desk(app), [Sent(session, "net.onnx.data", b"\0" * 40)])
+    show(app, another_model.TITLE)
+    assert "Drop the missing file here" in words(app)
+    arrived(desk(app), [Sent(session, "net.onnx.data", b"\0" * 40)])
     settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
     assert desk(app).refused is None
     assert desk(app).model_error == ""
@@ -181,23 +231,20 @@ def test_weights_that_are_missing_join_the_model_when_they_come(app, monkeypatch
     assert len(files(desk(app))) == 1
 
 
-def test_a_model_and_its_weights_come_together(app, monkeypatch):
+def test_a_model_and_its_weights_come_together(app):
     opened(app)
-    monkeypatch.setattr(another_model, "close", lambda popover: None)
-    before, session = desk(app).model, desk(app).session
+    session = desk(app).session
     sent = [Sent(session, "net.onnx.data", b"\0" * 40), Sent(session, "net.onnx", ONNX)]
-    another_model.arrived(desk(app), sent)
-    settle(app, lambda app: desk(app).model is not before and desk(app).prediction)
-    assert desk(app).model.name == "net.onnx"
+    arrived(desk(app), sent)
+    as_it_is(app, "net.onnx")
     assert len(files(desk(app))) == 2
 
 
-def test_another_model_after_one_that_lacks_weights_is_just_opened(app, monkeypatch):
+def test_another_model_after_one_that_lacks_weights_is_just_opened(app):
     opened(app)
-    monkeypatch.setattr(another_model, "close", lambda popover: None)
     session = desk(app).session
     desk(app).upload_model("net.onnx", ONNX, desk(app).model.options)
     settle(app, lambda app: desk(app).opening is None and desk(app).refused)
-    another_model.arrived(desk(app), [Sent(session, "other.pth", b"PK\x03\x04tiny")])
-    settle(app, lambda app: desk(app).model.name == "other.pth" and desk(app).prediction)
+    arrived(desk(app), [Sent(session, "other.pth", b"PK\x03\x04tiny")])
+    as_it_is(app, "other.pth")
     assert len(files(desk(app))) == 1

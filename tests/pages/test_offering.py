@@ -318,16 +318,6 @@ def test_two_visitors_have_two_desks(app, wall):
     assert desk(app) is not desk(other)
 
 
-@pytest.mark.parametrize("origin", ["custom", "pretrained", "custom-head"])
-def test_each_answer_about_a_model_changes_what_is_asked(app, origin):
-    opened(app)
-    app.segmented_control(key="origin").set_value(origin).run()
-    labels = {widget.label for widget in (*app.selectbox, *app.text_area)}
-    assert ("Class names, one a line" in labels) == (origin != "pretrained")
-    keys = {widget.key for widget in app.selectbox}
-    assert ("upload-preprocessing" in keys) == (origin == "custom")
-
-
 def test_class_names_from_others_are_shown_as_text(app):
     opened(app)
     evil = "<img src=y onerror=alert(1)>"

@@ -8,9 +8,9 @@ import pytest
 from loaders import catalogue
 from tests.conftest import PATIENCE, ROOT
 from tests.fakes.publisher import Remote, publishing
-from tests.pages.conftest import settle, unfold
+from tests.pages.conftest import settle, show
 from tests.pages.test_offering import answered, desk, opened, words
-from ui import pretrained
+from ui import another_model, pretrained
 from workers.fetch import Cache
 from xai_core.errors import JobError
 
@@ -30,7 +30,7 @@ def offering(app, wall, tmp_path, monkeypatch):
         entry = dataclasses.replace(catalogue.find(NAME), **given)
         monkeypatch.setattr(catalogue, "pretrained", lambda: (entry,))
         opened(app)
-        unfold(app, "change-model")
+        show(app, another_model.TITLE)
         return settle(app, lambda app: any(box.key == pretrained.KEY for box in app.selectbox))
 
     return begin
@@ -66,8 +66,7 @@ def test_a_published_model_is_fetched_and_opened(offering):
     answered(opened(app))
     assert app.code[0].value.startswith(f"python cli.py explain {NAME} ")
     assert "--resize" not in app.code[0].value
-    unfold(app, "change-model")
-    app.run()
+    show(app, another_model.TITLE)
     assert app.selectbox(pretrained.KEY).options[0].endswith("already downloaded")
 
 
@@ -98,8 +97,7 @@ def test_another_model_ends_the_download(offering):
         app = chosen(offering(publisher.remote()))
         settle(app, lambda app: desk(app).fetching is not None)
         job = desk(app).slots.work("fetching").job
-        app.session_state["change-model"] = True
-        app.run()
+        show(app, another_model.TITLE)
         app.button("open-built-in").click()
         settle(app, lambda app: desk(app).model.word == "shapes")
         with pytest.raises(JobError, match="cancelled"):

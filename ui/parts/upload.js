@@ -1,5 +1,6 @@
 // Sends files to the server in parts, and goes on after a cut where the server stopped. Several go
-// one after the other, the smallest first. An upload outlives the popover that it was started in: what is drawn here may go and come back.
+// one after the other, the smallest first. An upload outlives the dialog that it was
+// started in: what is drawn here may go and come back.
 const PART = 16 * 2 ** 20;
 const PATIENCE = 8; // tries without a byte of progress
 const MOST = 4; // a model, its source, its architecture, its class names
