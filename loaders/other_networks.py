@@ -101,8 +101,14 @@ def by_tensors(state: Mapping[str, Any]) -> str:
     if sides and max(sides) == 2:
         if any("weight_ih_l" in key for key in state):
             return "a recurrent network, which reads sequences"
-        return "a network of dense layers alone, for rows of numbers"
+        if any(is_layer(key, tensor) for key, tensor in state.items()):
+            return "a network of dense layers alone, for rows of numbers"
     return ""
+
+
+def is_layer(key: str, tensor: Any) -> bool:
+    """Tell a dense layer's weights from any other table of numbers, by its name."""
+    return tensor.ndim == 2 and key.rpartition(".")[2].lower().startswith(("w", "kernel"))
 
 
 def _has_volumes(state: Mapping[str, Any]) -> bool:

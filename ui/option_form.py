@@ -55,14 +55,15 @@ def draw(
     beside: dict[str, Any] = {}
 
     def controls(params: Sequence[Param]) -> None:
-        columns, narrow = None, 0
+        pair: list[Any] = []
         for param in sorted(params, key=_wide):
             alone = bool(param.titles) or param.kind == "names" or param.name in (said or {})
             if alone:
                 place = st.container()
             else:
-                columns = columns or st.columns(2)
-                place, narrow = columns[narrow % 2], narrow + 1
+                # a row for each two, so that they stay beside each other on a phone's column
+                pair = pair or list(st.columns(2))
+                place = pair.pop(0)
             with place:
                 if sentence := (said or {}).get(param.name):
                     views.line(text.on_page(sentence))

@@ -204,7 +204,8 @@ def _absent(names: Sequence[str]) -> tuple[Finding, ...]:
 
 def _dense(state: State) -> NeedsSource | None:
     """Return what to say of dense layers alone that may take pictures; None for other weights."""
-    rows = [tensor.shape[1] for tensor in state.values() if tensor.ndim == 2]
+    layers = [each for key, each in state.items() if other_networks.is_layer(key, each)]
+    rows = [tensor.shape[1] for tensor in layers]
     if not rows or any(tensor.ndim > 2 for tensor in state.values()):
         return None
     if any("weight_ih_l" in key for key in state) or not (taken := pictures(rows[0], 0, None)):

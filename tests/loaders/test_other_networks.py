@@ -56,6 +56,8 @@ HELD: dict[str, tuple[Any, str]] = {
     "their weights": (nn.Linear(42, 8).state_dict(), "weights of a network of dense layers alone"),
     "a number": ({"x": torch.tensor(3)}, "holds 1 tensor and no image convolution"),
     "two vectors": ({"x": torch.ones(3), "y": torch.ones(4)}, "holds 2 tensors and no image"),
+    "a table": ({"x": torch.ones(3, 4)}, "holds 1 tensor and no image convolution"),
+    "a table as wide as a picture": ({"x": torch.ones(3, 784)}, "holds 1 tensor and no image"),
     "LSTM": (nn.LSTM(8, 16), "This is a recurrent network"),
     "its weights": (nn.GRU(8, 16).state_dict(), "weights of a recurrent network"),
     "U-Net": (shapes(inc__weight=(8, 3, 3, 3), outc__conv__weight=(2, 8, 1, 1)), "segmentation"),
