@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui import doubt, figure, films, model_card, recorded, takeaway, twins, views
 from ui.desk import Desk
-from ui.held import Answer, Model, changes
+from ui.held import Answer, Model, answered_otherwise, changes
 from xai_core import film, region, render, report
 from xai_core.explainer import explainers
 from xai_core.question import Question
@@ -67,8 +67,18 @@ def more(answer: Answer, desk: Desk) -> None:
 def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
     """Draw the figure and the words, and what the marked region holds: a mark redraws only this."""
     explanation, scene = answer.explanation, answer.scene
-    photo, title = scene.photo, explainers()[explanation.method].title
+    photo = scene.photo
     signed = render.is_signed(explanation)
+    with st.container(key="answer-picture"):
+        _drawn(answer, desk, said, signed=signed)
+    views.line(" ".join(said), "v-prose")
+    if photo.region is not None:
+        views.line(" ".join(_region_said(answer, photo.region)), "v-prose")
+
+
+def _drawn(answer: Answer, desk: Desk, said: Sequence[str], *, signed: bool) -> None:
+    explanation, photo = answer.explanation, answer.scene.photo
+    title = explainers()[explanation.method].title
     figure.show(
         key="answer",
         name=f"answer-{answer.id}",
@@ -92,9 +102,6 @@ def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
         region=photo.region,
         on_region=lambda region: desk.mark(photo, region),
     )
-    views.line(" ".join(said), "v-prose")
-    if photo.region is not None:
-        views.line(" ".join(_region_said(answer, photo.region)), "v-prose")
 
 
 def _region_said(answer: Answer, marked: Region) -> list[str]:
@@ -119,10 +126,17 @@ def _map_caption(answer: Answer, title: str) -> figure.Caption:
 
 
 def _stale(answer: Answer, desk: Desk, ask: Question | None) -> None:
-    """Say quietly where the answer on the screen is not to the question above it."""
+    """Say quietly where the answer on the screen is not to the question above it.
+
+    The picture of another model's or photo's run is dimmed, without being sent once more.
+    """
     scene = answer.scene
-    if desk.model is not None and scene.model.id != desk.model.id:
-        shown = f"the last run, on {report.quote(scene.model.name)}"
+    other_model = desk.model is not None and scene.model.id != desk.model.id
+    if other_model or (desk.photo is not None and scene.photo.id != desk.photo.id):
+        st.html("<style>.st-key-answer-picture { opacity: 0.45; }</style>")
+    if desk.model is not None and other_model:
+        before = answered_otherwise(scene.model, desk.model)
+        shown = f"the last run, {before or f'on {report.quote(scene.model.name)}'}"
     elif desk.photo is not None and scene.photo.id != desk.photo.id:
         shown = f"the last run, on {report.quote(scene.photo.name)}"
     elif ask is not None and (said := changes(answer, ask)):

@@ -13,10 +13,13 @@ from xai_core.card import Card
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
 from xai_core.question import Question
+from xai_core.report import quote
 from xai_core.target import ClassTarget, Target
 
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
+
+_DRAWN = "drawn-model-and-photo"
 
 METHOD, CHOSEN = "method", "method-chosen"
 """The method, and whether the visitor chose it: until then each model has the first that serves."""
@@ -193,7 +196,26 @@ def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str
     return str(engine), served.get(str(engine)) or ""
 
 
+def _unseen(desk: Desk) -> str:
+    """Say what has changed since this tab was drawn, and note what is drawn now."""
+    model, photo = desk.model, desk.photo
+    if model is None or photo is None:
+        return ""
+    now = model.id, photo.id
+    before = st.session_state.get(_DRAWN, now)
+    st.session_state[_DRAWN] = now
+    said = [
+        f"The {kind} was changed meanwhile, in another tab or here: it is {quote(name)} now."
+        for kind, name, was, is_now in zip(
+            ("model", "photo"), (model.name, photo.name), before, now, strict=True
+        )
+        if was != is_now
+    ]
+    return " ".join([*said, "Look at it and press Run again."]) if said else ""
+
+
 def _run(desk: Desk, model: Model, ask: Question, refused: str) -> None:
+    unseen = _unseen(desk)
     try:
         cost = ask.made(model.card.input_size).cost(model.card)
         expected = text.estimate(model.card.pace.seconds(cost))
@@ -209,7 +231,9 @@ def _run(desk: Desk, model: Model, ask: Question, refused: str) -> None:
         shortcut="Ctrl+Enter",
         disabled=bool(problem) or desk.run is not None,
     ):
-        desk.start(ask)
-        st.rerun()
+        if not unseen:
+            desk.start(ask)
+            st.rerun()
+        views.error(unseen)
     if problem:
         views.line(problem)

@@ -83,16 +83,20 @@ def show(
     """Show photo, map and overlay in the photo's frame, with one colour bar; a `pair` has no photo.
 
     `captions` and `alternatives` have the keys photo, map and over. `name` identifies the picture;
+    in a `partial` map NaN is what is not known yet, and hatched.
     `cells` is the map before it was smoothed, where there is one. `on_region` is called with what
     the reader marks; without it nothing can be marked.
     """
-    low, high = render.limits(attribution, signed=signed)
+    known = np.isfinite(attribution)
+    values = np.where(known, attribution, np.float32(0)) if partial else attribution
+    low, high = render.limits(values, signed=signed)
     data = {
         "id": name,
         "key": key,
         "size": geometry.photo,
         "box": geometry.box,
-        "map": _levels(attribution, signed=signed, vmax=high) | {"values": _values(attribution)},
+        "map": _levels(values, signed=signed, vmax=high) | {"values": _values(attribution)},
+        "unknown": None if known.all() else _base64((~known).astype(np.uint8).tobytes()),
         "cells": None if cells is None else _levels(cells, signed=signed, vmax=high),
         "signed": signed,
         "limits": (low, high),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loaders import printed
+from loaders.options import ON_CARD
 from loaders.preprocessing import Options, Preprocessing
 from xai_core.card import Card
 from xai_core.errors import NeedsAnswer, NeedsArchitecture, NeedsFiles, NeedsSource
@@ -20,6 +21,7 @@ from xai_core.explanation import Explanation
 from xai_core.model import Finding, Geometry
 from xai_core.question import Question
 from xai_core.region import Region
+from xai_core.report import settings
 
 if TYPE_CHECKING:
     from workers.client import Job, ModelHandle
@@ -175,7 +177,23 @@ def changes(answer: Answer, question: Question) -> list[str]:
     for name, param in method.declared().items():
         was, now = (each.values.get(name) for each in (made, question))
         if was != now and was is not None:
-            unit = f" {param.unit}" if param.unit else ""
-            shown = f"{was:.4g}" if isinstance(was, float) else str(was)
-            said.append(f"{param.title.lower()} {shown}{unit}")
+            title, shown = param.title[:1].lower() + param.title[1:], settings.words(param, was)
+            said.append(f"{title}: {shown}" if param.kind == "switch" else f"{title} {shown}")
     return said
+
+
+def answered_otherwise(before: Model, now: Model) -> str:
+    """Say what was different when one file was opened before; nothing for two files."""
+    if before.path != now.path:
+        return ""
+    changed = {
+        name
+        for name in Options.declared()
+        if getattr(before.options, name) != getattr(now.options, name)
+    }
+    places = {Options.declared()[name].place for name in changed}
+    if changed == {"classes"}:
+        return "with the class names of before"
+    if places == {ON_CARD}:
+        return "with the pre-processing of before"
+    return "with the answers of before" if changed else "before the model was opened again"

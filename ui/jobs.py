@@ -16,6 +16,7 @@ from ui import figure, text, views
 from ui.desk import Desk
 from ui.slots import Work
 from xai_core.explainer import explainers
+from xai_core.report.numbers import counted
 
 if TYPE_CHECKING:
     from ui.held import Run
@@ -77,7 +78,8 @@ def explaining(desk: Desk, work: Work) -> None:
             },
             alternatives={
                 "photo": f"The photo {run.scene.photo.name}",
-                "map": f"{cls.title} for {label} after {now.done:,} of {now.total:,} passes",
+                "map": f"{cls.title} for {label} after {now.done:,} of "
+                f"{counted(now.total, 'pass', 'passes')}",
                 "over": "The same map over the photo",
             },
             unit="so far",
@@ -126,4 +128,4 @@ def said(now: Snapshot) -> str:
     # The first passes say little of the rest.
     known = now.left is not None and now.seconds > 1
     left = f", {text.estimate(now.left or 0)} left" if known else ""
-    return f"{now.done:,} of {now.total:,} passes{left}"
+    return f"{now.done:,} of {counted(now.total, 'pass', 'passes')}{left}"

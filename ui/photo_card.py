@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from loaders import catalogue
@@ -15,6 +18,9 @@ from xai_core.model import Geometry
 
 THUMBNAIL = 112
 """Pixels of the photo's longer side in the rail."""
+
+SMALL = 128
+"""Pixels of a built-in photo's longer side in the list of them."""
 
 OPENING = "heart_marked"
 """The photo that a first visitor meets: the opening model falls for the sticker on it."""
@@ -142,19 +148,29 @@ def _camera(desk: Desk) -> None:
 
 
 def _samples(desk: Desk) -> None:
-    with st.popover("Samples", key=key("samples"), on_change="rerun"):
-        for sample in catalogue.photos():
-            left, right = st.columns([1, 3], vertical_alignment="center", wrap=False)
-            left.image(str(sample.path), width=56)
-            right.button(
-                sample.title,
-                key=f"sample-{sample.name}",
-                on_click=_sampled,
-                args=(desk, sample),
-                type="tertiary",
-            )
+    popover = st.popover("Samples", key=key("samples"), on_change="rerun")
+    if not popover.open:
+        return
+    samples = {sample.name: sample for sample in catalogue.photos()}
+
+    def chosen() -> None:
+        sample = samples.get(str(st.session_state["sample-photos"].chosen))
+        if sample is not None:
+            open_sample(desk, sample)
+            shut("samples")
+
+    rows = [
+        {"name": sample.name, "title": sample.title, "url": _small(sample.path)}
+        for sample in samples.values()
+    ]
+    mount = views.component("samples", '<div class="samples" role="group"></div>')
+    with popover:
+        mount(key="sample-photos", data={"rows": rows}, on_chosen_change=chosen)
 
 
-def _sampled(desk: Desk, sample: catalogue.Sample) -> None:
-    open_sample(desk, sample)
-    shut("samples")
+@functools.cache
+def _small(path: Path) -> str:
+    """Return a built-in photo small, for the browser."""
+    from PIL import Image
+
+    return views.data_url(np.asarray(Image.open(path).convert("RGB")), longest=SMALL)

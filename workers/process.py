@@ -280,7 +280,7 @@ class _Ear:
         if type(done) is not int or type(total) is not int or not 0 <= done <= total < 1 << 53:
             raise ProtocolError("progress that is not a number out of a total")
         partial = arrays.pop("partial", None)
-        if partial is not None and not np.isfinite(partial).all():
+        if partial is not None and (np.isinf(partial).any() or np.isnan(partial).all()):
             partial = None  # a model that overflows, which its result will say
         return done, total, partial, arrays
 

@@ -2,6 +2,7 @@ import base64
 import dataclasses
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from loaders import catalogue
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
-from ui import method_list, takeaway
+from ui import method_list, state, takeaway
 from xai_core import film
 from xai_core.card import Pace
 from xai_core.errors import JobError
@@ -228,7 +229,7 @@ def test_nobody_is_told_to_press_what_is_not_there(app):
     app.run()
     assert run_button(app) is None
     assert "Press Run" not in words(app)
-    assert "Shown: the last run, on" in words(app)
+    assert "Shown: the last run, with the class names of before" in words(app)
     assert ". Choose a method that serves this model." in words(app)
 
 
@@ -353,3 +354,43 @@ def test_a_marked_region_is_described_until_another_photo_comes(app):
     answered(app)
     assert "The marked region" not in words(app)
     assert figure(app)["region"]["box"] is None
+
+
+DIM = ".st-key-answer-picture { opacity"
+
+
+def test_another_model_s_or_photo_s_answer_is_dimmed(app):
+    answered(opened(app))
+    assert DIM not in words(app)
+    before = desk(app).photo
+    desk(app).open_photo(before_png(before.pixels), name="other.png", word="other.png")
+    settle(app, lambda app: desk(app).photo is not before and not desk(app).pending)
+    assert DIM in words(app)
+    assert "Shown: the last run, on" in words(app)
+    answered(app)
+    assert DIM not in words(app)
+
+
+def before_png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(255 - pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_tab_says_so_before_it_runs_on_what_another_tab_changed(app, monkeypatch):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    opened(app)
+    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+    opened(other)
+    before = desk(app).photo
+    desk(other).open_photo(before_png(before.pixels), name="other.png", word="other.png")
+    settle(other, lambda app: desk(app).photo is not before and not desk(app).pending)
+    run_button(app).click().run()  # it still shows the photo of before
+    assert desk(app).run is None
+    assert desk(app).answer is None
+    assert (
+        "The photo was changed meanwhile, in another tab or here: it is other.png now. Look at it "
+        "and press Run again."
+    ) in re.sub("<[^>]*>", "", words(app)).replace("\u201c", "").replace("\u201d", "")
+    answered(app)
+    assert desk(app).answer.scene.photo.name == "other.png"

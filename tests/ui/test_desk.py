@@ -3,7 +3,7 @@ import pytest
 from loaders.preprocessing import Options
 from tests.ui.conftest import ask, until
 from ui.desk import MEASURING, Desk
-from ui.held import changes
+from ui.held import answered_otherwise, changes
 from workers.tasks.measure import Measure
 from workers.tasks.predict import Predict
 from xai_core.target import ClassTarget
@@ -93,6 +93,33 @@ def test_what_differs_from_the_answer_is_said(desk):
     assert changes(answer, ask(values={"patch_height": 30})) == ["patch height 20 px"]
     assert changes(answer, ask(values={"patch_height": 20}, target=ClassTarget(3))) == ["class 0"]
     assert changes(answer, ask(method="grad-cam")) == ["Occlusion"]
+
+
+def test_a_switch_that_differs_is_said_in_words(desk):
+    desk.start(ask(method="grad-cam", values={"relu": True}))
+    until(desk, lambda: desk.answer)
+    off = ask(method="grad-cam", values={"relu": False})
+    assert changes(desk.answer, off) == ["only what speaks for the class: on"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"classes": tuple("abcdef")}, "with the class names of before"),
+        ({"mean": (0.1, 0.2, 0.3), "std": (1.0, 1.0, 1.0)}, "with the pre-processing of before"),
+        ({"classes": tuple("abcdef"), "fit": "crop"}, "with the answers of before"),
+        ({}, "before the model was opened again"),
+    ],
+)
+def test_one_file_opened_with_other_answers_is_told_from_another_file(desk, given, said):
+    before = desk.model
+    desk.reopen(**given)
+    until(desk, lambda: desk.model is not before)
+    assert answered_otherwise(before, desk.model) == said
+    desk.upload_model("m.pt", b"m", Options())  # of the same name
+    again = desk.model
+    until(desk, lambda: desk.model is not again)
+    assert answered_otherwise(before, desk.model) == ""
 
 
 def test_a_model_that_goes_takes_its_file_along(desk):

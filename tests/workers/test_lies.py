@@ -4,6 +4,7 @@ import json
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.workers.conftest import begun, wait_for
@@ -128,6 +129,19 @@ def test_the_control_is_a_good_answer(hold):
     job = hold().run(Garbage(data=(said + struct.pack("<6f", *range(6))).hex()))
     assert job.result(60).arrays["x"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert job.snapshot().partial.shape == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [([1.0, np.nan], True), ([np.nan, np.nan], False), ([1.0, np.inf], False)],
+)
+def test_a_map_so_far_may_have_places_that_are_not_known(hold, values, kept):
+    said = frame(b"P", {"done": 0, "total": 1}, [["partial", "<f4", [4, 5]]])
+    said += np.resize(np.array(values, "<f4"), (4, 5)).tobytes()
+    said += frame(b"R", SAID | {"arrays": {"x": None}}, [["arrays.x", "<f4", [2, 3]]])
+    job = hold().run(Garbage(data=(said + struct.pack("<6f", *range(6))).hex()))
+    job.result(60)
+    assert (job.snapshot().partial is not None) == kept
 
 
 def test_half_a_gigabyte_that_never_comes_takes_no_room(hold):

@@ -41,7 +41,8 @@ def _ours(
             window = patches.window(index)
             drops[window] += whole - scores[index]
             covered[window] += 1
-        progress(part.stop + 1, total, method.joined(drops, covered))
+        known = method.joined(drops, covered)
+        progress(part.stop + 1, total, np.where(covered > 0, known, np.float32(np.nan)))
     return Raw(
         attribution=method.joined(drops, covered),
         scalars={

@@ -148,7 +148,7 @@ class Compared {
   draw() {
     if (!this.photos) return;
     const { data } = this;
-    const table = this.tables[this.colours.value];
+    const table = themed(this.tables[this.colours.value], data.signed, this.find(".compared"));
     for (const panel of this.panels) {
       if (!panel.canvas || !panel.canvas.clientWidth) continue;
       const map = layer(this.levels(panel), palette(table, data.signed, !this.alone.checked));

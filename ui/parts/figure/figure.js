@@ -51,7 +51,8 @@ class Figure {
     this.map = { ...data.map, levels: bytes(data.map.levels) };
     this.grid = data.cells && { ...data.cells, levels: bytes(data.cells.levels) };
     this.values = new Float32Array(bytes(data.map.values).buffer);
-    this.peak = this.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    this.peak = this.values.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
+    this.unknown = data.unknown && bytes(data.unknown);
     this.painted = null;
     if (first) this.opacity.value = Math.round(data.opacity * 100);
     const names = Object.keys(data.tables);
@@ -113,23 +114,26 @@ class Figure {
   drawMap() {
     const { data, photo } = this;
     const name = this.colours.value;
+    const table = themed(this.tables[name], data.signed, this.find(".figure"));
+    const looks = `${name} ${table.slice(381, 384)}`;
     const shown = (this.cells.checked && this.grid) || this.map;
-    if (this.painted?.name !== name || this.painted.shown !== shown) {
-      const of = (cover) => layer(shown, palette(this.tables[name], data.signed, cover));
-      this.painted = { name, shown, whole: of(false), veil: of(true) };
+    if (this.painted?.looks !== looks || this.painted.shown !== shown) {
+      const of = (cover) => layer(shown, palette(table, data.signed, cover));
+      this.painted = { looks, shown, whole: of(false), veil: of(true) };
     }
     const smooth = !this.cells.checked;
     draw(this.find(".map canvas"), data, { map: this.painted.whole, smooth });
     draw(this.find(".over canvas"), data, {
       photo, map: this.painted.veil, opacity: this.opacity.value / 100, veiled: true, smooth,
     });
-    this.drawBar(name);
+    if (this.unknown) for (const part of [".map", ".over"]) hatch(this.find(`${part} canvas`), data, this.unknown);
+    this.drawBar(name, table);
   }
 
-  drawBar(name) {
+  drawBar(name, table) {
     this.lying = this.find(".frame").clientWidth <= 560;
     const bar = this.find(".ramp");
-    bar.style.background = ramp(this.tables[name], this.lying ? "right" : "top");
+    bar.style.background = ramp(table, this.lying ? "right" : "top");
     bar.style.height = this.lying ? "" : `${this.find(".over canvas").clientHeight}px`;
     const [top, , bottom] = this.data.ticks;
     bar.setAttribute("aria-label", `Colour bar, ${name}, from ${bottom} to ${top}: ${this.data.unit}`);

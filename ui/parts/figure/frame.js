@@ -40,7 +40,7 @@ const strongest = (data, values) => {
   const [height, width] = stepOf(data);
   let [best, found] = [0, null];
   for (let at = 0; at < values.length; at++) {
-    if (Math.abs(values[at]) <= best) continue;
+    if (!(Math.abs(values[at]) > best)) continue; // not known yet, too
     const point = [
       data.box[0] + (Math.floor(at / data.map.columns) + 0.5) * height,
       data.box[1] + ((at % data.map.columns) + 0.5) * width,

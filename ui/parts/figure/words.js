@@ -19,6 +19,7 @@ const colour = (data, [red, green, blue]) =>
 
 const evidence = (data, value, peak) => {
   if (value === undefined) return "not seen by the model";
+  if (Number.isNaN(value)) return "not known yet";
   if (value === 0) return data.partial ? "0 so far" : "0, no evidence";
   const side = data.signed ? (value > 0 ? ", speaks for" : ", speaks against") : "";
   return `${number(value)}${side}, ${percent(Math.abs(value) / peak)} of the strongest`;
