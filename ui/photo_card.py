@@ -10,11 +10,12 @@ import numpy as np
 import streamlit as st
 
 from loaders import catalogue
-from ui import figure, text, views
+from ui import dialogs, figure, text, views
 from ui.desk import Desk
-from ui.popovers import close, key, shut
 from xai_core import render
 from xai_core.model import Geometry
+
+TITLE = "Change photo"
 
 THUMBNAIL = 112
 """Pixels of the photo's longer side in the rail."""
@@ -68,9 +69,8 @@ def show(desk: Desk, beside: Callable[[], None]) -> None:
     if desk.photo_error:
         views.error(desk.photo_error)
     with st.container(horizontal=True, gap="small", key="photo-buttons"):
-        _upload(desk)
-        _camera(desk)
-        _samples(desk)
+        st.button(TITLE, key="change-photo", on_click=dialogs.opens, args=(TITLE,))
+    dialogs.draw(desk, (dialogs.Dialog(TITLE, dialog, "medium"),))
 
 
 def _said(desk: Desk) -> str:
@@ -115,15 +115,24 @@ def how(fit: str, resize: int | None, geometry: Geometry) -> str:
     return "stretched" if differs(geometry) else "resized"
 
 
-def _upload(desk: Desk) -> None:
-    with st.popover("Change photo", key=key("change-photo"), on_change="rerun"):
-        st.file_uploader(
-            "Photo file",
-            key=f"photo-file-{st.session_state.get('photo-files', 0)}",
-            help="PNG, JPEG, WEBP, BMP, GIF or TIFF. It is decoded in a process of its own.",
-            on_change=_uploaded,
-            args=(desk,),
-        )
+def dialog(desk: Desk) -> None:
+    """Draw the ways to change the photo: a file, the camera, or a built-in one."""
+    st.file_uploader(
+        "A photo of your own",
+        key=f"photo-file-{st.session_state.get('photo-files', 0)}",
+        help="PNG, JPEG, WEBP, BMP, GIF or TIFF. It is decoded in a process of its own.",
+        on_change=_uploaded,
+        args=(desk,),
+    )
+    # The camera is asked for only when it is wanted.
+    if st.toggle("Take one with the camera", key="camera"):
+        taken = st.camera_input("A photo from the camera", key="camera-photo")
+        if taken is not None and st.session_state.get("camera-last") != taken.file_id:
+            st.session_state["camera-last"] = taken.file_id
+            desk.open_photo(taken.getvalue(), name="Camera photo", word="photo.jpg")
+            dialogs.close()
+    views.line("Or a built-in one", "v-label")
+    _samples(desk)
 
 
 def _uploaded(desk: Desk) -> None:
@@ -132,40 +141,24 @@ def _uploaded(desk: Desk) -> None:
     if file is not None:
         desk.open_photo(file.getvalue(), name=file.name, word=file.name)
         st.session_state["photo-files"] = number + 1
-        shut("change-photo")
-
-
-def _camera(desk: Desk) -> None:
-    popover = st.popover("Camera", key=key("camera"), on_change="rerun")
-    # The camera is asked for only when its popover is open.
-    if popover.open:
-        with popover:
-            taken = st.camera_input("A photo from the camera", key="camera-photo")
-            if taken is not None and st.session_state.get("camera-last") != taken.file_id:
-                st.session_state["camera-last"] = taken.file_id
-                desk.open_photo(taken.getvalue(), name="Camera photo", word="photo.jpg")
-                close("camera")
+        dialogs.shut()
 
 
 def _samples(desk: Desk) -> None:
-    popover = st.popover("Samples", key=key("samples"), on_change="rerun")
-    if not popover.open:
-        return
     samples = {sample.name: sample for sample in catalogue.photos()}
 
     def chosen() -> None:
         sample = samples.get(str(st.session_state["sample-photos"].chosen))
         if sample is not None:
             open_sample(desk, sample)
-            shut("samples")
+            dialogs.shut()
 
     rows = [
         {"name": sample.name, "title": sample.title, "url": _small(sample.path)}
         for sample in samples.values()
     ]
     mount = views.component("samples", '<div class="samples" role="group"></div>')
-    with popover:
-        mount(key="sample-photos", data={"rows": rows}, on_chosen_change=chosen)
+    mount(key="sample-photos", data={"rows": rows}, on_chosen_change=chosen)
 
 
 @functools.cache

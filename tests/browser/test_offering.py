@@ -50,7 +50,7 @@ def drawn(page, part):
 
 def upload_photo(page, name, data):
     page.get_by_role("button", name="Change photo").click()
-    place = page.get_by_test_id("stFileUploader").filter(has_text="Photo file")
+    place = page.get_by_test_id("stFileUploader").filter(has_text="A photo of your own")
     place.locator("input[type=file]").set_input_files(
         {"name": name, "mimeType": "application/octet-stream", "buffer": data}
     )

@@ -2,13 +2,15 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import rested
+from tests.browser.conftest import newcomer, rested
 from tests.browser.test_offering import RUN, choose, ready, run
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -119,6 +121,7 @@ def test_the_doubt_is_measured_and_goes_into_the_report(laptop, tmp_path):
     expect(doubt).to_contain_text("Hiding the strongest 5\u00a0% takes star from")
     expect(doubt).to_contain_text("and the model then says heart")
     expect(doubt).to_contain_text("changes the answer in 0 of 10")
+    rested(laptop)
     laptop.get_by_text("Your judgement").click()
     laptop.get_by_text("No", exact=True).click()
     laptop.get_by_role("textbox", name="Note").fill("It looks at the sticker.")
@@ -142,3 +145,42 @@ def test_the_doubt_is_measured_and_goes_into_the_report(laptop, tmp_path):
         ).replace("\u201d", "")
     for words in ("Hiding the strongest 5", "It looks at the sticker.", said["model_hash"][:12]):
         assert words in body
+
+
+def test_a_built_in_photo_is_chosen_by_its_picture(laptop):
+    laptop.get_by_role("button", name="Change photo").click()
+    laptop.get_by_role("dialog").get_by_role("button", name="A crescent", exact=True).click()
+    expect(laptop.get_by_role("dialog")).to_have_count(0)
+    expect(laptop.get_by_text("A crescent. The model gets it as")).to_be_visible()
+
+
+def test_a_photo_over_the_limit_is_refused_in_a_sentence(laptop, tmp_path):
+    limit = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["server"]
+    megabytes = limit["maxUploadSize"]
+    large = tmp_path / "large.png"
+    with large.open("wb") as file:
+        file.truncate((megabytes << 20) + 1)
+    laptop.get_by_role("button", name="Change photo").click()
+    place = laptop.get_by_test_id("stFileUploader")
+    place.locator("input[type=file]").set_input_files(large)
+    place.locator('[data-testid="stFileChip"][aria-invalid="true"]').wait_for()
+    said = place.evaluate("element => getComputedStyle(element, '::after').content")
+    assert f"a file here may have {megabytes} MB at most" in said
+    expect(laptop.get_by_text("large.png")).to_be_visible()
+
+
+def test_a_signed_map_s_middle_is_the_page_s_own_background(browser, server):
+    for scheme, ground in (("light", "252, 252, 250"), ("dark", "20, 24, 26")):
+        context = newcomer(browser, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(server)
+        ready(page)
+        choose(page, "Method", "Occlusion")
+        run(page)
+        page.locator('.frame[data-drawn^="answer"]').wait_for()
+        bar = page.locator(".figure .ramp[aria-label]").evaluate("bar => bar.style.background")
+        middle = re.findall(r"rgb\(([^)]*)\)", bar)[8]
+        told = [int(part) for part in middle.split(",")]
+        wanted = [int(part) for part in ground.split(",")]
+        assert max(abs(a - b) for a, b in zip(told, wanted, strict=True)) <= 3
+        context.close()

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from loaders import catalogue, recordings
 from tests.conftest import PATIENCE, ROOT
 from tests.fakes.wall import Wall
-from ui import dialogs, popovers, state
+from ui import dialogs, state
 
 CLASSES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
 
@@ -81,13 +81,6 @@ def settle(app, until):
         if until(app):
             return app
         assert time.monotonic() < limit, "the page did not get there"
-
-
-def unfold(app, popover):
-    """Open a popover in the next run, as a click would."""
-    held = app.session_state
-    times = held[popovers.CLOSED].get(popover, 0) if popovers.CLOSED in held else 0
-    held[f"{popover}-{times}"] = True
 
 
 def show(app, dialog):

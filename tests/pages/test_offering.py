@@ -301,7 +301,13 @@ def test_a_long_run_shows_its_progress_and_ends_when_cancelled(app, wall):
     settle(app, lambda app: parts(app, "figure"))
     assert run_button(app).disabled
     assert " of 226 passes" in app.get("progress")[0].proto.text
-    assert figure(app)["partial"]
+    shown = figure(app)
+    assert shown["partial"]
+    # what no patch has hidden yet is told from what is zero
+    unknown = np.frombuffer(base64.b64decode(shown["unknown"]), np.uint8).reshape(64, 64)
+    values = np.frombuffer(base64.b64decode(shown["map"]["values"]), "<f4").reshape(64, 64)
+    assert 0 < unknown.sum() < unknown.size
+    np.testing.assert_array_equal(unknown == 1, np.isnan(values))
     app.button(key="cancel").click().run()
     assert desk(app).run is None
     assert "Cancelled." in words(app)
