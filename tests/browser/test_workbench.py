@@ -178,7 +178,9 @@ def test_a_signed_map_s_middle_is_the_page_s_own_background(browser, server):
         choose(page, "Method", "Occlusion")
         run(page)
         page.locator('.frame[data-drawn^="answer"]').wait_for()
-        bar = page.locator(".figure .ramp[aria-label]").evaluate("bar => bar.style.background")
+        bar = page.locator('.frame[data-drawn^="answer"] .ramp').evaluate(
+            "bar => bar.style.background"
+        )
         middle = re.findall(r"rgb\(([^)]*)\)", bar)[8]
         told = [int(part) for part in middle.split(",")]
         wanted = [int(part) for part in ground.split(",")]
