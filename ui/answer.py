@@ -14,6 +14,7 @@ from xai_core import film, region, render, report
 from xai_core.explainer import explainers
 from xai_core.question import Question
 from xai_core.region import Region
+from xai_core.report.run import OWN_NUMBER
 
 
 def invite(desk: Desk, ask: Question | None) -> None:
@@ -29,6 +30,7 @@ def invite(desk: Desk, ask: Question | None) -> None:
         f"{_first_words(model)}{way} to see what it looked at.",
         "v-empty v-quiet",
     )
+    views.line(OWN_NUMBER)
     if ask is not None:
         title = explainers()[ask.method].title
         recorded.show(ask.method, f"How {title} works: a recording")

@@ -23,6 +23,7 @@ from xai_core.errors import VitrineError
 from xai_core.explainer import explainers
 from xai_core.params import FILLS
 from xai_core.probes.hiding import SHARES, Hiding
+from xai_core.report.run import OWN_NUMBER
 
 if TYPE_CHECKING:
     from workers.client import Snapshot
@@ -54,7 +55,7 @@ def show(answer: Answer, desk: Desk, sentences: list[str], check: str) -> None:
         told = report.hidden_sentences(tested.hidden, labels, _at())
         said = [*told[:FIRST], *said]
         check = ""
-    views.doubts(said, "" if others else check)
+    views.doubts(said, "" if others else check, OWN_NUMBER)
     _controls(answer, desk, tested)
     if tested is not None:
         with st.expander("What else hiding did"):

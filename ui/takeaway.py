@@ -50,7 +50,7 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
             )
         st.download_button(
             "PNG",
-            lambda: sheet(run_of(answer)),
+            lambda: sheet(run_of(answer, measured(answer, desk))),
             f"{stem}.png",
             "image/png",
             on_click="ignore",
@@ -122,28 +122,30 @@ def _judge(answer: Answer) -> None:
 
 
 def run_of(answer: Answer, measured: Sequence[str] = ()) -> Run:
-    """Return a run as the report wants it."""
+    """Return a run as the report wants it; what was measured goes in the place of the advice."""
     scene = answer.scene
     return Run(
         explanation=answer.explanation,
         photo=scene.photo.pixels,
         card=scene.card,
         probabilities=scene.prediction.probabilities,
-        record=whole(answer),
+        record=whole(answer) | ({"check": ""} if measured else {}),
         measured=tuple(measured),
         model=scene.model.name,
         name=scene.photo.name,
     )
 
 
+def measured(answer: Answer, desk: Desk) -> list[str]:
+    """Say what was measured of a run's doubt: by hiding, and beside the other runs."""
+    tested: doubt.Tested | None = answer.measured.get(doubt.SLOT)
+    hidden = report.hidden_sentences(tested.hidden, answer.scene.card.labels) if tested else []
+    return [*hidden, *doubt.agreed(answer, desk)]
+
+
 def reported(answers: Sequence[Answer], desk: Desk) -> str:
     """Return the report on some runs, as HTML."""
-    runs = []
-    for answer in answers:
-        tested: doubt.Tested | None = answer.measured.get(doubt.SLOT)
-        labels = answer.scene.card.labels
-        hidden = report.hidden_sentences(tested.hidden, labels) if tested else []
-        runs.append(run_of(answer, [*hidden, *doubt.agreed(answer, desk)]))
+    runs = [run_of(answer, measured(answer, desk)) for answer in answers]
     today = datetime.datetime.now(tz=datetime.UTC)
     return page(runs, made=f"{today.day} {today:%B %Y}")
 

@@ -80,15 +80,17 @@ def finding(sentence: str, *, warning: bool) -> None:
     st.html(f'<div class="v-line{amber}"><span>{text.escape(sentence)}</span></div>')
 
 
-def doubts(sentences: Sequence[str], check: str) -> None:
-    """Show what could be wrong with the picture, and how to check it."""
+def doubts(sentences: Sequence[str], check: str, note: str = "") -> None:
+    """Show what could be wrong with the picture, how to check it, and what holds of any picture."""
     items = [text.emphasised(text.on_page(sentence)) for sentence in sentences]
     if len(items) == 1:
         body = f"<div>{items[0]}</div>"
     else:
         body = "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>" if items else ""
     way = f"<div>{text.escape(check)}</div>" if check else ""
-    st.html(f'<div class="v-doubt"><b class="head">Before you believe it</b>{body}{way}</div>')
+    end = f'<div class="v-quiet v-small">{text.escape(note)}</div>' if note else ""
+    head = '<b class="head">Before you believe it</b>'
+    st.html(f'<div class="v-doubt">{head}{body}{way}{end}</div>')
 
 
 def bars(

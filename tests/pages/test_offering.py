@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import html
 import io
 import json
 import re
@@ -18,6 +19,7 @@ from xai_core.card import Pace
 from xai_core.errors import JobError
 from xai_core.explainer import explainers
 from xai_core.region import Region
+from xai_core.report.run import OWN_NUMBER
 
 
 def desk(app):
@@ -86,6 +88,31 @@ def test_a_run_shows_a_figure_with_one_scale_and_the_words(app):
     assert app.code[0].value.startswith(
         "python cli.py explain shapes_shortcut assets/photos/heart_marked.png --method grad-cam"
     )
+
+
+def test_that_percents_are_the_models_own_is_said_once(app):
+    opened(app)
+    assert html.unescape(words(app)).count(OWN_NUMBER) == 1
+    answered(app)
+    assert html.unescape(words(app)).count(OWN_NUMBER) == 1
+
+
+def test_the_advice_to_run_another_method_goes_once_it_was_run(app):
+    answered(opened(app))
+    first = desk(app).answer
+    advice = "To check it, run Occlusion"
+    assert advice in words(app)
+    assert advice in takeaway.reported([first], desk(app))
+    app.selectbox(key="method").set_value("occlusion").run()
+    answered(app)
+    desk(app).with_runs(lambda runs: runs.show(first.id))
+    app.run()
+    assert desk(app).answer is first
+    assert "On the same question, Occlusion" in words(app)
+    assert advice not in words(app)
+    report = takeaway.reported([first], desk(app))
+    assert "On the same question, Occlusion" in report
+    assert advice not in report
 
 
 def test_a_moved_slider_keeps_the_answer_and_says_so(app):

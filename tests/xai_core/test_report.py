@@ -4,6 +4,8 @@ import re
 import numpy as np
 import pytest
 
+from loaders.options import Options
+from loaders.resolve import resolve
 from tests.fakes.explained import explanation
 from xai_core import report
 from xai_core.card import Service
@@ -133,6 +135,31 @@ def test_doubts_are_only_the_true_ones():
     unsure = report.doubts(explained(sharp), np.array([0.3, 0.4, 0.3]), LABELS)
     assert "only 40\u00a0%" in unsure[0]
     assert "spread wide" in report.doubts(explained(np.ones((8, 8))), SURE, LABELS)[0]
+
+
+@pytest.mark.parametrize(
+    ("photo", "box", "said"),
+    [
+        ((100, 150), (0, 0, 100, 150), "everything 1.5 times as tall"),
+        ((300, 100), (0, 0, 300, 100), "everything 3 times as wide"),
+        ((100, 150), (0, 25, 100, 125), ""),  # cropped
+        ((100, 150), (-25, 0, 125, 150), ""),  # fitted, with grey beside it
+        ((100, 105), (0, 0, 100, 105), ""),  # too little to see
+    ],
+)
+def test_a_stretched_photo_is_a_doubt(photo, box, said):
+    made = explained(np.eye(64), geometry=Geometry(photo=photo, box=box, view=(64, 64)))
+    found = [each for each in report.doubts(made, SURE, LABELS) if "stretched" in each]
+    assert len(found) == bool(said)
+    assert said in " ".join(found)
+
+
+def test_assumed_preparation_is_a_doubt():
+    _, assumed = resolve(Options(), None, size=(64, 64), channels=3)
+    (said,) = report.doubts(explained(np.eye(64)), SURE, LABELS, findings=assumed)
+    assert said.startswith("Nothing in the file says how its photos were prepared")
+    _, known = resolve(Options(preprocessing="unit"), None, size=(64, 64), channels=3)
+    assert report.doubts(explained(np.eye(64)), SURE, LABELS, findings=known) == []
 
 
 def test_notes_and_warnings_come_first():

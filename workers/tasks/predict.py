@@ -17,6 +17,9 @@ from xai_core.model import Finding, Geometry
 from xai_core.result import Result
 from xai_core.task import Bench, Progress, Shape, Task, task
 
+BLANK = 12
+"""Levels of 255 by which the colours of a view must differ for it to show something."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction(Result):
@@ -65,7 +68,7 @@ class Predict(Task):
             logits=logits[0],
             geometry=geometry,
             seconds=time.perf_counter() - start,
-            findings=_findings(geometry),
+            findings=_findings(geometry, view),
         )
 
 
@@ -78,9 +81,21 @@ def check_place(said: Geometry | None, pixels: NDArray[np.uint8], card: Card | N
         raise ValueError("a view that lies elsewhere in the photo")
 
 
-def _findings(geometry: Geometry) -> tuple[Finding, ...]:
-    if max(geometry.photo) * 2 > max(geometry.view):
-        return ()
-    photo, view = (f"{side[1]} x {side[0]}" for side in (geometry.photo, geometry.view))
-    text = f"The photo is small ({photo} pixels) and was enlarged to {view}, so it looks blurred."
-    return (Finding("warning", text, "photo"),)
+def _findings(geometry: Geometry, view: NDArray[np.float32]) -> tuple[Finding, ...]:
+    said = []
+    if max(geometry.photo) * 2 <= max(geometry.view):
+        small, large = (f"{side[1]} x {side[0]}" for side in (geometry.photo, geometry.view))
+        said.append(
+            f"The photo is small ({small} pixels) and was enlarged to {large}, so it looks blurred."
+        )
+    if (apart := round(255 * float(np.ptp(view, (0, 1)).max()))) < BLANK:
+        what = (
+            f"almost blank: none of its colours differ by more than {apart} of 255 levels"
+            if apart
+            else "blank, of one colour"
+        )
+        said.append(
+            f"What the model gets of this photo is {what}. There is nothing on it to look at: "
+            "answer and map show the model's habits."
+        )
+    return tuple(Finding("warning", text, "photo") for text in said)

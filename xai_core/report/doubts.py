@@ -12,7 +12,7 @@ from xai_core.card import Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import explainers, make
 from xai_core.explanation import Explanation
-from xai_core.model import Finding
+from xai_core.model import Finding, Geometry
 from xai_core.report.facts import HALF, facts
 from xai_core.report.numbers import percent, quote
 from xai_core.target import Target
@@ -21,6 +21,9 @@ Array = NDArray[np.float32]
 
 UNLIKELY = 0.1
 """A class below this probability was hardly chosen by the model."""
+
+STRETCHED = 1.1
+"""How much taller or wider than it is a thing may look to the model before it is said."""
 
 
 def doubts(
@@ -42,6 +45,7 @@ def doubts(
             f"The model never saw {percent(1 - found['seen'])} of this photo: its pre-processing "
             "cut that away."
         )
+    said += _stretched(explanation.placed)
     if found["half_area"] > 0.25:
         said.append("The evidence is spread wide; the brightest spot alone is not the reason.")
     return said
@@ -64,6 +68,19 @@ def _unsure(target: Target, probabilities: Array, labels: Sequence[str]) -> list
             "have evidence too."
         ]
     return []
+
+
+def _stretched(geometry: Geometry) -> list[str]:
+    """Say where the view has another shape than the part of the photo that it shows."""
+    (height, width), (top, left, bottom, right) = geometry.view, geometry.box
+    times = (height / (bottom - top)) / (width / (right - left))
+    shape, by = ("tall", times) if times > 1 else ("wide", 1 / times)
+    if by < STRETCHED:
+        return []
+    return [
+        f"The photo is stretched for the model, which gets everything {by:.2g} times as {shape} as "
+        "it is. If the model was trained on photos of their own shape, choose another fit."
+    ]
 
 
 def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[int, int]) -> str:
