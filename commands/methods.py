@@ -26,6 +26,7 @@ def _method(name: str, cls: type[Explainer]) -> dict[str, Any]:
         "shows": cls.shows,
         "needs": [need.__name__ for need in cls.needs],
         "signed": cls.signed,
+        "class_agnostic": cls.class_agnostic,
         "reference": cls.reference,
         "engines": [engine.name for engine in cls.engines],
         "honours": {engine.name: list(cls.honoured(engine.name)) for engine in cls.engines},

@@ -47,6 +47,8 @@ def card(cls: type[Explainer]) -> None:
         needs = " and ".join(given(need) for need in cls.needs)
         engines = ", ".join(engine.name for engine in cls.engines)
         kind = "signed" if cls.signed else "unsigned"
+        if cls.class_agnostic:
+            views.chips([(method_list.AGNOSTIC, True)])
         views.line(f"Needs of the model: {needs}. Engines: {engines}. Its map is {kind}.")
         if where := link(cls.reference):
             st.markdown(f"[{cls.reference}]({where})")

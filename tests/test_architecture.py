@@ -96,6 +96,7 @@ OTHER_WORDS = {
     "xai_core/report/command.py": {"explain"},  # the same, as it is printed
     "loaders/load.py": {"load"},  # its function
     "loaders/torch/published.py": {"load"},  # torch's functions
+    "xai_core/engines/grad_cam_library.py": {"grad-cam"},  # its own name
     "workers/kinds.py": {"lime"},  # the library that is imported
 }
 """Where a word that is a method's or a task's name stands for something else."""

@@ -11,7 +11,8 @@ from ui import doubt, figure, films, model_card, recorded, takeaway, twins, view
 from ui.desk import Desk
 from ui.held import Answer, Model, answered_otherwise, changes
 from xai_core import film, region, render, report
-from xai_core.explainer import explainers
+from xai_core.explainer import explainers, is_class_agnostic
+from xai_core.explanation import Explanation
 from xai_core.question import Question
 from xai_core.region import Region
 from xai_core.report.run import OWN_NUMBER
@@ -100,10 +101,16 @@ def _drawn(answer: Answer, desk: Desk, said: Sequence[str], *, signed: bool) -> 
             "map": f"Map by {title}. {said[0]}",
             "over": f"The same map over the photo. {said[0]}",
         },
-        unit="speaks for (+) and against (-)" if signed else "evidence",
+        unit=_unit(explanation, signed),
         region=photo.region,
         on_region=lambda region: desk.mark(photo, region),
     )
+
+
+def _unit(explanation: Explanation, signed: bool) -> str:
+    if is_class_agnostic(explanation.method):
+        return "how far it stands out"
+    return "speaks for (+) and against (-)" if signed else "evidence"
 
 
 def _region_said(answer: Answer, marked: Region) -> list[str]:

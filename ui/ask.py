@@ -129,6 +129,8 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, 
     cls = known[name]
     why_not = served[name].why_not if name in served else f"{cls.title} came after this model."
     views.line(cls.shows)
+    if cls.class_agnostic:
+        views.chips([(method_list.AGNOSTIC, True)])
     if why_not:
         views.line(why_not)
         return None

@@ -8,6 +8,8 @@ from typing import get_args
 from xai_core.card import Service
 from xai_core.explainer import Explainer, Family, explainers
 
+AGNOSTIC = "Does not depend on the class"
+"""What is said of a method whose map is the same for every class."""
 FAMILIES: tuple[str, ...] = get_args(Family)
 
 

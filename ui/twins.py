@@ -86,10 +86,8 @@ def compared(answer: Answer, other: Answer) -> list[str]:
     )
     seen = report.facts(marked.explanation)
     share = report.percent(float(seen["half_area"]))
-    asked = marked.explanation.target.words(labels)
-    place = (
-        f"With it, half of the evidence for {asked} lay in {share} of the photo, {seen['place']}."
-    )
+    of = report.evidence(marked.explanation, marked.explanation.target.words(labels))
+    place = f"With it, half of {of} lay in {share} of the photo, {seen['place']}."
     return [f"{said[0]}, {said[1]}.", verdict, *([place] if seen["half_area"] > 0 else [])]
 
 

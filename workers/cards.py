@@ -13,7 +13,7 @@ from xai_core.card import Card, Pace, Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import explainers
 from xai_core.layers import default_layer
-from xai_core.model import HasLayers, Predicts, ShowsLayers, lacks
+from xai_core.model import Predicts, ShowsLayers, lacks
 
 MEASURED_ALONE = 200.0
 """Milliseconds of a pass from which a batch of 4 would make opening a model slow."""
@@ -25,7 +25,6 @@ SLOWEST = 1e7
 def describe(model: Any) -> Card:
     """Describe a model, and measure how long one image takes through it."""
     layers = () if lacks(model, ShowsLayers) else tuple(model.layers())
-    has_default = bool(layers) and not lacks(model, HasLayers)
     return Card(
         kind=model.kind,
         framework=model.framework,
@@ -35,7 +34,7 @@ def describe(model: Any) -> Card:
         channels=int(model.channels),
         labels=tuple(model.labels),
         layers=layers,
-        default_layer=default_layer(model) if has_default else None,
+        default_layer=default_layer(model) if layers else None,
         findings=tuple(model.findings),
         preprocessing=model.preprocessing.to_json(),
         head=model.head,
@@ -70,7 +69,10 @@ def check(card: Card) -> None:
     size = Preprocessing.from_json(card.preprocessing).size
     if size != card.input_size or not card.labels:
         raise ValueError("the card's sizes")
-    if card.pace.forward > SLOWEST or card.pace.backward is not None or card.pace.tail is not None:
+    pace = card.pace
+    if pace.forward > SLOWEST or any(
+        each is not None for each in (pace.backward, pace.tail, pace.rest)
+    ):
         raise ValueError("the card's pace")
     for layer in card.layers:
         if not all(side > 0 for side in (*layer.map_size, layer.channels)):

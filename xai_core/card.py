@@ -17,37 +17,40 @@ class Cost:
     """What a run asks of a model, counted in images.
 
     `forward`: through the whole network; `backward`: back through the whole of it; `tails`: forward
-    and back through what follows a layer only.
+    and back through what follows a layer only; `rest`: forward through what follows it.
     """
 
     forward: int = 0
     backward: int = 0
     tails: int = 0
+    rest: int = 0
 
     @property
     def passes(self) -> int:
-        """The images that go through the network: what a sentence calls passes."""
-        return self.forward
+        """The images that go through the network, or its rest: what a sentence calls passes."""
+        return self.forward + self.rest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pace:
     """How long a model takes for an image, in milliseconds, as measured on this machine.
 
-    Where a backward pass or a tail was not measured yet they are None: a backward pass then counts
-    as two forward passes, and a tail as one.
+    Where a backward pass, a tail or the rest was not measured yet they are None: a backward pass
+    then counts as two forward passes, and each of the others as one.
     """
 
     forward: float
     backward: float | None = None
     tail: float | None = None
+    rest: float | None = None
 
     def seconds(self, cost: Cost) -> float:
         """Return about how long a run takes."""
         backward = 2 * self.forward if self.backward is None else self.backward
         tail = self.forward if self.tail is None else self.tail
-        spent = cost.forward * self.forward + cost.backward * backward + cost.tails * tail
-        return spent / 1000
+        rest = self.forward if self.rest is None else self.rest
+        spent = cost.forward * self.forward + cost.backward * backward
+        return (spent + cost.tails * tail + cost.rest * rest) / 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

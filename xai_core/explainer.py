@@ -27,9 +27,23 @@ from xai_core.question import Question
 from xai_core.target import Target
 from xai_core.task import Progress, Shape, silent
 
-__all__ = ["Engine", "Explainer", "Progress", "Raw", "Sized", "explainer", "explainers", "make"]
+__all__ = [
+    "Engine",
+    "Explainer",
+    "Progress",
+    "Raw",
+    "Sized",
+    "explainer",
+    "explainers",
+    "is_class_agnostic",
+    "make",
+]
 
 Array = NDArray[np.float32]
+AGNOSTIC = (
+    "This method does not depend on the class: another class gives the same map, which shows what "
+    "stands out in the photo and not what speaks for the class."
+)
 Family = Literal["activation maps", "gradients", "perturbation", "other"]
 
 
@@ -81,7 +95,8 @@ class Explainer:
     """Base of every method. Subclasses are frozen, keyword-only dataclasses (see `explainer`).
 
     `shows` says in one line what its map shows, `place` where it stands among its family: a form
-    begins with the first one that serves the model. `arrays` are what its results hold beside the
+    begins with the first one that serves the model. `class_agnostic` says that its map is the same
+    whatever is asked about. `arrays` are what its results hold beside the
     attribution, with the shapes that the other side of the wall admits. The first engine is the
     one that is used where none is chosen.
     """
@@ -93,6 +108,7 @@ class Explainer:
     reference: ClassVar[str]
     needs: ClassVar[tuple[type, ...]]
     signed: ClassVar[bool]
+    class_agnostic: ClassVar[bool] = False
     engines: ClassVar[tuple[Engine, ...]]
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType({})
     name: ClassVar[str]
@@ -165,6 +181,8 @@ class Explainer:
             notes.insert(0, f"The map is blank: {self.title} gave zero for every pixel.")
         elif np.ptp(raw.attribution) == 0:
             notes.insert(0, "The map is flat: every pixel has the same value.")
+        if self.class_agnostic:
+            notes.append(AGNOSTIC)
         values = {name: getattr(method, name) for name in self.declared()}
         return Explanation(
             attribution=raw.attribution,
@@ -219,6 +237,12 @@ def explainers() -> dict[str, type[Explainer]]:
     """Return every method by name, in the order of their names."""
     discovery.explainers()
     return dict(sorted(_REGISTRY.items()))
+
+
+def is_class_agnostic(method: str) -> bool:
+    """Say whether a method's map is the same whatever is asked about."""
+    known = explainers().get(method)
+    return known is not None and known.class_agnostic
 
 
 def make(

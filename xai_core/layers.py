@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xai_core.errors import UnsupportedModel
-from xai_core.model import HasLayers, Layer
+from xai_core.model import HasLayers, Layer, ShowsLayers, lacks
 from xai_core.target import ClassTarget
 
 _TRIES = 12
@@ -24,12 +24,13 @@ NO_MAP = "no layer gives a map; this network is made of dense layers only."
 _DEFAULTS: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
-def default_layer(model: HasLayers) -> str:
+def default_layer(model: ShowsLayers) -> str:
     """Return the last layer with a useful map.
 
     That is the last one of at least 4 cells a side and a fortieth of the view's side, inside the
     largest nested backbone where there is one (a small head hides it otherwise), that still acts
-    on the score: past a transformer's last attention, the map no longer does. Raises
+    on the score: past a transformer's last attention, the map no longer does. Of a
+    model without gradients nobody can tell that, and its last useful one is taken. Raises
     UnsupportedModel where no layer gives a map.
     """
     known = _DEFAULTS.get(model)
@@ -38,7 +39,21 @@ def default_layer(model: HasLayers) -> str:
     return known
 
 
-def _found(model: HasLayers) -> str:
+def layer_of(model: Any, name: str) -> Layer | None:
+    """Return the layer of that name, or the one that is taken by itself where there is no name.
+
+    `model` is a model or its card; None where neither lists one.
+    """
+    listed = getattr(model, "layers", ())
+    rows = listed() if callable(listed) else listed
+    if not rows:
+        return None
+    if not name:
+        name = default_layer(model) if callable(listed) else model.default_layer or rows[-1].name
+    return next((row for row in rows if row.name == name), None)
+
+
+def _found(model: Any) -> str:
     layers = model.layers()
     if not layers:
         raise UnsupportedModel(f"There is no layer to read: {NO_MAP}")
@@ -52,6 +67,8 @@ def _found(model: HasLayers) -> str:
         and not any(kind in row.kind for kind in _PASSED_ON)
     ]
     candidates = useful or pool
+    if lacks(model, HasLayers):
+        return candidates[-1].name
     # not a flat view: on one, a symmetric network may give exact zeros
     view = np.random.default_rng(0).random((1, *model.input_size, 3), np.float32)
     target = ClassTarget(int(model.logits(view)[0].argmax()))

@@ -116,11 +116,13 @@ def sentences(explanation: Explanation, region: Region, asked: str) -> list[str]
         return ["The model does not see the marked region."]
     where = "the photo" if whole["seen"] > 0.95 else "what the model sees of the photo"
     size = f"{report.percent(found['area'])} of {where}"
+    of = report.evidence(explanation, asked)
+    no = of.replace("the evidence", "no evidence").replace("what", "nothing that")
     if whole["half_area"] == 0:
-        said = [f"The marked region is {size}, and the map holds no evidence for {asked}."]
+        said = [f"The marked region is {size}, and the map holds {no}."]
     else:
         said = [
-            f"The marked region holds {_share(found['evidence'])} of the evidence for {asked} on "
+            f"The marked region holds {_share(found['evidence'])} of {of} on "
             f"{size}{_times(found['evidence'] / found['area'])}."
         ]
     if whole["against"] > 0:

@@ -1,4 +1,4 @@
-"""How long a model takes for what its card leaves open: a backward pass, and a tail.
+"""How long a model takes for what its card leaves open: a backward pass, a tail, the rest.
 
 Nobody waits for it: told to stop, it ends after the pass that it is at, and its worker goes on.
 """
@@ -17,10 +17,13 @@ from workers import cards
 from xai_core.card import Card, Pace
 from xai_core.errors import UnsupportedModel
 from xai_core.layers import default_layer
-from xai_core.model import Differentiates, HasLayers, lacks
+from xai_core.model import Differentiates, HasLayers, RunsFrom, lacks
 from xai_core.result import Result
 from xai_core.target import ClassTarget
 from xai_core.task import Bench, Progress, Task, task
+
+TOGETHER = 8
+"""Maps of a layer that the rest of the network is run on at once."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +35,7 @@ class Measured(Result):
 
 @task
 class Measure(Task):
-    """Times a forward pass, a backward pass and a tail on a grey view."""
+    """Times a forward pass, a backward pass, and what follows a layer, on a grey view."""
 
     returns = Measured
     commands = ("stop",)
@@ -43,7 +46,8 @@ class Measure(Task):
 
     def check(self, result: Any, card: Card | None) -> None:
         """Raise ValueError for a pace that no model has."""
-        for each in (result.pace.forward, result.pace.backward, result.pace.tail):
+        pace = result.pace
+        for each in (pace.forward, pace.backward, pace.tail, pace.rest):
             if each is not None and not 0 <= each <= cards.SLOWEST:
                 raise ValueError("a pace that is none")
 
@@ -57,11 +61,15 @@ class Measure(Task):
         if not lacks(model, HasLayers) and model.layers():
             layer = default_layer(model)
             acts["tail"] = lambda: model.activation_gradients(grey, layer, target)
+        if not lacks(model, RunsFrom) and model.layers():
+            layer = default_layer(model)
+            maps = np.repeat(model.activations(grey, layer), TOGETHER, 0)
+            acts["rest"] = lambda: model.run_from(layer, maps, grey[0])
         found = {"forward": cards.forward(model)}
         for at, (name, act) in enumerate(acts.items()):
             took = _milliseconds(act, functools.partial(_goes_on, progress, 2 * at, 2 * len(acts)))
             if took is not None:
-                found[name] = took
+                found[name] = took / TOGETHER if name == "rest" else took
         return Measured(pace=Pace(**found))
 
 

@@ -2,31 +2,106 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.cam import scores_only
+from xai_core.errors import UnsupportedModel
+from xai_core.explainer import Engine, Progress, Raw
 from xai_core.explanation import Scale
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
+Notes = Callable[[Any, Any, Array, Target], tuple[str, ...]]
+NAME = "grad-cam"
 SCALE: Scale = "its own 0..1"
+MOST_CELLS = 64 * 64
+"""Cells of a map that its singular values are taken of: it makes a square matrix of them."""
 
 
 def why_not(model: Any) -> str | None:
     """Say why the library cannot serve the model."""
     if model.framework != "torch":
-        return "The grad-cam library reads PyTorch models only; this is a TensorFlow model."
+        kind = "an ONNX" if model.framework == "onnx" else "a TensorFlow"
+        return f"The grad-cam library reads PyTorch models only; this is {kind} model."
     if getattr(model, "scripted", False):
         return "The grad-cam library reads layers by hooks, and TorchScript runs none."
     return None
 
 
-def grad_cam(model: Any, image: Array, target: Target, layer: str) -> Array:
-    """Return the library's Grad-CAM of one view, float32 `[h, w]` in 0..1."""
+def engine(kind: str, *values: str, notes: Notes | None = None) -> Engine:
+    """Return the engine that runs the library's class `kind` with some of a method's values.
+
+    `notes` says of a method, a model, a view and a target what is to be known of its map.
+    """
+
+    def run(method: Any, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
+        given = {name: getattr(method, name) for name in values}
+        attribution = cam(kind, model, image, target, method.layer, progress, **given)
+        return Raw(
+            attribution=attribution,
+            grain=method.cells_of(model, "linear"),
+            notes=notes(method, model, image, target) if notes else (),
+        )
+
+    return Engine(name=NAME, run=run, why_not=why_not, scale=SCALE)
+
+
+def cam(
+    kind: str,
+    model: Any,
+    image: Array,
+    target: Target,
+    layer: str,
+    progress: Progress,
+    **values: Any,
+) -> Array:
+    """Return the map of the library's class `kind` of one view, float32 `[h, w]` in 0..1.
+
+    Raises UnsupportedModel where the library would read something else than the layer's output.
+    """
+    import pytorch_grad_cam
     import torch
-    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.ablation_layer import AblationLayer
+
+    scores_only(f"The grad-cam library's {kind}", target)
+    (row,) = (row for row in model.layers() if row.name == layer)
+    if "Eigen" in kind and row.map_size[0] * row.map_size[1] > MOST_CELLS:
+        raise UnsupportedModel(
+            f"The grad-cam library makes a square matrix of the layer's {row.map_size[0]} x "
+            f"{row.map_size[1]} cells, which does not fit into memory. Choose ours, or a later "
+            "layer."
+        )
+    if "Ablation" in kind:
+        values["ablation_layer"] = AblationLayer()  # its own default is one for all runs
+    module, inner = model.native(), model.native_layer(layer)
+    view = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+    view.requires_grad_()  # the parameters are frozen, so a gradient has to start at the view
+    made = getattr(pytorch_grad_cam, kind)(
+        model=module,
+        target_layers=[inner],
+        reshape_transform=model.reshape_transform(layer),
+        **values,
+    )
+    try:
+        with _followed(made, layer, progress):
+            maps = made(input_tensor=view, targets=[_score(model, target)])
+        _once(made, layer)
+    finally:
+        made.activations_and_grads.release()
+        if "ablation_layer" in values:  # it leaves its own layer in the model after an error
+            _put_back(module, values["ablation_layer"], inner)
+    progress(1, 1)
+    return np.asarray(maps[0], np.float32)
+
+
+def _score(model: Any, target: Target) -> Callable[[Any], Any]:
+    import torch
 
     weights = torch.from_numpy(target.weights(len(model.labels)))
 
@@ -35,16 +110,65 @@ def grad_cam(model: Any, image: Array, target: Target, layer: str) -> Array:
             output = output.softmax(-1) if model.head.exclusive else output.sigmoid()
         return output @ weights
 
-    module = model.native()
-    view = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
-    view.requires_grad_()  # the parameters are frozen, so a gradient has to start at the view
-    cam = GradCAM(
-        model=module,
-        target_layers=[model.native_layer(layer)],
-        reshape_transform=model.reshape_transform(layer),
-    )
+    return score
+
+
+class _Bar:
+    """Stands in for the library's progress bar."""
+
+    def __init__(self, made: Any, layer: str, progress: Progress) -> None:
+        self._made, self._layer, self._progress = made, layer, progress
+
+    def tqdm(self, steps: Iterable[int]) -> Iterator[int]:
+        listed = list(steps)
+        ablates = hasattr(self._made, "ablation_layer")
+        _once(self._made, self._layer, passes=2 if ablates else 1)
+        _check_ablated(self._made, self._layer)
+        for done, step in enumerate(listed):
+            self._progress(done, len(listed) + 1)
+            yield step
+            # it keeps the layer's map of every run, of which it reads the first one
+            del self._made.activations_and_grads.activations[1:]
+
+
+@contextlib.contextmanager
+def _followed(made: Any, layer: str, progress: Progress) -> Iterator[None]:
+    """Hear of each step of the library, which tells its terminal."""
+    owner = importlib.import_module(type(made).__module__)
+    if not hasattr(owner, "tqdm"):
+        yield
+        return
+    kept, owner.tqdm = owner.tqdm, _Bar(made, layer, progress)  # type: ignore[attr-defined]
     try:
-        maps = cam(input_tensor=view, targets=[score])
+        yield
     finally:
-        cam.activations_and_grads.release()
-    return np.asarray(maps[0], np.float32)
+        owner.tqdm = kept  # type: ignore[attr-defined]
+
+
+def _once(made: Any, layer: str, *, passes: int = 1) -> None:
+    """Raise UnsupportedModel where the layer runs twice in a pass: the first run is not its map."""
+    if len(made.activations_and_grads.activations) > passes:
+        raise UnsupportedModel(
+            f"The layer {layer} runs several times in one pass, and the grad-cam library reads the "
+            "first one. Choose ours, or another layer."
+        )
+
+
+def _check_ablated(made: Any, layer: str) -> None:
+    """Raise UnsupportedModel where the library would ablate rows of the map for channels."""
+    ablated = getattr(made, "ablation_layer", None)
+    if ablated is None:
+        return
+    output, maps = made.activations, made.activations_and_grads.activations[0]
+    if output.shape != maps.shape or not bool((output == maps).all()):
+        raise UnsupportedModel(
+            f"The grad-cam library ablates layers whose channels come first, and those of {layer} "
+            "do not. Choose ours."
+        )
+
+
+def _put_back(module: Any, stand_in: Any, layer: Any) -> None:
+    for part in module.modules():
+        for name, child in list(part.named_children()):
+            if child is stand_in:
+                setattr(part, name, layer)

@@ -14,9 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.cam import scores_only
+from xai_core.errors import ParamError
+from xai_core.explainer import Engine, Progress, Raw
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
+NAME = "xplique"
 BATCH = 16
 
 
@@ -34,23 +38,57 @@ def why_not(model: Any) -> str | None:
 def why_not_layers(model: Any) -> str | None:
     """Say why the library's methods that read layers cannot serve the model."""
     if model.framework == "torch":
-        return "Xplique's Grad-CAM does not run on PyTorch models; choose grad-cam or ours."
+        return "Xplique's methods that read layers do not run on PyTorch models; choose another."
     return why_not(model)
 
 
-def grad_cam(model: Any, image: Array, target: Target, layer: str) -> Array:
-    """Return Xplique's Grad-CAM of one view, float32 `[h, w]`, not scaled."""
-    from xplique.attributions import GradCAM
+def engine(kind: str, *, notes: tuple[str, ...] = ()) -> Engine:
+    """Return the engine that runs the library's class `kind`, of those that weigh by gradients."""
 
+    def run(method: Any, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
+        # its bicubic swings below zero beside a peak, where its ReLU had left nothing
+        attribution = np.maximum(grad_cam(kind, model, image, target, method.layer), 0)
+        progress(1, 1)
+        grain = method.cells_of(model, "cubic")
+        return Raw(attribution=attribution, grain=grain, notes=notes)
+
+    return Engine(name=NAME, run=run, why_not=why_not_layers, worker="both")
+
+
+def grad_cam(kind: str, model: Any, image: Array, target: Target, layer: str) -> Array:
+    """Return the map of Xplique's class `kind` of one view, float32 `[h, w]`, not scaled.
+
+    Raises ParamError for a probability: it takes no other score than the weighted sum of logits.
+    """
+    from xplique import attributions
+
+    if target.of == "probability":
+        raise ParamError(
+            f"Xplique's {kind} explains scores before they become probabilities only. Choose the "
+            "logit, or the engine ours."
+        )
+    scores_only(f"Xplique's {kind}", target)
     inner = model.native_layer(layer)
     # A name finds top-level layers only, so any one is given and the wanted one set afterwards.
-    explainer = GradCAM(model.native(), conv_layer=-1)
+    explainer = getattr(attributions, kind)(model.native(), conv_layer=-1)
     explainer.conv_layer = inner
     call = inner.call
     try:
         maps = explainer.explain(image[None], one_hot(model, target))
     finally:
         inner.call = call  # Xplique leaves the layer watched when anything raises
+    return np.asarray(maps, np.float32).reshape(model.input_size)
+
+
+def fem(model: Any, image: Array, layer: str, *, k: float) -> Array:
+    """Return Xplique's FEM of one view, float32 `[h, w]`, not scaled."""
+    import tensorflow as tf
+    from xplique.attributions import FEM
+
+    explainer = FEM(model.native(), conv_layer=0, k=k)
+    # it cuts the network at a top-level layer, here the input; the wanted one may lie deeper
+    explainer.model = lambda views: tf.constant(model.activations(views.numpy(), layer))
+    maps = explainer.explain(image[None])
     return np.asarray(maps, np.float32).reshape(model.input_size)
 
 

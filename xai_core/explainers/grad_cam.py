@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,29 +20,16 @@ Array = NDArray[np.float32]
 def _ours(
     method: GradCAM, model: HasLayers, image: Array, target: Target, progress: Progress
 ) -> Raw:
-    activations, gradients = model.activation_gradients(image[None], method.layer, target)
-    weights = gradients[0].mean((0, 1))  # float32 [channels], eq. 1
-    cam = method.weighted(activations[0], weights)  # eq. 2
+    maps, gradients = method.slopes(model, image, target)
+    weights = gradients.mean((0, 1))  # float32 [channels], eq. 1
+    cam = method.weighted(maps, weights)  # eq. 2
     progress(1, 1)
     return method.drawn(
         cam,
         model.input_size,
-        arrays={"weights": weights} | channels.strongest(activations[0], weights),
-        notes=method.notes(cam, gradients),
+        arrays={"weights": weights} | channels.strongest(maps, weights),
+        notes=method.notes(model, image, target, cam, gradients),
     )
-
-
-def _library(method: GradCAM, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
-    attribution = grad_cam_library.grad_cam(model, image, target, method.layer)
-    progress(1, 1)
-    return Raw(attribution=attribution, grain=method.cells_of(model, "linear"))
-
-
-def _xplique(method: GradCAM, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
-    # Xplique's bicubic swings below zero beside a peak, where its ReLU had left nothing
-    attribution = np.maximum(xplique.grad_cam(model, image, target, method.layer), 0)
-    progress(1, 1)
-    return Raw(attribution=attribution, grain=method.cells_of(model, "cubic"))
 
 
 @explainer
@@ -60,11 +47,6 @@ class GradCAM(Cam):
     reference: ClassVar[str] = "arXiv:1610.02391"
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(
-            name="grad-cam",
-            run=_library,
-            why_not=grad_cam_library.why_not,
-            scale=grad_cam_library.SCALE,
-        ),
-        Engine(name="xplique", run=_xplique, why_not=xplique.why_not_layers, worker="both"),
+        grad_cam_library.engine("GradCAM"),
+        xplique.engine("GradCAM"),
     )

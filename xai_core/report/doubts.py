@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xai_core.card import Service
 from xai_core.errors import VitrineError
-from xai_core.explainer import explainers, make
+from xai_core.explainer import explainers, is_class_agnostic, make
 from xai_core.explanation import Explanation
 from xai_core.model import Finding, Geometry
 from xai_core.report.facts import HALF, facts
@@ -39,7 +39,8 @@ def doubts(
     said += [finding.message for finding in findings if finding.level == "warning"]
     if doubt := explanation.grain.doubt(explanation.view):
         said.append(doubt)
-    said += _unsure(explanation.target, probabilities, labels)
+    if not is_class_agnostic(explanation.method):
+        said += _unsure(explanation.target, probabilities, labels)
     if found["seen"] < 0.95:
         said.append(
             f"The model never saw {percent(1 - found['seen'])} of this photo: its pre-processing "
@@ -96,11 +97,13 @@ def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[
             continue
         if all(service.engines.values()):
             continue  # each engine says why not
+        if known[name].class_agnostic:
+            continue  # it would agree or not for no reason of the class's
         other = own is not None and known[name].family != own.family
-        served.append((not other, _passes(name, size), known[name].title))
+        served.append((not other, _passes(name, size), known[name].place, known[name].title))
     if not served:
         return ""
-    title = min(served)[2]
+    title = min(served)[-1]
     return f"To check it, run {title} on the same class and see if both agree."
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.explainer import is_class_agnostic
 from xai_core.explanation import Explanation
 from xai_core.report.facts import facts
 from xai_core.report.numbers import amount, count, percent, quote
@@ -22,19 +23,41 @@ def sentences(explanation: Explanation, probabilities: Array, labels: Sequence[s
     found = facts(explanation)
     asked = target.words(labels)
     said = []
+    if is_class_agnostic(explanation.method):
+        return [*_standing_out(found), *_answer(target, probabilities, labels)]
     if found["half_area"] == 0:
         said.append(f"The map holds no evidence for {asked}.")
     elif "parts" in found:
         said += _parts_said(found, asked, explanation)
     else:
-        where = "the photo" if found["seen"] > 0.95 else "what the model sees of the photo"
         said.append(
-            f"Half of the evidence for {asked} lies in {percent(found['half_area'])} of {where}, "
+            f"Half of the evidence for {asked} lies in {percent(found['half_area'])} of "
+            f"{_whole(found)}, "
             f"{found['place']}."
         )
     if found["against"] >= 0.05 and "parts" not in found:
         said.append(f"{percent(found['against'])} of the map's weight speaks against it.")
     return [*said, *_answer(target, probabilities, labels)]
+
+
+def evidence(explanation: Explanation, asked: str) -> str:
+    """Say what a map is made of: the evidence for what was asked, or what stands out."""
+    agnostic = is_class_agnostic(explanation.method)
+    return "what stands out" if agnostic else f"the evidence for {asked}"
+
+
+def _whole(found: Mapping[str, Any]) -> str:
+    return "the photo" if found["seen"] > 0.95 else "what the model sees of the photo"
+
+
+def _standing_out(found: Mapping[str, Any]) -> list[str]:
+    """Say where a map lies that does not depend on the class."""
+    if found["half_area"] == 0:
+        return ["Nothing stands out in this map, which does not depend on the class."]
+    return [
+        f"Half of what stands out lies in {percent(found['half_area'])} of {_whole(found)}, "
+        f"{found['place']}. It is the same for every class."
+    ]
 
 
 def _answer(target: Target, probabilities: Array, labels: Sequence[str]) -> list[str]:

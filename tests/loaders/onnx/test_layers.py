@@ -13,7 +13,7 @@ from torch.nn import functional
 from tests.loaders.onnx.graphs import WEIGHTS, first, model, node, opened, tail, theirs, views
 from workers.cards import describe
 from xai_core.errors import ParamError
-from xai_core.explainer import explainers
+from xai_core.explainer import explainers, make
 from xai_core.model import (
     Differentiates,
     HasLayers,
@@ -53,7 +53,15 @@ def test_the_card_lists_them_and_grad_cam_says_what_it_lacks(tmp_path: Path) -> 
     loaded = opened(tmp_path / "m", model(tail()))
     made = describe(loaded)
     assert [row.name for row in made.layers] == ["maps", "kept"]
-    assert made.default_layer is None
+    assert made.default_layer == "kept"  # without gradients, the last useful one
+    serving = {name for name, served in made.methods.items() if served.why_not is None}
+    assert {"eigencam", "fem", "scorecam"} <= serving
+    assert not {"grad-cam", "cam", "ablationcam", "reciprocam"} & serving
+    view = views(1)[0]
+    for name in ("eigencam", "fem", "scorecam"):
+        found = make(name, {}, size=(32, 32)).explain(loaded, view, ClassTarget(0))
+        assert found.parameters["layer"] == "kept"
+        assert found.attribution.shape == (32, 32)
     assert "gives its maps but no gradients" in str(explainers()["grad-cam"].why_not(loaded))
 
 
