@@ -13,7 +13,6 @@ from ui.left_open import left_open
 from xai_core.card import Card
 
 TITLE = "Change model"
-POLL = 0.5
 ASKED = Options.declared()
 READ_AS = {
     "torch": "a PyTorch file",
@@ -99,13 +98,15 @@ def _choose(desk: Desk) -> None:
     )
 
 
-@st.fragment(run_every=POLL)
 def _reading(model: Model) -> None:
     """Say what the first bytes told, until the rest is read."""
     known = READ_AS.get(model.handle.framework)
-    views.line(f"\u201c{model.name}\u201d is {known}." if known else f"\u201c{model.name}\u201d")
-    views.line("Its network is being read ..." if known else "Its first bytes are being read ...")
-    views.line("It is opened if you close this; the model on the desk stays until then.")
+    name = f"\u201c{model.name}\u201d"
+    if known:
+        views.line(f"{name} is {known}. Its network is being read ...", "v-prose")
+    else:
+        views.line(f"{name} has arrived. Its first bytes are being read ...", "v-prose")
+    views.line("It goes on if you close this; the model on the desk stays until then.")
 
 
 def found(model: Model) -> str:

@@ -165,6 +165,7 @@ class Desk(Opening):
         """Move what is ready; return whether anything changed. Never waits."""
         moved = [
             self.slots.step(),
+            self._recognise(),
             self.opening is None and self._lost_model(),
             self._predict(),
         ]

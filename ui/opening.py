@@ -42,6 +42,7 @@ class Opening(UnderWay):
         self.error_of = ""
         self.refused: Refused | None = None
         self.found: Model | None = None
+        self._recognised: int | None = None
 
     @property
     def fetching(self) -> Pretrained | None:
@@ -239,6 +240,14 @@ class Opening(UnderWay):
         used = {each.path for each in kept if each is not None}
         if not model.built_in and model.path not in used:
             self.session.remove_file(model.path)
+
+    def _recognise(self) -> bool:
+        """Notice that the first bytes of the file that is being opened told what it is."""
+        model = self.opening
+        if model is None or not model.handle.framework or model.id == self._recognised:
+            return False
+        self._recognised = model.id
+        return True
 
     def _lost_model(self) -> bool:
         """Notice that the present model is gone: closed with its worker, and not coming back."""

@@ -1,6 +1,7 @@
 """Every option has its control in the dialog that it declares, and in no other."""
 
 import dataclasses
+import threading
 
 import pytest
 
@@ -8,6 +9,8 @@ from loaders import options
 from loaders.class_names import read_classes
 from loaders.options import ON_CARD, ON_NAMES, ON_READING, Options
 from loaders.preprocessing import preset
+from tests.conftest import PATIENCE
+from tests.fakes.wall import Handle
 from tests.pages.conftest import settle, show
 from tests.pages.test_missing import box, labels, press, refused
 from tests.pages.test_offering import desk, opened, words
@@ -220,6 +223,31 @@ def test_nothing_left_open_opens_at_once(app):
     desk(app).upload_model("mine.pth", b"tiny", asked, ask=True)
     settle(app, lambda app: desk(app).model.name == "mine.pth" and desk(app).prediction)
     assert desk(app).found is None
+
+
+def test_while_it_is_read_it_says_what_the_first_bytes_told(app, monkeypatch):
+    show(opened(app), another_model.TITLE)
+    load, go_on = Handle._load, threading.Event()
+
+    def held(handle, *args):
+        go_on.wait(PATIENCE)
+        return load(handle, *args)
+
+    monkeypatch.setattr(Handle, "_load", held)
+    try:
+        desk(app).upload_model("mine.pth", b"tiny", Options(), ask=True)
+        desk(app).opening.handle.framework = ""
+        app.run()
+        assert "<b>mine.pth</b> has arrived. Its first bytes are being read ..." in words(app)
+        seen = desk(app).version
+        desk(app).opening.handle.framework = "keras"
+        settle(app, lambda app: "<b>mine.pth</b> is a Keras file" in words(app))
+        assert desk(app).version > seen  # which is what a page polls
+        assert "Built-in models" not in controls(app)
+    finally:
+        go_on.set()
+    settle(app, lambda app: desk(app).found)
+    assert "The file does not name its classes." in words(app)
 
 
 def test_dismissed_it_waits_in_a_box_that_names_it(app):
