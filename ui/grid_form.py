@@ -42,7 +42,7 @@ def draw(desk: Desk) -> None:
         "Methods",
         names,
         "grid-methods",
-        names[:2],
+        method_list.apart(desk.model.card.methods),
         called=titles.__getitem__,
         about="Each with its own settings as they are suggested for the model.",
     )

@@ -25,6 +25,16 @@ def ordered(served: Mapping[str, Service]) -> list[str]:
     return sorted(known, key=place)
 
 
+def apart(served: Mapping[str, Service]) -> list[str]:
+    """Return two methods that serve the model and look at it in ways as different as there are."""
+    known, firsts = explainers(), dict[str, str]()
+    for name in ordered(served):
+        if name in served and served[name].why_not is None:
+            firsts.setdefault(known[name].family, name)
+    names = list(firsts.values())
+    return names[:1] + names[1:][-1:]
+
+
 def by_family() -> dict[str, list[type[Explainer]]]:
     """Return the methods of each family that has some, in their order."""
     found: dict[str, list[type[Explainer]]] = {}

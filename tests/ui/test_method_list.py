@@ -38,3 +38,11 @@ def test_one_that_the_card_does_not_know_cannot_serve():
 def test_families_hold_every_method_once():
     listed = [cls.name for methods in method_list.by_family().values() for cls in methods]
     assert sorted(listed) == sorted(explainers())
+
+
+def test_two_that_are_compared_first_are_of_two_families():
+    one, two = (explainers()[name].family for name in method_list.apart(served()))
+    assert (one, two) == ("activation maps", "perturbation")
+    assert method_list.apart(served())[0] == "grad-cam"
+    none_left = served(*(n for n, cls in explainers().items() if cls.family != "perturbation"))
+    assert len(method_list.apart(none_left)) == 1
