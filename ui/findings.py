@@ -20,17 +20,31 @@ LINKS: Mapping[str, str] = {
 
 
 def show(found: Sequence[Finding], places: Sequence[str]) -> None:
-    """Show findings, warnings first and in amber; `places` are the dialogs that there are."""
-    ordered = sorted(found, key=lambda finding: finding.level != "warning")
+    """Show findings, warnings first and in amber; `places` are the dialogs that there are.
+
+    Those that one dialog mends stand together, and its link below them.
+    """
+
+    def rank(finding: Finding) -> tuple[bool, str]:
+        return finding.level != "warning", _place(finding, places)
+
+    ordered = sorted(found, key=rank)
     with st.container(key="findings", gap="xxsmall"):
         for at, finding in enumerate(ordered):
             views.finding(text.on_page(finding.message), warning=finding.level == "warning")
-            param = answers(finding)
-            if param is not None and param.place in places:
+            place = _place(finding, places)
+            goes_on = at + 1 < len(ordered) and rank(ordered[at + 1]) == rank(finding)
+            if place and not goes_on:
                 st.button(
-                    LINKS[param.place],
+                    LINKS[place],
                     key=f"mend-{at}",
                     type="tertiary",
                     on_click=dialogs.opens,
-                    args=(param.place,),
+                    args=(place,),
                 )
+
+
+def _place(finding: Finding, places: Sequence[str]) -> str:
+    """Return the dialog that mends what a finding is about, empty where none does."""
+    param = answers(finding)
+    return param.place if param is not None and param.place in places else ""

@@ -273,9 +273,10 @@ def test_a_finding_leads_to_the_dialog_that_mends_it(app):
     handle = desk(app).model.handle
     found = (
         SAID,
+        Finding("warning", "It is in training mode.", "mode"),
+        Finding("warning", "32 x 32 is taken.", "size"),
         Finding("info", "Its classes are numbered.", "labels"),
         Finding("warning", "The scores are in the first.", "output"),
-        Finding("warning", "It is in training mode.", "mode"),
     )
     handle.card = dataclasses.replace(handle.card, findings=found)
     app.run()
@@ -285,7 +286,10 @@ def test_a_finding_leads_to_the_dialog_that_mends_it(app):
         "Give its class names": "Class names, one a line",
     }
     shown = [each.label for each in app.button if str(each.key).startswith("mend-")]
-    assert shown == list(links)
+    assert sorted(shown) == sorted(links)  # once for the two that it mends
+    said = words(app)
+    assert said.index("It is in training mode.") < said.index("The scores are in the first.")
+    assert said.index("32 x 32 is taken.") < said.index("Its classes are numbered.")
     for link, control in links.items():
         show(app, None)
         assert control not in controls(app)
