@@ -77,3 +77,55 @@ def test_occlusion_in_their_convention(
         ours = attribution(twins[twin], view, target, "occlusion", overlap="sum", **PATCHES)
         xplique = attribution(twins[twin], view, target, "occlusion", engine="xplique", **PATCHES)
         np.testing.assert_allclose(ours.attribution, xplique.attribution, atol=1e-4)
+
+
+GRADIENTS: dict[str, dict[str, Any]] = {
+    "saliency": {},
+    "gradient-x-input": {},
+    "integrated-gradients": {"steps": 8},
+}
+THEIRS: dict[str, dict[str, Any]] = {"integrated-gradients": {"nodes": "trapezoid"}}
+
+
+def close(values: Any, wanted: Any) -> None:
+    """Hold maps to each other; the rounding of a step may lie to both sides of a ReLU's bend."""
+    size = np.abs(wanted).max()
+    assert np.ptp(wanted) > 0.01
+    off = np.abs(values - wanted) / size
+    assert np.mean(off > 1e-4) < 0.01
+    assert off.max() < 0.03
+
+
+@pytest.mark.parametrize("method", [*GRADIENTS, "guided-backprop", "smoothgrad"])
+def test_gradients_of_the_twins(
+    twins: tuple[Any, Any], questions: list[tuple[Any, Target]], method: str
+) -> None:
+    values = {"samples": 4} if method == "smoothgrad" else GRADIENTS.get(method, {})
+    for view, target in questions:
+        ours, keras = (attribution(twin, view, target, method, **values) for twin in twins)
+        close(keras.attribution, ours.attribution)
+
+
+@pytest.mark.parametrize("method", GRADIENTS)
+def test_gradients_are_xpliques(
+    twins: tuple[Any, Any], questions: list[tuple[Any, Target]], method: str
+) -> None:
+    values = GRADIENTS[method]
+    for view, target in questions:
+        like = values | THEIRS.get(method, {})
+        ours = attribution(twins[1], view, target, method, **like).attribution
+        xplique = attribution(twins[1], view, target, method, engine="xplique", **values)
+        assert np.ptp(ours) > 0.01
+        np.testing.assert_allclose(xplique.attribution, ours, atol=1e-4 * np.abs(ours).max())
+
+
+@pytest.mark.parametrize("method", GRADIENTS)
+def test_gradients_are_xpliques_through_its_torch_wrapper(
+    twins: tuple[Any, Any], questions: list[tuple[Any, Target]], method: str
+) -> None:
+    for view, target in questions[:3]:
+        values = GRADIENTS[method]
+        like = values | THEIRS.get(method, {})
+        ours = attribution(twins[0], view, target, method, **like).attribution
+        xplique = attribution(twins[0], view, target, method, engine="xplique", **values)
+        close(xplique.attribution, ours)

@@ -1,0 +1,234 @@
+"""Integrated gradients: the gradients on the way from a baseline to the photo, summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core import gradient_map, gradients
+from xai_core.card import Cost
+from xai_core.engines import xplique_gradients
+from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
+from xai_core.gradient_map import GradientMap
+from xai_core.model import Differentiates
+from xai_core.params import FILLS, batch, choice, number
+from xai_core.perturb import baseline
+from xai_core.report.numbers import amount, percent
+from xai_core.target import Target
+from xai_core.task import Shape
+
+Array = NDArray[np.float32]
+Nodes = NDArray[np.float64]
+
+_BASELINES = ("value", "mean", "blur", "black", "grey", "white")
+LARGE = 0.05
+"""A gap of more than this share of the score's change is a doubt."""
+LITTLE = 0.02
+"""A score that changes by less than this share of its own size has hardly a way to explain."""
+
+
+def _ours(
+    method: IntegratedGradients,
+    model: Differentiates,
+    image: Array,
+    target: Target,
+    progress: Progress,
+) -> Raw:
+    start, steps = method.start(image), method.steps
+    ends = target.of_views(model, np.stack([start, image]))
+    progress(2, steps + 2)
+    way = image - start
+    nodes, weights = method.path()
+    total, slopes, done = np.zeros(image.shape), np.empty(steps, np.float32), 0
+
+    def views(first: int, last: int) -> Array:
+        return start + nodes[first:last, None, None, None].astype(np.float32) * way
+
+    def so_far() -> Array:
+        return method.joined(total * way / weights[:done].sum())
+
+    for part, found in gradients.stream(
+        model, views, steps, target, progress, chunk=method.batch, partial=so_far, before=2
+    ):
+        total += np.tensordot(weights[part], found, 1)
+        slopes[part] = np.einsum("nhwc,hwc->n", found, way, dtype=np.float64)
+        done = part.stop
+    arrays = {"nodes": nodes.astype(np.float32), "slopes": slopes}
+    return method.raw(model, image, target, ends, total * way, arrays)
+
+
+def _xplique(
+    method: IntegratedGradients, model: Any, image: Array, target: Target, progress: Progress
+) -> Raw:
+    passes = method.steps + 2
+    ends = target.of_views(model, np.stack([method.start(image), image]))
+    progress(2, passes)
+    found = xplique_gradients.attributed(
+        "IntegratedGradients",
+        model,
+        image,
+        target,
+        steps=method.steps,
+        baseline_value=method.value,
+        batch_size=method.batch,
+    )
+    progress(passes, passes)
+    return method.raw(model, image, target, ends, found, {})
+
+
+@explainer
+class IntegratedGradients(GradientMap):
+    """What each pixel adds to the score on the straight way from a baseline to the photo.
+
+    The photo is mixed with a baseline in even steps; at each one the gradient of the score is
+    taken; their mean, times how far the pixel is from the baseline, is the pixel's part
+    (Sundararajan et al. 2017, eq. 1). All parts add up to the score of the photo less the
+    score of the baseline, up to a gap that more steps make smaller.
+    """
+
+    title: ClassVar[str] = "Integrated gradients"
+    place: ClassVar[int] = 10
+    shows: ClassVar[str] = "What each pixel adds to the score on the way from a blank view."
+    reference: ClassVar[str] = "arXiv:1703.01365"
+    signed: ClassVar[bool] = True
+    arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
+        {
+            "nodes": Shape("<f4", ("",), most=1000, optional=True),
+            "slopes": Shape("<f4", ("",), most=1000, optional=True),
+        }
+    )
+    engines: ClassVar[tuple[Engine, ...]] = (
+        Engine(name="ours", run=_ours),
+        Engine(name="xplique", run=_xplique, why_not=xplique_gradients.why_not, worker="both"),
+    )
+
+    steps: int = number(
+        50,
+        2,
+        1000,
+        unit="steps",
+        help="Mixtures of baseline and photo at which the gradient is taken. More steps take "
+        "longer and make the gap smaller.",
+        source="Xplique IntegratedGradients.steps",
+    )
+    value: float = number(
+        0.0,
+        0.0,
+        1.0,
+        step=0.05,
+        help="The grey of the baseline: 0 is black, 1 white. Pixels of that grey get nothing, "
+        "whatever they do.",
+        source="Xplique IntegratedGradients.baseline_value",
+        label="Baseline",
+    )
+    baseline: str = choice(
+        "value",
+        _BASELINES,
+        help=f"What the way begins at: {', '.join(FILLS[name] for name in _BASELINES[:-1])} or "
+        f"{FILLS[_BASELINES[-1]]}. What the photo shares with it gets nothing.",
+        engines=("ours",),
+        more=True,
+        label="Kind of baseline",
+    )
+    nodes: str = choice(
+        "midpoint",
+        ("midpoint", "gauss-legendre", "trapezoid"),
+        help="Where on the way the gradients are taken: evenly, in the middle of each step; at the "
+        "nodes of Gauss and Legendre, better where the gradient is smooth; or evenly with both "
+        "ends, as Xplique does.",
+        engines=("ours",),
+        more=True,
+        titles={
+            "midpoint": "even, in the middle of each step",
+            "gauss-legendre": "Gauss-Legendre",
+            "trapezoid": "even, with both ends",
+        },
+    )
+    colours: str = gradient_map.signs()
+    batch: int = batch(16, source="Xplique IntegratedGradients.batch_size")
+
+    def start(self, image: Array) -> Array:
+        """Return the baseline, float32 `[h, w, 3]`."""
+        if self.baseline == "value":
+            return np.full_like(image, self.value)
+        return baseline(self.baseline, image)
+
+    def path(self) -> tuple[Nodes, Nodes]:
+        """Return where on the way (0 to 1) gradients are taken, and their weights of sum 1."""
+        count = self.steps
+        match self.nodes:
+            case "gauss-legendre":
+                found, shares = np.polynomial.legendre.leggauss(count)
+                return (found + 1) / 2, shares / 2
+            case "trapezoid":
+                weights = np.full(count, 1 / (count - 1))
+                weights[[0, -1]] /= 2
+                # in single precision, as Xplique's are: a ReLU may bend between two roundings
+                at = np.arange(count, dtype=np.float32) * np.float32(1 / (count - 1))
+                return np.minimum(at, 1).astype(np.float64), weights
+        return (np.arange(count) + 0.5) / count, np.full(count, 1 / count)
+
+    def joined(self, parts: NDArray[Any]) -> Array:
+        """Return the map of parts `[h, w, 3]`."""
+        return gradient_map.signed(parts, self.colours)
+
+    def raw(
+        self,
+        model: Differentiates,
+        image: Array,
+        target: Target,
+        ends: Array,
+        parts: NDArray[Any],
+        arrays: Mapping[str, NDArray[Any]],
+    ) -> Raw:
+        """Return the result of parts `[h, w, 3]`; `ends` are the baseline's score and the photo's.
+
+        The gap is what the parts add up to less what the score changes by.
+        """
+        before, after = (float(score) for score in ends)
+        total = float(np.asarray(parts, np.float64).sum())
+        change = after - before
+        gap = total - change
+        said = gradient_map.notes(model, image, target, after, parts)
+        return Raw(
+            attribution=self.joined(parts),
+            signed=self.colours == "sum",
+            scalars={
+                "score": after,
+                "baseline_score": before,
+                "sum": total,
+                "gap": gap,
+                "gap_share": abs(gap) / max(abs(change), 1e-12),
+            },
+            arrays=arrays,
+            notes=(*said, _gap(total, before, after)),
+        )
+
+    def cost(self, model: Sized) -> Cost:
+        """One pass there and back for each step, and one forward for each end of the way."""
+        return Cost(forward=self.steps + 2, backward=self.steps)
+
+
+def _gap(total: float, before: float, after: float) -> str:
+    change = after - before
+    told = (
+        f"The pixels' parts add up to {amount(total)}, and the score goes from {amount(before)} "
+        f"for the baseline to {amount(after)} for the photo, which is {amount(change)}"
+    )
+    gap = abs(total - change)
+    if abs(change) <= LITTLE * max(abs(before), abs(after)):
+        return (
+            f"{told}: baseline and photo get nearly the same score, so that there is little to "
+            "share out, and parts for and against cancel. Take another baseline."
+        )
+    share = percent(gap / abs(change))
+    if gap > LARGE * abs(change):
+        return (
+            f"{told}: a gap of {share} is left, so the steps are too few for this way. Take more "
+            "steps."
+        )
+    return f"{told}: the gap is {share}."
