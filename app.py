@@ -27,6 +27,12 @@ if get_script_run_ctx():
                 st.Page("pages/offering.py", title="Offering", default=True),
                 st.Page("pages/compare.py", title="Compare"),
             ],
+            "Learn": [
+                st.Page("pages/grad_cam.py", title="Grad-CAM"),
+                st.Page("pages/occlusion.py", title="Occlusion"),
+                st.Page("pages/rise.py", title="RISE"),
+                st.Page("pages/lime.py", title="LIME"),
+            ],
             "About": [st.Page("pages/methods.py", title="Methods")],
         }
     ).run()

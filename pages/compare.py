@@ -35,7 +35,7 @@ with page.opened(
             columns = min(len(shown), 3)
         else:
             shown = grid_form.panels(desk, made) if made is not None else []
-            columns = len(made.networks) * len(made.methods) if made is not None else 1
+            columns = len(made.networks) * len(made.asks) if made is not None else 1
         if shown:
             views.title(counted(len(shown), "run"))
             compared.show(shown, columns=columns)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 from ui import forms, kept, method_list, text, views
 from ui.desk import Desk
 from ui.held import Answer, Model
-from xai_core.card import Card
+from xai_core.card import Card, Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
 from xai_core.question import Question
@@ -94,14 +95,17 @@ def target_of(desk: Desk) -> ClassTarget:
     return ClassTarget(int(index), None if against == NOTHING else int(against))
 
 
-def method(desk: Desk) -> Question | None:
-    """Draw the question, the method and its controls; return what a run would do, or None."""
+def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
+    """Draw the question, the method and its controls; return what a run would do, or None.
+
+    With `only` there is no choice of method, and all of its settings lie open.
+    """
     model = desk.model
     if model is None or desk.prediction is None:
         return None
     target = target_of(desk)
     with st.container(key="method-card", gap="small"):
-        asked = _controls(desk, model, target)
+        asked = _controls(desk, model, target, only)
     if asked is None:
         return None
     question, refused = asked
@@ -109,24 +113,13 @@ def method(desk: Desk) -> Question | None:
     return question
 
 
-def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, str] | None:
+def _controls(
+    desk: Desk, model: Model, target: ClassTarget, only: type[Explainer] | None
+) -> tuple[Question, str] | None:
     """Draw the method and its settings; return the question, and why its engine cannot serve."""
-    known = explainers()
     served = model.card.methods
-    names = method_list.ordered(served)
-    key = kept.control(METHOD)
-    chosen = st.session_state.get(kept.control(CHOSEN))
-    if not chosen and st.session_state.get(key) != names[0]:  # what is set anew shuts its list
-        st.session_state[key] = names[0]
-    name = st.selectbox(
-        "Method",
-        names,
-        format_func=lambda name: method_list.label(name, served),
-        key=key,
-        persist_state="session",
-        on_change=_chosen,
-    )
-    cls = known[name]
+    name = _method(served) if only is None else only.name
+    cls = explainers()[name]
     why_not = served[name].why_not if name in served else f"{cls.title} came after this model."
     views.line(cls.shows)
     if cls.class_agnostic:
@@ -136,7 +129,8 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, 
         return None
     scope = _form_scope(model.card)
     front = st.container()
-    with st.expander("All settings", key="all-settings"):
+    rest = st.expander("All settings", key="all-settings") if only is None else st.container()
+    with rest:
         engine, refused = _engine(cls, served[name].engines)
         form = forms.Form(
             cls,
@@ -152,6 +146,54 @@ def _controls(desk: Desk, model: Model, target: ClassTarget) -> tuple[Question, 
         for param in form.front:
             form.widget(param)
     return Question(method=name, engine=engine, values=form.values(), target=target), refused
+
+
+def _method(served: Mapping[str, Service]) -> str:
+    """Draw the choice of method, those that cannot serve the model last."""
+    names = method_list.ordered(served)
+    key = kept.control(METHOD)
+    chosen = st.session_state.get(kept.control(CHOSEN))
+    if not chosen and st.session_state.get(key) != names[0]:  # what is set anew shuts its list
+        st.session_state[key] = names[0]
+    return str(
+        st.selectbox(
+            "Method",
+            names,
+            format_func=lambda name: method_list.label(name, served),
+            key=key,
+            persist_state="session",
+            on_change=_chosen,
+        )
+    )
+
+
+def preset(desk: Desk, cls: type[Explainer], values: Mapping[str, Any]) -> None:
+    """Set a method's controls for the model on the desk; values beyond their range are cut to it.
+
+    What is not given is set as the method suggests it.
+    """
+    if desk.model is None:
+        return
+    card = desk.model.card
+    suggested = cls.suggest(card.input_size, values)
+    for name, param in cls.declared().items():
+        value = suggested.get(name, param.default)
+        if param.kind == "layer":
+            value = card.default_layer or ""
+        value = fitting(cls, card.input_size, {name: values.get(name, value)})[name]
+        st.session_state[forms.key(cls.name, name, _form_scope(card))] = value
+
+
+def fitting(
+    cls: type[Explainer], size: tuple[int, int], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return values cut to the ranges that they have on a view of `size`."""
+    declared, found = cls.declared(), dict(values)
+    for name, value in values.items():
+        if declared[name].kind in ("integer", "real"):
+            low, high = forms.bounds(declared[name], size)
+            found[name] = type(declared[name].default)(min(max(value, low), high))
+    return found
 
 
 def aim(desk: Desk, target: Target) -> None:

@@ -63,14 +63,14 @@ def show(panels: Sequence[Panel], *, columns: int) -> None:
     _agreement([panel for panel in panels if panel.answer is not None])
 
 
-def panel(desk: Desk, answer: Answer) -> Panel:
-    """Return a run as a panel, called as in the strip."""
+def panel(desk: Desk, answer: Answer, name: str = "") -> Panel:
+    """Return a run as a panel, called as in the strip, or by a name of its own."""
     made, scene = answer.explanation, answer.scene
     first = scene.prediction.top[0]
     chance = report.percent(float(scene.prediction.probabilities[first]))
     asked = made.target.words(scene.card.labels)
     return Panel(
-        title=f"{called(desk, answer)} for {_bare(asked)}",
+        title=f"{name or called(desk, answer)} for {_bare(asked)}",
         about=f"{scene.photo.name}: {_bare(scene.card.labels[first])}, {chance}, says "
         f"{scene.model.name}",
         answer=answer,

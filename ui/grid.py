@@ -7,7 +7,7 @@ other; what cannot be run says why in its place.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +56,27 @@ class Picture:
     data: Callable[[], bytes] | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Ask:
+    """A method and the values that it is run with; `called` tells it from others of the method."""
+
+    method: str
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    called: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.called or explainers()[self.method].title
+
+
 @dataclasses.dataclass(eq=False)
 class Cell:
     """One run of the grid: what is asked, and what came of it."""
 
     network: int
     photo: int
-    method: str
+    ask: Ask
     answer: Answer | None = None
     problem: str = ""
 
@@ -82,19 +96,20 @@ class Grid:
         self,
         networks: Sequence[Network],
         photos: Sequence[Picture],
-        methods: Sequence[str],
+        asks: Sequence[Ask],
         wanted: str = "",
+        slot: str = SLOT,
     ) -> None:
         self.networks, self.photos = tuple(networks), tuple(photos)
-        self.methods, self.wanted = tuple(methods), wanted
-        count = len(self.networks) * len(self.photos) * len(self.methods)
+        self.asks, self.wanted, self.slot = tuple(asks), wanted, slot
+        count = len(self.networks) * len(self.photos) * len(self.asks)
         if not 1 <= count <= MOST:
             raise ParamError(f"A grid has 1 to {MOST} runs, and this one would have {count}")
         self.cells = [
-            Cell(network, photo, method)
+            Cell(network, photo, ask)
             for network in range(len(self.networks))
             for photo in range(len(self.photos))
-            for method in self.methods
+            for ask in self.asks
         ]
         self._models: dict[int, Model] = {}
         self._paths: dict[int, Path] = {}
@@ -120,13 +135,13 @@ class Grid:
             return None
         known, unknown = 0.0, []
         for cell in (each for each in self.cells if each.waits):
-            seconds = _seconds(cards.get(cell.network), cell.method)
+            seconds = _seconds(cards.get(cell.network), cell.ask)
             if seconds is None:
                 unknown.append(cell)
             else:
                 known += seconds
         for cell in unknown:
-            guesses = [_seconds(card, cell.method) for card in cards.values()]
+            guesses = [_seconds(card, cell.ask) for card in cards.values()]
             known += next((guess for guess in guesses if guess is not None), 0.0)
         return known
 
@@ -217,16 +232,18 @@ class Grid:
 
     def _question(self, card: Card, prediction: Prediction, cell: Cell) -> Question:
         """Return what a cell asks. Raises ParamError where this model cannot be asked so."""
-        served = card.methods.get(cell.method)
+        served = card.methods.get(cell.ask.method)
         if served is None or served.why_not:
-            title = explainers()[cell.method].title
+            title = explainers()[cell.ask.method].title
             raise ParamError(served.why_not if served else f"{title} came after this model.")
         index = prediction.top[0]
         if self.wanted:
             if self.wanted not in card.labels:
                 raise ParamError(f"This model has no class {quote(self.wanted)}.")
             index = card.labels.index(self.wanted)
-        question = Question(method=cell.method, target=ClassTarget(index))
+        question = Question(
+            method=cell.ask.method, target=ClassTarget(index), values=cell.ask.values
+        )
         question.made(card.input_size)  # checks it
         return question
 
@@ -245,11 +262,11 @@ class Grid:
                 each.problem = each.problem or said
             self.go_on(desk)
 
-        desk.slots.put(SLOT, Work(self, job, ended, failed))
+        desk.slots.put(self.slot, Work(self, job, ended, failed))
 
     def stop(self, desk: Desk) -> None:
         """End it; what is done stays."""
-        desk.slots.cancel(SLOT)
+        desk.slots.cancel(self.slot)
         for cell in self.cells:
             if cell.waits:
                 cell.problem = "Cancelled before its turn."
@@ -262,12 +279,13 @@ class Grid:
                 model.handle.close()
 
 
-def _seconds(card: Card | None, method: str) -> float | None:
-    """Return how long a method takes on a model, at its own settings."""
+def _seconds(card: Card | None, ask: Ask) -> float | None:
+    """Return how long a run takes on a model."""
     if card is None:
         return None
     try:
-        made = Question(method=method, target=ClassTarget(0)).made(card.input_size)
+        question = Question(method=ask.method, target=ClassTarget(0), values=ask.values)
+        made = question.made(card.input_size)
         return card.pace.seconds(made.cost(card))
     except VitrineError:
         return 0.0  # it will be refused
@@ -277,28 +295,29 @@ def begin(
     desk: Desk,
     networks: Sequence[Network],
     photos: Sequence[Picture],
-    methods: Sequence[str],
+    asks: Sequence[Ask],
     wanted: str = "",
+    slot: str = SLOT,
 ) -> None:
-    """Run a grid, in the place of the last one. Raises ParamError for one of too many runs."""
-    grid = Grid(networks, photos, methods, wanted)
+    """Run a grid, in the place of the slot's last one. Raises ParamError for too many runs."""
+    grid = Grid(networks, photos, asks, wanted, slot)
 
     def act() -> None:
-        stop(desk)
-        desk.results[SLOT] = grid
+        stop(desk, slot)
+        desk.results[slot] = grid
         grid.go_on(desk)
 
     desk.change(act)
 
 
-def of(desk: Desk) -> Grid | None:
-    """Return the grid that is under way, or was made last."""
-    grid: Grid | None = desk.results.get(SLOT)
+def of(desk: Desk, slot: str = SLOT) -> Grid | None:
+    """Return the grid that is under way in a slot, or was made last."""
+    grid: Grid | None = desk.results.get(slot)
     return grid
 
 
-def stop(desk: Desk) -> None:
+def stop(desk: Desk, slot: str = SLOT) -> None:
     """End the grid under way; what is done stays."""
-    grid = of(desk)
-    if grid is not None and desk.slots.work(SLOT) is not None:
+    grid = of(desk, slot)
+    if grid is not None and desk.slots.work(slot) is not None:
         desk.change(lambda: grid.stop(desk))

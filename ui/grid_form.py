@@ -75,7 +75,7 @@ def draw(desk: Desk) -> None:
                 desk,
                 [networks[name] for name in chosen],
                 [photos[name] for name in shown],
-                methods,
+                [grid.Ask(name) for name in methods],
                 str(wanted or ""),
             )
         except ParamError as error:
@@ -121,11 +121,13 @@ def _networks(desk: Desk) -> dict[str, Network]:
     for entry in entries:
         name = _name(entry)
         if name not in found:
-            found[name] = _network(name, entry)
+            found[name] = network(name, entry)
     return found
 
 
-def _network(name: str, entry: catalogue.Entry | catalogue.Pretrained) -> Network:
+def network(name: str, entry: catalogue.Entry | catalogue.Pretrained) -> Network:
+    """Return a built-in or published model, to be opened when its turn comes."""
+
     def opened(session: Session, path: Path | None) -> Model:
         place = entry.path if isinstance(entry, catalogue.Entry) else path
         assert place is not None  # noqa: S101 - a published model's file was fetched first
@@ -206,15 +208,15 @@ def under_way(desk: Desk, work: Work) -> None:
     cell = made.next
     said = f"{done} of {counted(total, 'run')}"
     if cell is not None:
-        title = explainers()[cell.method].title
-        said += f": {title}, {made.photos[cell.photo].name}, {made.networks[cell.network].name}"
+        photo, model = made.photos[cell.photo].name, made.networks[cell.network].name
+        said += f": {cell.ask.title}, {photo}, {model}"
     left = made.left()
     if left is not None:
         said += f", {text.estimate(left)} left"
     now = work.job.snapshot()
     with st.container(horizontal=True, vertical_alignment="center", key="grid-progress"):
         st.progress((done + jobs.share(now)) / total, text=text.markdown(said))
-        st.button("Cancel", key="cancel-grid", on_click=grid.stop, args=(desk,))
+        st.button("Cancel", key="cancel-grid", on_click=grid.stop, args=(desk, made.slot))
 
 
 def panels(desk: Desk, made: grid.Grid) -> list[Panel]:
@@ -223,12 +225,11 @@ def panels(desk: Desk, made: grid.Grid) -> list[Panel]:
     for at in range(len(made.photos)):
         for cell in (each for each in made.cells if each.photo == at):
             if cell.answer is not None:
-                rows.append(compared.panel(desk, cell.answer))
+                rows.append(compared.panel(desk, cell.answer, cell.ask.called))
                 continue
-            title = explainers()[cell.method].title
             about = f"{made.photos[at].name}, {made.networks[cell.network].name}"
             waits = "Under way" if cell is made.next else "Waits for its turn"
-            rows.append(Panel(title, about, problem=cell.problem or waits))
+            rows.append(Panel(cell.ask.title, about, problem=cell.problem or waits))
     return rows
 
 

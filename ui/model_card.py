@@ -47,8 +47,11 @@ def open_first(desk: Desk) -> None:
         another_model.open_built_in(desk, (named or list(entries))[0])
 
 
-def show(desk: Desk) -> None:
-    """Draw the card's head: name, kind, chips, the ways to change, findings."""
+def show(desk: Desk, *, brief: bool = False) -> None:
+    """Draw the card's head: name, kind, chips, the ways to change, findings.
+
+    A `brief` one has the name, the kind, what is wrong with it and the ways to change it.
+    """
     views.line("Model", "v-label")
     model = desk.model
     if desk.opening is not None:
@@ -58,9 +61,10 @@ def show(desk: Desk) -> None:
             f'<div class="v-name">{text.escape(model.name)}</div>'
             f'<div class="v-quiet">{text.escape(description(model.card))}</div>'
         )
-        if model.about:
+        if model.about and not brief:
             views.line(model.about)
-        views.chips(facts(model))
+        if not brief:
+            views.chips(facts(model))
     elif desk.opening is not None:
         st.skeleton(height=120)
     another_model.box(desk)
@@ -84,7 +88,10 @@ def show(desk: Desk) -> None:
 
     upload.under_way(received)
     if model is not None:
-        findings.show(_findings(desk, model), places)
+        found = _findings(desk, model)
+        if brief:
+            found = [finding for finding in found if finding.level == "warning"]
+        findings.show(found, places)
     dialogs.draw(desk, DIALOGS)
 
 

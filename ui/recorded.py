@@ -27,6 +27,19 @@ def show(method: str, invitation: str) -> None:
             player.show(key, key, found.reel(), label=LABEL)
 
 
+def has(method: str) -> bool:
+    """Whether a method has a recording."""
+    return method in recordings()
+
+
+def play(method: str) -> None:
+    """Play a method's recording, where there is one."""
+    found = recordings().get(method)
+    if found is not None:
+        views.line(said(found))
+        player.show(f"played-{method}", f"played-{method}", found.reel(), label=LABEL)
+
+
 def said(found: Recording) -> str:
     """Say what a recording is of, and how it was made."""
     model = next((each.title for each in catalogue.models() if each.name == found.model), "")

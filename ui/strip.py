@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -23,10 +24,13 @@ WHAT, PINNED, GRID = "compare-what", "pinned", "grid"
 _BROUGHT = "strip-brought"
 
 
-def show(desk: Desk, *, compares: bool = False) -> None:
+def show(
+    desk: Desk, *, compares: bool = False, shows: Callable[[Answer], bool] = lambda run: True
+) -> None:
     """Draw the runs; nothing while there is none.
 
-    Where they are compared, bringing one back leads to the page that shows it.
+    Bringing back a run that this page does not show leads to the page that does; where runs are
+    compared (`compares`) that is any.
     """
     runs = desk.runs
     if not len(runs) and runs.removed is None:
@@ -41,7 +45,8 @@ def show(desk: Desk, *, compares: bool = False) -> None:
 
     views.line("This visit", "v-label")
     mount(key="strip", data={"rows": rows}, on_act_change=acted)
-    if st.session_state.pop(_BROUGHT, False) and compares:
+    brought = runs.find(st.session_state.pop(_BROUGHT, -1))
+    if brought is not None and (compares or not shows(brought)):
         st.switch_page(OFFERING)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="strip-tools"):
         pinned = len(runs.pinned)
@@ -95,7 +100,7 @@ def _act(desk: Desk, act: str, number: int) -> None:
         run = desk.with_runs(lambda runs: runs.show(number))
         if run is not None:
             ask.restore(desk, run)
-            st.session_state[_BROUGHT] = True
+            st.session_state[_BROUGHT] = run.id
     elif act == "pin":
         if not desk.with_runs(lambda runs: runs.pin(number)):
             st.session_state["strip-note"] = (

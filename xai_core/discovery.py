@@ -60,3 +60,8 @@ def tasks() -> None:
 def steps() -> None:
     """Find every picture of a method."""
     find("steps")
+
+
+def lessons() -> None:
+    """Find every lesson on a method."""
+    find("lessons")

@@ -127,7 +127,7 @@ def test_what_cannot_run_says_why_in_its_place(compare):
         grid.Picture("broken.png", "broken.png", data=lambda: b"no photo"),
     ]
     network = grid.Network("Shapes", model=held.model)
-    grid.begin(held, [network], pictures, ["grad-cam"])
+    grid.begin(held, [network], pictures, [grid.Ask("grad-cam")])
     settle(compare, lambda app: not desk(app).pending)
     good, bad = panels(compare)["panels"]
     assert good["problem"] == ""

@@ -15,7 +15,7 @@ from xai_core.agreement import Agreement
 from xai_core.errors import ParamError
 from xai_core.target import ClassTarget
 
-METHODS = ("grad-cam", "occlusion")
+METHODS = (grid.Ask("grad-cam"), grid.Ask("occlusion"))
 
 
 def network(name, file=b"m"):
@@ -49,7 +49,7 @@ def made(desk, *given):
 def test_each_run_is_what_it_would_be_alone(desk, both):
     networks, pictures = both
     found = made(desk, networks, pictures, METHODS)
-    assert [(each.network, each.photo, each.method) for each in found.cells] == [
+    assert [(each.network, each.photo, each.ask) for each in found.cells] == [
         (at, place, method) for at in (0, 1) for place in (0, 1) for method in METHODS
     ]
     assert [each.answer for each in found.cells] == list(desk.runs)
@@ -61,8 +61,8 @@ def test_each_run_is_what_it_would_be_alone(desk, both):
         assert cell.answer.explanation.target == ClassTarget(likeliest)
         assert scene.prediction.view.shape == (64, 64, 3)
     alone = found.cells[0].answer
-    for method, cell in zip(METHODS, found.cells[:2], strict=True):
-        question = ask(method=method, target=alone.explanation.target)
+    for asked, cell in zip(METHODS, found.cells[:2], strict=True):
+        question = ask(method=asked.method, target=alone.explanation.target)
         before = len(desk.runs)
         desk.start(question)
         until(desk, lambda before=before: len(desk.runs) > before)

@@ -64,6 +64,7 @@ def test_maps_of_one_kind_keep_their_numbers_on_one_scale():
         {"engine": "grad-cam"},
         {"scale": "its own 0..1"},
         {"model_hash": "ef" * 32},
+        {"parameters": {"layer": "early"}},
     ],
 )
 def test_maps_that_count_otherwise_are_shares_of_their_own_strongest(other):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import render
+from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
 from xai_core.report.numbers import percent, tick
 
@@ -60,15 +61,15 @@ class Scale:
 def shared(explanations: Sequence[Explanation]) -> Scale:
     """Return one scale for maps that stand together, and say what it is.
 
-    Maps of one model, method, engine and kind of number keep their own numbers. Others count in
-    units that cannot be compared, and each is divided by its own strongest value.
+    Maps of one model, layer, method, engine and kind of number keep their own numbers. Others
+    count in units that cannot be compared, and each is divided by its own strongest value.
     """
     signed = any(map(render.is_signed, explanations))
     tops = [
         render.limits(explanation.attribution, signed=signed)[1] for explanation in explanations
     ]
     same = {
-        (each.method, each.engine, each.target.of, each.scale, each.model_hash)
+        (each.method, each.engine, each.target.of, each.scale, each.model_hash, _layers(each))
         for each in explanations
     }
     ends = "both ends" if signed else "the end"
@@ -94,4 +95,14 @@ def shared(explanations: Sequence[Explanation]) -> Scale:
         sentence="These maps count in different units, so each is divided by its own strongest "
         "value, and all are drawn on one scale of its percents: places can be compared, strengths "
         "cannot.",
+    )
+
+
+def _layers(explanation: Explanation) -> tuple[str, ...]:
+    """Return the layers that a map was read from: each counts in units of its own."""
+    declared = explainers()[explanation.method].declared()
+    return tuple(
+        str(value)
+        for name, value in sorted(explanation.parameters.items())
+        if name in declared and declared[name].kind == "layer"
     )

@@ -34,7 +34,7 @@ class _Size:
 @steps(Occlusion)
 def film(explanation: Explanation, view: Array) -> Film:
     """Draw the patch after every few steps, with the map and the scores so far."""
-    method, patches, scores, whole = _checked(explanation, view)
+    method, patches, scores, whole = checked(explanation, view)
     photo, hidden = render.pixels(view), render.pixels(method.hidden(view))
     size = stage.frame_size((view.shape[0], view.shape[1]))
     signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
@@ -51,7 +51,7 @@ def film(explanation: Explanation, view: Array) -> Film:
         unknown = stage.fitted((covered == 0).astype(np.uint8) * 255, size, smooth=False) > 0
         drawn = stage.Stage(
             [
-                (_hiding(photo, hidden, patches, index, size), "One patch is hidden"),
+                (hiding(photo, hidden, patches, index, size), "One patch is hidden"),
                 (stage.hatched(now, unknown), "The map so far"),
             ]
         )
@@ -72,7 +72,7 @@ def film(explanation: Explanation, view: Array) -> Film:
     )
 
 
-def _checked(explanation: Explanation, view: Array) -> tuple[Occlusion, Patches, Array, float]:
+def checked(explanation: Explanation, view: Array) -> tuple[Occlusion, Patches, Array, float]:
     """Return the method, its patches, their scores and the whole photo's. Raises Unfit."""
     size = (view.shape[0], view.shape[1])
     try:
@@ -87,7 +87,7 @@ def _checked(explanation: Explanation, view: Array) -> tuple[Occlusion, Patches,
     return method, patches, np.asarray(scores, np.float32), told(explanation, "score")
 
 
-def _hiding(
+def hiding(
     photo: Pixels, hidden: Pixels, patches: Patches, index: int, size: tuple[int, int]
 ) -> Pixels:
     """Draw the photo with one patch hidden and outlined."""
@@ -116,7 +116,7 @@ def _last(
     signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
     drawn = stage.Stage(
         [
-            (_hiding(photo, hidden, patches, lowest, size), "The patch that costs most"),
+            (hiding(photo, hidden, patches, lowest, size), "The patch that costs most"),
             (stage.coloured(explanation.attribution, size, signed=signed, vmax=top), "The map"),
         ]
     )

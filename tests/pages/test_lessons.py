@@ -1,0 +1,106 @@
+"""The pages on methods: the lesson, a run with the formula's numbers, experiments side by side."""
+
+import html
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import PATIENCE, ROOT
+from tests.pages.conftest import settle
+from tests.pages.test_offering import answered, desk, opened, parts, run_button, words
+from ui import grid, lesson_page, state
+from xai_core import lesson
+from xai_core.explainer import explainers
+from xai_core.lesson import lesson_of
+
+PAGES = {"grad_cam": "grad-cam", "occlusion": "occlusion", "rise": "rise", "lime": "lime"}
+
+
+@pytest.fixture(params=PAGES)
+def taught(request, wall, monkeypatch):
+    """Return a method's page, ready to run, and the method."""
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    path = ROOT / "pages" / f"{request.param}.py"
+    app = AppTest.from_file(str(path), default_timeout=PATIENCE)
+    return opened(app), explainers()[PAGES[request.param]]
+
+
+def test_a_page_teaches_before_anything_has_run(taught):
+    app, cls = taught
+    told = lesson_of(cls.name)
+    assert app.title[0].value == cls.title
+    said = html.unescape(words(app))
+    for sentence in (told.know, *told.sentences):
+        assert sentence in said
+    formula = parts(app, "formula")[0]
+    assert {piece["symbol"] for line in formula["lines"] for piece in line} - {""} == set(
+        told.symbols
+    )
+    assert formula["cells"] == []
+    assert len(parts(app, "player")) == 1
+    assert "Recording: " in words(app)
+    for param in cls.declared().values():  # every setting lies open
+        if not param.engines or "ours" in param.engines:
+            labels = [
+                each.label
+                for kind in (app.slider, app.selectbox, app.toggle, app.number_input)
+                for each in kind
+            ]
+            assert any(label.startswith(param.title) for label in labels), param.title
+
+
+def test_a_run_writes_the_formula_out(taught):
+    app, cls = taught
+    answered(app)
+    answer = desk(app).answer
+    assert answer.explanation.method == cls.name
+    formula = parts(app, "formula")[0]
+    made = lesson.worked(answer.explanation, answer.scene.prediction.view)
+    assert formula["cells"] == list(made.lines)
+    assert [part["key"] for part in formula["parts"]] == [part.key for part in made.parts]
+    assert len(parts(app, "figure")) == 1
+
+
+def test_a_preset_sets_the_controls_and_says_what_to_watch(taught):
+    app, cls = taught
+    preset = lesson_of(cls.name).presets[-1]
+    next(each for each in app.button if each.key == f"preset-{preset.title}").click().run()
+    assert preset.watch in html.unescape(words(app))
+    answered(app)
+    used = desk(app).answer.explanation.parameters
+    for name, value in preset.values.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or value <= used[name]:
+            assert used[name] == value
+        else:
+            assert used[name] <= value  # cut to what this view allows
+
+
+def test_an_experiment_runs_side_by_side(taught):
+    app, cls = taught
+    told = lesson_of(cls.name)
+    for each in (told.traps[0], *told.experiments[-1:]):
+        slot = f"{lesson_page.SLOT}{cls.name}:{each.title}"
+        next(button for button in app.button if button.key == slot).click()
+        settle(app, lambda app, slot=slot: grid.of(desk(app), slot) and not desk(app).pending)
+        made = grid.of(desk(app), slot)
+        assert all(cell.answer is not None for cell in made.cells), made.cells[0].problem
+        assert len(made.cells) == len(each.made(desk(app).model.card)) * (1 + len(each.variants))
+        shown = parts(app, "compared")[0]
+        assert len(shown["panels"]) == len(made.cells)
+        assert each.watch in html.unescape(words(app))
+        kept = [key for key in desk(app).results if key.startswith(lesson_page.SLOT)]
+        assert kept == [slot]  # one experiment at a time
+
+
+def test_a_run_of_another_method_is_not_shown_here(taught):
+    app, cls = taught
+    other = next(name for name in PAGES.values() if name != cls.name)
+    held = desk(app)
+    from tests.ui.conftest import ask
+
+    held.start(ask(method=other))
+    settle(app, lambda app: not desk(app).pending)
+    assert held.answer.explanation.method == other
+    assert lesson_page.own(held, cls) is None
+    assert run_button(app) is not None
+    assert parts(app, "formula")[0]["cells"] == []

@@ -1,0 +1,180 @@
+"""Lessons: every number that a formula is written out with comes from the run's own arrays."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.fakes import tiny
+from tests.fakes.explained import card
+from xai_core import augment, discovery
+from xai_core.explainer import explainers, make
+from xai_core.lesson import centre, lesson_of, places, worked
+from xai_core.report import amount
+from xai_core.target import ClassTarget
+
+VIEW = tiny.view(3)
+SMALL = {"samples": 100, "segmentation": "grid", "segments": 12, "masks": 100, "grid": 4}
+
+
+def taught():
+    discovery.lessons()
+    return [name for name in explainers() if lesson_of(name)]
+
+
+@pytest.fixture(scope="module", params=["torch", "keras"])
+def model(request):
+    return getattr(tiny, f"{request.param}_model")()
+
+
+def run(model, name, **values):
+    known = explainers()[name].declared()
+    given = {key: value for key, value in SMALL.items() if key in known} | values
+    return make(name, given, size=tiny.SIZE).explain(model, VIEW, ClassTarget(0))
+
+
+def number(text):
+    """Return a number as a sentence has it."""
+    return float(text.replace("\u2212", "-").replace(",", ""))
+
+
+def near(text, value):
+    """Whether a sentence's number is this one, to the digits that it has."""
+    return text == amount(float(value))
+
+
+@pytest.mark.parametrize("name", taught())
+def test_a_lesson_names_every_symbol_and_part(model, name):
+    lesson = lesson_of(name)
+    explanation = run(model, name)
+    made = worked(explanation, VIEW)
+    used = {symbol for line in lesson.pieces() for _, symbol in line if symbol}
+    assert used == set(lesson.symbols)
+    parts = {part.key for part in made.parts}
+    assert {each.part for each in lesson.symbols.values() if each.part} <= parts
+    assert sum(part.pointed for part in made.parts) >= 1
+    assert all(np.ptp(part.picture) > 0 for part in made.parts)
+    assert len(set(made.lines)) > 1
+    declared = explainers()[name].declared()
+    for preset in lesson.presets:
+        assert set(preset.values) <= set(declared)
+        make(name, dict(preset.values), size=(299, 299))
+    known = card(layers=model.layers(), default_layer=model.layers()[-1].name)
+    for each in (*lesson.experiments, *lesson.traps):
+        trials = each.made(known)
+        assert trials
+        assert set(each.variants) <= set(augment.CHANGES)
+        for trial in trials:
+            cls = trial.method or explainers()[name]
+            assert set(trial.values) <= set(cls.declared())
+
+
+@pytest.mark.parametrize("name", taught())
+def test_two_photos_give_two_lessons(model, name):
+    one = worked(run(model, name), VIEW)
+    values = {key: value for key, value in SMALL.items() if key in explainers()[name].declared()}
+    other = make(name, values, size=tiny.SIZE).explain(model, tiny.view(8), ClassTarget(0))
+    assert one.lines != worked(other, tiny.view(8)).lines
+
+
+@pytest.mark.parametrize("name", taught())
+def test_what_does_not_fit_gives_no_lesson(model, name):
+    import dataclasses
+
+    explanation = run(model, name)
+    bare = dataclasses.replace(explanation, arrays={}, scalars={})
+    assert worked(bare, VIEW) is None
+    assert worked(explanation, VIEW[:-1]) is None
+
+
+def test_a_cell_of_grad_cam_is_written_out_as_its_sum(model):
+    explanation = run(model, "grad-cam")
+    made = worked(explanation, VIEW)
+    total, weights = explanation.arrays["sum"], explanation.arrays["weights"]
+    channels, numbers = explanation.arrays["channels"], explanation.arrays["numbers"]
+    assert (made.rows, made.columns) == total.shape
+    for at, line in enumerate(made.lines):
+        row, column = divmod(at, made.columns)
+        assert line.startswith(f"Row {row + 1}, column {column + 1}: ")
+        first = re.search(r": (\S+)\u00b7(\S+)", line)
+        assert near(first[1], weights[numbers[0]])
+        assert near(first[2], channels[0, row, column])
+        assert near(re.search(r" = ([^,]+), and after", line)[1], total[row, column])
+        if total[row, column] > 0:
+            assert line.endswith(f"after the ReLU {amount(float(total[row, column]))}")
+        else:
+            assert line.endswith("0, for the ReLU cuts it")
+    off = worked(run(model, "grad-cam", relu=False), VIEW)
+    assert "ReLU" not in off.lines[0]
+
+
+@pytest.mark.parametrize("overlap", ["mean", "sum"])
+def test_a_place_of_occlusion_is_the_mean_of_its_falls(model, overlap):
+    explanation = run(model, "occlusion", overlap=overlap)
+    made = worked(explanation, VIEW)
+    for at, line in enumerate(made.lines):
+        row, column = divmod(at, made.columns)
+        pixel = centre(tiny.SIZE, (made.rows, made.columns), row, column)
+        assert f"row {pixel[0]}, column {pixel[1]}" in line
+        if "no patch" not in line:
+            value = re.search(r"that is (\S+)$", line)[1]
+            assert number(value) == pytest.approx(
+                float(explanation.attribution[pixel]), rel=0.06, abs=1e-6
+            )
+    falls = explanation.scalars["score"] - explanation.arrays["scores"]
+    assert amount(float(falls[0])) in made.lines[0]
+
+
+def test_a_place_of_lime_has_its_superpixel_s_weight(model):
+    explanation = run(model, "lime")
+    made = worked(explanation, VIEW)
+    labels, weights = explanation.grain.labels, explanation.grain.weights
+    for at, line in enumerate(made.lines):
+        row, column = divmod(at, made.columns)
+        index = labels[centre(tiny.SIZE, (made.rows, made.columns), row, column)]
+        assert line.startswith(f"Superpixel {index}: w = {amount(float(weights[index]))}.")
+        whole = explanation.scalars["prediction"]
+        assert f"without this piece {amount(float(whole - weights[index]))}" in line
+
+
+@pytest.mark.parametrize("base", ["mean", "zero"])
+def test_a_place_of_rise_has_its_mean_and_its_error(model, base):
+    explanation = run(model, "rise", base=base)
+    made = worked(explanation, VIEW)
+    error, mean = explanation.arrays["standard_error"], explanation.scalars["mean_score"]
+    for at, line in enumerate(made.lines):
+        row, column = divmod(at, made.columns)
+        pixel = centre(tiny.SIZE, (made.rows, made.columns), row, column)
+        value = float(explanation.attribution[pixel])
+        assert f"give or take {amount(float(error[pixel]))} " in line
+        assert amount(value) in line
+        if base == "mean":
+            assert f"masks that show it score {amount(value + mean)} in the mean" in line
+
+
+def test_places_are_few_and_cover_the_view():
+    assert places((224, 100)) == (32, 32)
+    assert places((8, 100), 16) == (8, 16)
+    assert centre((10, 10), (2, 5), 1, 4) == (7, 9)
+
+
+# changes of a photo
+
+
+def test_changes_do_what_their_names_say():
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (40, 30, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(augment.flipped(photo)[:, 0], photo[:, -1])
+    moved = augment.shifted(photo)
+    np.testing.assert_array_equal(moved[4:, 3:], photo[:-4, :-3])
+    assert np.ptp(moved[:4].reshape(-1, 3), axis=0).tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(
+        augment.brighter(photo), np.minimum(np.rint(photo * 1.4), 255).astype(np.uint8)
+    )
+    turned = augment.turned(photo)
+    assert turned.shape == photo.shape
+    middle = np.abs(turned[19:22, 14:17].astype(int).mean() - photo[19:22, 14:17].mean())
+    assert middle < 40  # the middle stays where it is
+    for change in augment.CHANGES.values():
+        assert change(photo).dtype == np.uint8
+        assert not np.array_equal(change(photo), photo)

@@ -1,0 +1,162 @@
+"""A method's page: how it works, live, where it misleads. Each page's own file names the method."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import (
+    answer,
+    ask,
+    compared,
+    formula,
+    grid,
+    grid_form,
+    jobs,
+    model_card,
+    page,
+    photo_card,
+    recorded,
+    strip,
+    text,
+    twins,
+    views,
+)
+from ui.desk import Desk
+from ui.grid import Ask, Network, Picture
+from ui.held import Answer, Photo
+from xai_core import augment
+from xai_core.errors import ParamError
+from xai_core.explainer import Explainer
+from xai_core.lesson import Experiment, Lesson, Preset, lesson_of
+
+WATCH, SLOT = "preset-watch", "experiment:"
+
+
+def show(cls: type[Explainer]) -> None:
+    """Draw the page of a method."""
+    told = lesson_of(cls.name)
+    if told is None:
+        raise ValueError(f"there is no lesson on {cls.name}")
+    with page.opened(cls.title, told.know, needs=(page.MODEL, page.PHOTO), bench=True) as here:
+        desk = here.desk
+        twins.follow(desk)
+        with here.rail():
+            model_card.show(desk, brief=True)
+            photo_card.show(desk, lambda: ask.top_five(desk))
+            _presets(desk, cls, told)
+            asked = ask.method(desk, only=cls)
+        with here.stage():
+            here.place_progress()
+            with st.container():
+                if desk.run_note:
+                    views.line(desk.run_note)
+            shown = own(desk, cls)
+            if desk.run is None and shown is not None:
+                answer.show(shown, desk, asked)
+            strip.show(desk, shows=lambda run: run.explanation.method == cls.name)
+            _story(cls, told, shown)
+            _experiments(desk, cls, "Try it side by side", told.experiments)
+            _experiments(desk, cls, "Where it misleads", told.traps)
+            if desk.run is None and shown is not None:
+                answer.more(shown, desk)
+            jobs.announce(desk)
+
+
+def own(desk: Desk, cls: type[Explainer]) -> Answer | None:
+    """Return the run that is shown where it is this method's, else its latest."""
+    if desk.answer is not None and desk.answer.explanation.method == cls.name:
+        return desk.answer
+    runs = [run for run in desk.runs if run.explanation.method == cls.name]
+    return runs[-1] if runs else None
+
+
+def _presets(desk: Desk, cls: type[Explainer], told: Lesson) -> None:
+    """Draw the presets, and what to watch after one was chosen."""
+    if not told.presets or desk.model is None:
+        return
+    views.line("Presets", "v-label")
+    with st.container(horizontal=True, gap="small", key="presets"):
+        for preset in told.presets:
+            st.button(
+                preset.title,
+                key=f"preset-{preset.title}",
+                on_click=_set,
+                args=(desk, cls, preset),
+            )
+    watched: dict[str, str] = st.session_state.get(WATCH, {})
+    if cls.name in watched:
+        views.line(watched[cls.name])
+
+
+def _set(desk: Desk, cls: type[Explainer], preset: Preset) -> None:
+    ask.preset(desk, cls, preset.values)
+    st.session_state[WATCH] = st.session_state.get(WATCH, {}) | {cls.name: preset.watch}
+
+
+def _story(cls: type[Explainer], told: Lesson, shown: Answer | None) -> None:
+    """Draw the method in four sentences beside its recording, and its formula."""
+    views.title(f"How {cls.title} works")
+    items = "".join(f"<li>{text.emphasised(sentence)}</li>" for sentence in told.sentences)
+    listed = f'<ol class="v-told">{items}</ol>'
+    if shown is not None:
+        st.html(listed)
+        formula.show(told, shown.explanation, shown.scene.prediction.view, f"run-{shown.id}")
+        return
+    with st.container(horizontal=True, gap="medium", key="story"):
+        with st.container(key="story-told"):
+            st.html(listed)
+            formula.show(told, None, None, f"lesson-{cls.name}")
+            views.line("Run it, and the formula is written out with its numbers for each place.")
+        if recorded.has(cls.name):
+            with st.container(key="story-played"):
+                recorded.play(cls.name)
+
+
+def _experiments(
+    desk: Desk, cls: type[Explainer], heading: str, experiments: tuple[Experiment, ...]
+) -> None:
+    """Draw experiments, each with the button that runs it and what came of it."""
+    if not experiments:
+        return
+    views.title(heading)
+    for each in experiments:
+        slot = f"{SLOT}{cls.name}:{each.title}"
+        views.line(f"\u201c{each.title}.\u201d {each.sentence}", "v-prose")
+        work = desk.slots.work(slot)
+        ready = desk.model is not None and desk.photo is not None
+        if st.button("Run side by side", key=slot, disabled=work is not None or not ready):
+            try:
+                _begin(desk, cls, each, slot)
+            except ParamError as error:
+                views.error(str(error))
+            else:
+                st.rerun()
+        if work is not None:
+            grid_form.under_way(desk, work)
+        made = grid.of(desk, slot)
+        if made is not None:
+            views.line(each.watch)
+            columns = len(made.cells) if len(made.cells) <= 3 else 3
+            compared.show(grid_form.panels(desk, made), columns=columns)
+
+
+def _begin(desk: Desk, cls: type[Explainer], each: Experiment, slot: str) -> None:
+    """Run an experiment on the model and photo that are there. Raises ParamError."""
+    model, photo = desk.model, desk.photo
+    if model is None or photo is None:
+        return
+    size = model.card.input_size
+    asks = [
+        Ask((trial.method or cls).name, ask.fitting(trial.method or cls, size, trial.values),
+            trial.called)
+        for trial in each.made(model.card)
+    ]  # fmt: skip
+    pictures = [Picture(photo.name, photo.word, photo=photo)]
+    for name in each.variants:
+        changed = augment.CHANGES[name](photo.pixels)
+        made = Photo(f"{photo.name}, {name}", "", changed)
+        pictures.append(Picture(made.name, "", photo=made))
+    for other in [key for key in desk.results if key.startswith(SLOT) and key != slot]:
+        grid.stop(desk, other)
+        desk.results.pop(other, None)  # one experiment's runs are kept, not all of a visit's
+    grid.begin(desk, [Network(model.name, model=model)], pictures, asks, slot=slot)

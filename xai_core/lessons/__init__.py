@@ -1,0 +1,1 @@
+"""How each method is taught."""

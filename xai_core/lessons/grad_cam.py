@@ -1,0 +1,174 @@
+"""Grad-CAM taught: channels, their weights, the weighted sum, and what the ReLU keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core import render, stage
+from xai_core.card import Card
+from xai_core.explainers.grad_cam import GradCAM
+from xai_core.explanation import Explanation
+from xai_core.film import Unfit, held
+from xai_core.lesson import (
+    CELLS,
+    Experiment,
+    Lesson,
+    Part,
+    Preset,
+    Symbol,
+    Trial,
+    Worked,
+    bars,
+    lesson,
+    size_of,
+)
+from xai_core.report import amount
+
+Array = NDArray[np.float32]
+
+SHOWN = 3
+"""Channels that a line writes out."""
+
+STRIP = 6
+"""Layers that are set side by side."""
+
+
+def layers(card: Card) -> tuple[Trial, ...]:
+    """Return a trial for each of a few layers, from the first to the last."""
+    every = card.layers
+    if not every:
+        return (Trial("The layer", {}),)
+    at = np.unique(np.linspace(0, len(every) - 1, min(STRIP, len(every))).round().astype(int))
+    return tuple(
+        Trial(
+            f"{every[index].name} ({every[index].map_size[0]} x {every[index].map_size[1]})",
+            {"layer": every[index].name},
+        )
+        for index in at.tolist()
+    )
+
+
+LESSON = Lesson(
+    know="You will know how a layer's channels become one map, and what that map cannot show.",
+    sentences=(
+        "A layer of the network gives many small maps, its channels; each is active where it finds "
+        "what it has learned to find.",
+        "The gradient of the score with respect to a channel, averaged over its cells, says how "
+        "much the score would rise if the channel were more active: that is its weight.",
+        "The channels are added, each times its weight.",
+        "The ReLU cuts what lies below zero, so that what speaks for the class is left; the cells "
+        "are enlarged to the photo.",
+    ),
+    formula=("{L} = ReLU( \u03a3_k {alpha} \u00b7 {A} )",
+             "{alpha} = mean over the cells of \u2202{y} / \u2202{A}"),
+    symbols={
+        "L": Symbol("L", "the map: what is left of the sum above zero, one number a cell", "map"),
+        "alpha": Symbol(
+            "\u03b1_k", "the weight of channel k: its mean gradient, one number for the channel",
+            "weights",
+        ),
+        "A": Symbol(
+            "A^k", "the map of channel k: how active it is in each cell of the layer", "channel"
+        ),
+        "y": Symbol("y", "the score that is explained: the class's logit, or what was chosen"),
+    },
+    presets=(
+        Preset("As published", {"relu": True, "smoothing": "linear"},
+               "Watch where the map is strongest, and how large one cell of it is."),
+        Preset("Its own cells", {"relu": True, "smoothing": "nearest"},
+               "Watch the cells: all that is finer than one of them was the smoothing's."),
+        Preset("For and against", {"relu": False, "smoothing": "linear"},
+               "Watch the second colour: those cells speak against the class."),
+    ),
+    experiments=(
+        Experiment(
+            "Layer by layer",
+            "Early layers have fine cells and know edges; late ones have coarse cells and know the "
+            "class.",
+            layers,
+            "Watch the map gather on what decides, and its cells grow, from left to right.",
+        ),
+        Experiment(
+            "The same photo, changed",
+            "A change that should not matter is made to the photo. The evidence should move with "
+            "it.",
+            (Trial("Grad-CAM", {}),),
+            "Watch whether the label stays, and whether the map follows what it marked.",
+            variants=("flipped", "turned", "brighter", "shifted"),
+        ),
+    ),
+    traps=(
+        Experiment(
+            "The cut hides what speaks against",
+            "With the ReLU a place that speaks against the class looks like one that says nothing.",
+            (Trial("With the ReLU", {"relu": True}), Trial("Without it", {"relu": False})),
+            "Compare the empty places of the first map with the second one.",
+        ),
+    ),
+)  # fmt: skip
+
+
+@lesson(GradCAM, LESSON)
+def worked(explanation: Explanation, view: Array) -> Worked:
+    """Write each cell of the map out as the sum that it is, cut or not."""
+    weights = np.asarray(held(explanation, "weights", "f", (None,)), np.float64)
+    numbers = held(explanation, "numbers", "iu", (None,))
+    total = np.asarray(held(explanation, "sum", "f", (None, None)), np.float64)
+    rows, columns = total.shape
+    channels = held(explanation, "channels", "f", (len(numbers), rows, columns))
+    if max(rows, columns) > CELLS or numbers.min() < 0 or numbers.max() >= len(weights):
+        raise Unfit("numbers")
+    shown = [int(number) for number in numbers[:SHOWN]]
+    maps = np.asarray(channels[: len(shown)], np.float64)
+    cut = bool(explanation.parameters.get("relu", True))
+    kept = np.maximum(total, 0) if cut else total
+    size = size_of((view.shape[0], view.shape[1]))
+    first = np.asarray(maps[0], np.float32)
+    _, top = render.limits(first, signed=bool((first < 0).any()))
+    _, ends = render.limits(np.asarray(total, np.float32), signed=True)
+    _, most = render.limits(np.asarray(kept, np.float32), signed=not cut)
+    parts = (
+        Part("photo", stage.fitted(render.pixels(view), size), "The photo, as the model gets it"),
+        Part("channel", stage.coloured(first, size, signed=bool((first < 0).any()), vmax=top),
+             f"Channel {shown[0]}, which counts most"),
+        Part("weights", bars(np.asarray(weights[numbers], np.float32), size),
+             f"The weights of the {len(numbers)} channels that count most", pointed=False),
+        Part("sum", stage.coloured(np.asarray(total, np.float32), size, signed=True, vmax=ends),
+             "The sum of all channels"),
+        Part("map", stage.coloured(np.asarray(kept, np.float32), size, signed=not cut, vmax=most),
+             "What is kept: the map"),
+    )  # fmt: skip
+    lines = tuple(
+        _line(row, column, shown, weights, maps, total, cut, len(weights))
+        for row in range(rows)
+        for column in range(columns)
+    )
+    return Worked(parts=parts, rows=rows, columns=columns, lines=lines)
+
+
+def _line(
+    row: int,
+    column: int,
+    shown: list[int],
+    weights: NDArray[np.float64],
+    maps: NDArray[np.float64],
+    total: NDArray[np.float64],
+    cut: bool,
+    count: int,
+) -> str:
+    terms = [weights[number] * maps[at, row, column] for at, number in enumerate(shown)]
+    written = [
+        f"{amount(float(weights[number]))}\u00b7{amount(float(maps[at, row, column]))}"
+        for at, number in enumerate(shown)
+    ]
+    rest = float(total[row, column] - sum(terms))
+    others = count - len(shown)
+    if others:
+        written.append(f"{amount(rest)} of the other {others:,}")
+    whole = float(total[row, column])
+    summed = f"{' + '.join(written)} = {amount(whole)}"
+    if cut:
+        end = amount(whole) if whole > 0 else "0, for the ReLU cuts it"
+        summed = f"{summed}, and after the ReLU {end}"
+    return f"Row {row + 1}, column {column + 1}: {summed}"

@@ -1,0 +1,125 @@
+"""Occlusion taught: one patch hidden after another, and what each place gets of the falls."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core import render, stage
+from xai_core.explainers.occlusion import Occlusion
+from xai_core.explanation import Explanation
+from xai_core.film import Unfit, told
+from xai_core.lesson import (
+    Experiment,
+    Lesson,
+    Part,
+    Preset,
+    Symbol,
+    Trial,
+    Worked,
+    centre,
+    lesson,
+    places,
+    size_of,
+)
+from xai_core.report import amount
+from xai_core.report.numbers import counted
+from xai_core.steps.occlusion import checked, hiding
+
+Array = NDArray[np.float32]
+
+LISTED = 6
+"""Patches whose falls a line writes out."""
+
+LESSON = Lesson(
+    know="You will know what it costs the model to lose a place, and why the patch's size decides "
+    "what you see.",
+    sentences=(
+        "The model scores the whole photo once.",
+        "A patch of one colour hides a place, the model scores what is left, and the patch moves "
+        "on by its stride until it has been everywhere.",
+        "Where the score falls, the model has lost something that spoke for the class; where it "
+        "rises, something that spoke against it.",
+        "Each pixel gets the mean fall over all patches that hid it.",
+    ),
+    formula=("{M} = mean over the patches {p} that hide a pixel of ( {y}({x}) \u2212 {y}({xp}) )",),
+    symbols={
+        "M": Symbol("M", "the map: how far the score falls when a pixel's surroundings are hidden",
+                    "map"),
+        "p": Symbol("p", "a patch, at one of its places", "patch"),
+        "y": Symbol("y", "the score that is explained: the class's logit, or what was chosen"),
+        "x": Symbol("x", "the photo", "photo"),
+        "xp": Symbol("x_p", "the photo with the patch p hidden", "patch"),
+    },
+    presets=(
+        Preset("Fine", {"patch_height": 12, "patch_width": 12, "stride_height": 4,
+                        "stride_width": 4},
+               "Watch the number of passes: a small patch with a short stride asks many times."),
+        Preset("Coarse", {"patch_height": 32, "patch_width": 32, "stride_height": 16,
+                          "stride_width": 16},
+               "Watch how far the evidence spreads: nothing is finer than the patch."),
+        Preset("Blurred, not grey", {"fill": "blur"},
+               "Watch whether the map changes: a grey patch is itself something new to the model."),
+    ),
+    traps=(
+        Experiment(
+            "Too small a patch, or too large a one",
+            "A patch that is smaller than what the model looks at leaves enough of it in sight, so "
+            "the score hardly falls; one that is larger smears the fall over all that it hides.",
+            (
+                Trial("A patch of 6 pixels", {"patch_height": 6, "patch_width": 6,
+                                         "stride_height": 6, "stride_width": 6}),
+                Trial("A patch of 48 pixels", {"patch_height": 48, "patch_width": 48,
+                                          "stride_height": 12, "stride_width": 12}),
+            ),
+            "Compare how large the strongest place is in each.",
+        ),
+    ),
+)  # fmt: skip
+
+
+@lesson(Occlusion, LESSON)
+def worked(explanation: Explanation, view: Array) -> Worked:
+    """Write each place of the map out as the mean, or the sum, of the falls that it is."""
+    method, patches, scores, whole = checked(explanation, view)
+    sight = (view.shape[0], view.shape[1])
+    falls = whole - np.asarray(scores, np.float64)
+    photo, hidden = render.pixels(view), render.pixels(method.hidden(view))
+    size, sides = size_of(sight), places(sight, 16)
+    signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
+    lowest = int(np.argmin(scores))
+    parts = (
+        Part("photo", stage.fitted(photo, size), f"The photo: its score is {amount(whole)}"),
+        Part("patch", hiding(photo, hidden, patches, lowest, size),
+             f"The patch that costs most: {amount(float(scores[lowest]))}", pointed=False),
+        Part("map", stage.coloured(explanation.attribution, size, signed=signed, vmax=top),
+             "The map"),
+    )  # fmt: skip
+    corners = np.asarray(patches.corners)
+    lines = []
+    for row in range(sides[0]):
+        for column in range(sides[1]):
+            down, across = centre(sight, sides, row, column)
+            over = (
+                (corners[:, 0] <= down) & (down < corners[:, 0] + method.patch_height)
+                & (corners[:, 1] <= across) & (across < corners[:, 1] + method.patch_width)
+            )  # fmt: skip
+            lines.append(_line(down, across, falls[over], method.overlap == "mean"))
+    made = float(explanation.attribution[centre(sight, sides, 0, 0)])
+    if not np.isfinite(made) or told(explanation, "score") != whole:
+        raise Unfit("score")
+    return Worked(parts=parts, rows=sides[0], columns=sides[1], lines=tuple(lines))
+
+
+def _line(down: int, across: int, falls: NDArray[np.float64], mean: bool) -> str:
+    place = f"Pixel in row {down}, column {across}"
+    if not len(falls):
+        return f"{place}: no patch hides it"
+    listed = " + ".join(amount(float(fall)) for fall in falls[:LISTED])
+    more = f" + {len(falls) - LISTED} more" if len(falls) > LISTED else ""
+    made = float(falls.mean() if mean else falls.sum())
+    how = f" divided by {len(falls)}" if mean and len(falls) > 1 else ""
+    return (
+        f"{place}: {counted(len(falls), 'patch', 'patches')} hide it, and the score falls by "
+        f"{listed}{more};{how} that is {amount(made)}"
+    )

@@ -1,0 +1,132 @@
+"""RISE taught: random masks, their scores, and the mean that each place gets of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core import render, stage
+from xai_core.errors import ParamError
+from xai_core.explainers.rise import Rise
+from xai_core.explanation import Explanation
+from xai_core.film import Unfit, held, told
+from xai_core.lesson import (
+    Experiment,
+    Lesson,
+    Part,
+    Preset,
+    Sized,
+    Symbol,
+    Trial,
+    Worked,
+    centre,
+    curve,
+    lesson,
+    places,
+    size_of,
+)
+from xai_core.report import amount
+
+Array = NDArray[np.float32]
+
+LESSON = Lesson(
+    know="You will know how a map grows out of random masks, and how many of them it takes.",
+    sentences=(
+        "A small grid of random zeros and ones is enlarged softly and shifted: that is a mask.",
+        "The photo is shown through many such masks, and the model scores each.",
+        "A place gets the mean score of the masks that showed it, less the mean score of all.",
+        "With more masks the chance in it goes down: four times as many halve the error.",
+    ),
+    formula=("{S} = \u03a3_i {y}({x}\u2299{M}) \u00b7 {M} / \u03a3_i {M}  \u2212  {mean}",),
+    symbols={
+        "S": Symbol("S", "the map: how much better the score is than its mean where a place shows",
+                    "map"),
+        "y": Symbol("y", "the score that is explained, of a masked photo", "scores"),
+        "x": Symbol("x", "the photo", "photo"),
+        "M": Symbol("M_i", "mask i: how much of each place it shows, 0 to 1", "mask"),
+        "mean": Symbol("y\u0304", "the mean score of all masked photos"),
+    },
+    presets=(
+        Preset("As it suggests", {}, "Watch the standard error under the formula: it is the size "
+               "of what is chance."),
+        Preset("Few masks", {"masks": 200},
+               "Watch how blotchy the map is, and what the doubt says of it."),
+        Preset("20,000 masks on a grid of 13", {"masks": 20_000, "grid": 13, "keep": 0.5},
+               "Watch the estimate on the button before you run it: each mask is one pass."),
+    ),
+    experiments=(
+        Experiment(
+            "Two seeds",
+            "Other masks, drawn alike. What differs between the two maps is chance.",
+            tuple(Trial(f"Seed {seed}", {"seed": seed, "masks": 500}) for seed in (1, 2)),
+            "Compare the weak places: only what both show is worth a word.",
+        ),
+        Experiment(
+            "Showing little, showing much",
+            "Masks that show a fifth of the photo ask which places suffice for the class; masks "
+            "that hide a fifth ask which are missed.",
+            (Trial("A fifth is shown", {"keep": 0.2}), Trial("A fifth is hidden", {"keep": 0.8})),
+            "Compare where each map is strongest.",
+        ),
+    ),
+    traps=(
+        Experiment(
+            "A fine grid with few masks",
+            "More cells show smaller parts, but each does less and the masks no longer suffice.",
+            (Trial("A grid of 5", {"grid": 5, "masks": 500}),
+             Trial("A grid of 16", {"grid": 16, "masks": 500})),
+            "The finer map looks more detailed. Most of that detail is chance.",
+        ),
+    ),
+)  # fmt: skip
+
+
+@lesson(Rise, LESSON)
+def worked(explanation: Explanation, view: Array) -> Worked:
+    """Write each place out as the mean of the masks that showed it, less the mean of all."""
+    sight = (view.shape[0], view.shape[1])
+    try:
+        method = Rise(**dict(explanation.parameters), engine=explanation.engine)
+        masks = method.grids(Sized(sight))
+    except (ParamError, TypeError) as wrong:
+        raise Unfit("parameters") from wrong
+    scores = np.asarray(held(explanation, "scores", "f", (len(masks),)), np.float32)
+    error = held(explanation, "standard_error", "f", sight)
+    mean = told(explanation, "mean_score")
+    about = 0.0 if method.base == "zero" else mean
+    size, sides = size_of(sight), places(sight, 24)
+    first = np.empty((1, *sight), np.float32)
+    masks.write(first, 0)
+    photo = render.pixels(view)
+    shown = first[0, ..., None]
+    through = render.pixels(view * shown + method.hidden(view) * (1 - shown))
+    signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
+    grey = np.repeat(np.rint(first[0, ..., None] * 255).astype(np.uint8), 3, -1)
+    parts = (
+        Part("photo", stage.fitted(photo, size), "The photo, as the model gets it"),
+        Part("mask", stage.fitted(grey, size), "The first mask: white shows, black hides",
+             pointed=False),
+        Part("masked", stage.fitted(through, size),
+             f"The photo through it: the model scores it {amount(float(scores[0]))}",
+             pointed=False),
+        Part("scores", curve(np.sort(scores)[::-1], size, mean),
+             f"All {len(scores):,} scores in their order; the line is their mean, {amount(mean)}",
+             pointed=False),
+        Part("map", stage.coloured(explanation.attribution, size, signed=signed, vmax=top),
+             "The map"),
+    )  # fmt: skip
+    lines = []
+    for row in range(sides[0]):
+        for column in range(sides[1]):
+            at = centre(sight, sides, row, column)
+            value, chance = float(explanation.attribution[at]), float(np.asarray(error)[at])
+            where = f"Pixel in row {at[0]}, column {at[1]}"
+            give = f"give or take {amount(chance)} (the standard error)"
+            if method.base == "zero":
+                lines.append(f"{where}: {amount(value)}, counted from zero, {give}")
+            else:
+                lines.append(
+                    f"{where}: masks that show it score {amount(value + about)} in the mean, all "
+                    f"masks {amount(about)}, so the map has {amount(value)}, {give}"
+                )
+    return Worked(parts=parts, rows=sides[0], columns=sides[1], lines=tuple(lines))
