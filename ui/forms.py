@@ -15,6 +15,8 @@ from xai_core.params import Param
 IN_SIGHT = 2
 """Controls that are shown at once; the rest wait under 'All settings'."""
 
+Pair = tuple[Param, Param]
+
 
 def honoured(cls: type[Explainer], engine: str) -> list[Param]:
     """Return the parameters that an engine honours."""
@@ -76,8 +78,10 @@ class Form:
         layers: Sequence[Layer],
         default_layer: str,
         scope: str,
+        disabled: bool = False,
     ) -> None:
         self.cls, self.size, self.layers, self.scope = cls, size, layers, scope
+        self.disabled = disabled
         self.front, self.rest = split(honoured(cls, engine))
         suggested = cls.suggest(size)
         self.start = {
@@ -99,6 +103,7 @@ class Form:
             "key": name,
             "help": param.help or None,
             "persist_state": "session",
+            "disabled": self.disabled,
         }
         match param.kind:
             case "integer" | "real":
@@ -117,21 +122,80 @@ class Form:
                 )
 
     def _number(self, param: Param, shared: dict[str, Any]) -> None:
-        low, high = bounds(param, self.size)
+        pair = self._pair(param)
+        linked = pair is not None and self._linked(*pair)
+        low, high = self._bounds(*pair) if linked and pair else bounds(param, self.size)
+        if low >= high:
+            return  # one value is no choice
+        if pair is None:
+            self._control(param, low, high, shared)
+            return
+        shared |= {"on_change": self._moved, "args": (param, pair)}
+        if param is not pair[0]:
+            self._control(param, low, high, shared)
+            return
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
+            self._control(param, low, high, shared)
+            st.toggle(
+                "Linked",
+                key=self._link(pair[1]),
+                width="content",
+                help=f"{pair[0].title} and {pair[1].title.lower()} change together.",
+                on_change=self._moved,
+                args=(param, pair),
+                persist_state="session",
+                disabled=self.disabled,
+            )
+
+    def _control(self, param: Param, low: float, high: float, shared: dict[str, Any]) -> None:
         unit = f" ({param.unit})" if param.unit else ""
         if param.name == "seed" or high - low > 100_000:
             kind = int if param.kind == "integer" else float
             st.number_input(
                 param.title + unit, kind(low), kind(high), step=kind(param.step or 1), **shared
             )
-            return
-        if low >= high:
-            return  # one value is no choice
-        if param.kind == "integer":
+        elif param.kind == "integer":
             st.slider(param.title + unit, int(low), int(high), step=int(param.step or 1), **shared)
         else:
             step = float(param.step or (high - low) / 100)
             st.slider(param.title + unit, float(low), float(high), step=step, **shared)
+
+    # -- two that change together ------------------------------------------------------------
+
+    def _pair(self, param: Param) -> Pair | None:
+        """Return the two of which this is one: the one that leads, and the one linked to it."""
+        every = (*self.front, *self.rest)
+        for other in every:
+            if other.name == param.linked:
+                return other, param
+            if other.linked == param.name:
+                return param, other
+        return None
+
+    def _bounds(self, first: Param, second: Param) -> tuple[float, float]:
+        """Return the range that both have."""
+        lows, highs = zip(bounds(first, self.size), bounds(second, self.size), strict=True)
+        return max(lows), min(highs)
+
+    def _linked(self, first: Param, second: Param) -> bool:
+        """Whether the two change together: until they are unlinked, or set apart from elsewhere."""
+        state, values = st.session_state, self.values()
+        alike = values[first.name] == values[second.name]
+        key = kept.control(self._link(second), alike)
+        if state[key] and not alike:
+            state[key] = False
+        return bool(state[key])
+
+    def _moved(self, moved: Param, pair: Pair) -> None:
+        """Give both the value of the one that was moved, where they are linked."""
+        if st.session_state.get(self._link(pair[1])):
+            low, high = self._bounds(*pair)
+            value = min(max(st.session_state[self._key(moved.name)], low), high)
+            for each in pair:
+                st.session_state[self._key(each.name)] = type(each.default)(value)
+
+    def _link(self, param: Param) -> str:
+        return f"linked:{self._key(param.name)}"
 
     def _key(self, name: str) -> str:
         return key(self.cls.name, name, self.scope)

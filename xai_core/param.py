@@ -27,7 +27,8 @@ class Param:
     says that it may be None, which is not asked. `lo` and `hi` bound a number, each number of
     `numbers`, each side of a `pair`, and with `hi` the characters of a `text`; `hint` is added to
     the rule. `pace` says that it changes time and memory, and never the map. `titles` is what a
-    form shows for a choice.
+    form shows for a choice. `linked` names the parameter that a form moves it with, as a width with
+    its height, until the two are unlinked there.
 
     `group` is the heading of its flag; without one it has no flag. `file` says that the flag takes
     a file, and is what a printed command calls that file. `place` is where on the page its control
@@ -60,6 +61,7 @@ class Param:
     example: str = ""
     spoken: str = ""
     lacking: bool = False
+    linked: str = ""
     read: Callable[[str], Any] | None = None
     check: Callable[[Any], None] | None = None
 

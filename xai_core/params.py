@@ -41,6 +41,7 @@ class Details(TypedDict, total=False):
     example: str
     spoken: str
     lacking: bool
+    linked: str
 
 
 N = TypeVar("N", int, float)
@@ -173,20 +174,21 @@ LONGEST_SIDE = 512
 
 
 def patch(side: Side, default: int = 32, **details: Unpack[Details]) -> int:
-    """Declare a side of a hidden patch."""
+    """Declare a side of a hidden patch: `patch_height` or `patch_width`."""
     about: Details = {
         "unit": "px",
         "help": "Height of the hidden patch. Larger patches hide whole parts and give a coarser "
         "map; smaller ones may hide too little for the model to notice."
         if side == "height"
         else "Width of the hidden patch.",
+        "linked": "patch_height" if side == "width" else "",
     }
     given: Details = {**about, **details}
     return number(default, 1, LONGEST_SIDE, **given)
 
 
 def stride(side: Side, default: int = 16, **details: Unpack[Details]) -> int:
-    """Declare how far a patch moves down, or across."""
+    """Declare how far a patch moves: down, `stride_height`, or across, `stride_width`."""
     about: Details = {
         "unit": "px",
         "help": "How far down the patch moves. Halving both strides gives a finer map and takes "
@@ -194,6 +196,7 @@ def stride(side: Side, default: int = 16, **details: Unpack[Details]) -> int:
         if side == "height"
         else "How far across the patch moves.",
         "more": True,
+        "linked": "stride_height" if side == "width" else "",
     }
     given: Details = {**about, **details}
     return number(default, 1, LONGEST_SIDE, **given)

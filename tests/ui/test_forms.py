@@ -1,5 +1,7 @@
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from tests.conftest import PATIENCE
 from ui import forms
 from xai_core.explainer import explainers
 from xai_core.model import Layer
@@ -53,3 +55,83 @@ def test_a_layer_begins_with_the_models_default():
     assert forms.initial(param, {}, (64, 64), LAYERS, "a") == "a"
     assert forms.initial(param, {}, (64, 64), LAYERS, "gone") == "b"
     assert forms.initial(param, {}, (64, 64), [], "") == ""
+
+
+def drawn(size):
+    """Return a page with the controls of a method whose height and width are linked."""
+
+    def page(size):
+        import streamlit as st
+
+        from ui import forms
+        from xai_core.explainer import explainers
+
+        form = forms.Form(
+            explainers()["occlusion"], "ours", size=size, layers=[], default_layer="", scope="x"
+        )
+        for param in (*form.front, *form.rest):
+            form.widget(param)
+        st.session_state["values"] = form.values()
+
+    return AppTest.from_function(page, args=(size,), default_timeout=PATIENCE).run()
+
+
+def sides(app):
+    return tuple(app.session_state["values"][f"patch_{side}"] for side in ("height", "width"))
+
+
+def slider(app, side):
+    return app.slider(key=f"occlusion:patch_{side}:x")
+
+
+def lock(app):
+    return app.toggle(key="linked:occlusion:patch_width:x")
+
+
+def test_height_and_width_change_together_until_they_are_unlinked():
+    app = drawn((64, 64))
+    assert lock(app).value
+    slider(app, "height").set_value(21).run()
+    assert sides(app) == (21, 21)
+    assert slider(app, "width").value == 21
+    slider(app, "width").set_value(9).run()
+    assert sides(app) == (9, 9)
+    lock(app).set_value(False).run()
+    slider(app, "height").set_value(30).run()
+    assert sides(app) == (30, 9)
+    lock(app).set_value(True).run()
+    assert sides(app) == (30, 30)
+
+
+def test_a_square_fits_into_a_view_that_is_none():
+    app = drawn((96, 160))
+    lock(app).set_value(False).run()
+    slider(app, "width").set_value(150).run()
+    slider(app, "height").set_value(80).run()
+    assert sides(app) == (80, 150)
+    assert not lock(app).value
+    lock(app).set_value(True).run()
+    assert sides(app) == (80, 80)
+    assert slider(app, "width").max == slider(app, "height").max == 96
+
+
+def test_what_is_set_apart_from_elsewhere_is_unlinked():
+    app = drawn((64, 64))
+    app.session_state["occlusion:patch_width:x"] = 40
+    app.run()
+    assert not lock(app).value
+    assert sides(app)[1] == 40
+
+
+def test_what_is_linked_is_a_number_of_the_same_kind():
+    found = 0
+    for cls in explainers().values():
+        declared = cls.declared()
+        for param in declared.values():
+            if param.linked:
+                first = declared[param.linked]
+                assert (first.kind, first.unit) == (param.kind, param.unit)
+                assert first.kind in ("integer", "real")
+                assert not first.linked
+                found += 1
+    assert found >= 2
