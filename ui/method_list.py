@@ -11,6 +11,13 @@ from xai_core.explainer import Explainer, Family, explainers
 AGNOSTIC = "Does not depend on the class"
 """What is said of a method whose map is the same for every class."""
 FAMILIES: tuple[str, ...] = get_args(Family)
+ABOUT: Mapping[str, str] = {
+    "activation maps": "They weigh the maps of a layer: quick, and no finer than its cells.",
+    "gradients": "They ask which pixels would change the score if they changed a little.",
+    "perturbation": "They hide parts of the photo and watch the score: slow, and for any network.",
+    "other": "They go a way of their own.",
+}
+"""What the methods of a family have in common, in a line."""
 
 
 def ordered(served: Mapping[str, Service]) -> list[str]:

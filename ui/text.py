@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 from loaders.options import Options
 
@@ -64,6 +65,11 @@ def seconds(value: float) -> str:
 def estimate(value: float) -> str:
     """Return an expected time, 'under 1 s' or 'about 12 s'."""
     return seconds(value) if value < 1 else f"about {seconds(value)}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence, 'one, two and three'."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def ordinal(number: int) -> str:
