@@ -31,6 +31,7 @@ if get_script_run_ctx():
                 st.Page("pages/grad_cam.py", title="Grad-CAM"),
                 st.Page("pages/occlusion.py", title="Occlusion"),
                 st.Page("pages/rise.py", title="RISE"),
+                st.Page("pages/integrated_gradients.py", title="Integrated gradients"),
                 st.Page("pages/lime.py", title="LIME"),
             ],
             "About": [st.Page("pages/methods.py", title="Methods")],

@@ -13,7 +13,13 @@ from xai_core import lesson
 from xai_core.explainer import explainers
 from xai_core.lesson import lesson_of
 
-PAGES = {"grad_cam": "grad-cam", "occlusion": "occlusion", "rise": "rise", "lime": "lime"}
+PAGES = {
+    "grad_cam": "grad-cam",
+    "occlusion": "occlusion",
+    "rise": "rise",
+    "lime": "lime",
+    "integrated_gradients": "integrated-gradients",
+}
 
 
 @pytest.fixture(params=PAGES)

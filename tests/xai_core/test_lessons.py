@@ -10,7 +10,7 @@ from tests.fakes.explained import card
 from xai_core import augment, discovery
 from xai_core.explainer import explainers, make
 from xai_core.lesson import centre, lesson_of, places, worked
-from xai_core.report import amount
+from xai_core.report import amount, percent
 from xai_core.target import ClassTarget
 
 VIEW = tiny.view(3)
@@ -53,7 +53,8 @@ def test_a_lesson_names_every_symbol_and_part(model, name):
     parts = {part.key for part in made.parts}
     assert {each.part for each in lesson.symbols.values() if each.part} <= parts
     assert sum(part.pointed for part in made.parts) >= 1
-    assert all(np.ptp(part.picture) > 0 for part in made.parts)
+    # a baseline may be of one colour
+    assert all(np.ptp(part.picture) > 0 for part in made.parts if part.key != "baseline")
     assert len(set(made.lines)) > 1
     declared = explainers()[name].declared()
     for preset in lesson.presets:
@@ -150,6 +151,20 @@ def test_a_place_of_rise_has_its_mean_and_its_error(model, base):
         assert amount(value) in line
         if base == "mean":
             assert f"masks that show it score {amount(value + mean)} in the mean" in line
+
+
+def test_a_place_of_integrated_gradients_has_its_part(model):
+    explanation = run(model, "integrated-gradients")
+    made = worked(explanation, VIEW)
+    total = explanation.scalars["sum"]
+    for at, line in enumerate(made.lines):
+        row, column = divmod(at, made.columns)
+        pixel = centre(tiny.SIZE, (made.rows, made.columns), row, column)
+        value = float(explanation.attribution[pixel])
+        away = float(VIEW[pixel].mean())  # the baseline is black
+        assert f"it is {amount(away)} away" in line
+        assert f"its part is {amount(value)}, {percent(abs(value / total))} of the " in line
+    assert total == pytest.approx(explanation.attribution.sum(), rel=1e-4)
 
 
 def test_places_are_few_and_cover_the_view():

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from xai_core import render, stage
 from xai_core.card import Card
+from xai_core.explainers.fem import FEM
 from xai_core.explainers.grad_cam import GradCAM
+from xai_core.explainers.saliency import Saliency
 from xai_core.explanation import Explanation
 from xai_core.film import Unfit, held
 from xai_core.lesson import (
@@ -90,10 +92,18 @@ LESSON = Lesson(
             "Watch the map gather on what decides, and its cells grow, from left to right.",
         ),
         Experiment(
+            "FEM beside it",
+            "FEM takes no gradient: it keeps, of each channel, the cells that stand out by K "
+            "deviations, and asks of no class.",
+            (Trial("Grad-CAM", {}), Trial("FEM, K = 1", {"k": 1.0}, FEM), Trial("FEM, K = 2",
+             {"k": 2.0}, FEM)),
+            "Watch what stands out to the layer and says nothing of the class.",
+        ),
+        Experiment(
             "The same photo, changed",
             "A change that should not matter is made to the photo. The evidence should move with "
             "it.",
-            (Trial("Grad-CAM", {}),),
+            (Trial("Grad-CAM", {}), Trial("Saliency", {}, Saliency)),
             "Watch whether the label stays, and whether the map follows what it marked.",
             variants=("flipped", "turned", "brighter", "shifted"),
         ),
