@@ -12,7 +12,7 @@ help:
 	@echo "make check        format, lint, types and tests"
 	@echo "make soak         every hostile and damaged file; an upload of 1.9 GB (4 GB of disk)"
 	@echo "make bench        time our engines beside the libraries'; count the false doubts"
-	@echo "make tables       measure the tables of docs/formats.md and docs/hiding.md again"
+	@echo "make tables       measure the tables of docs/formats.md, docs/hiding.md and docs/peaks.md again"
 	@echo "make setup        the virtual environment and its packages only"
 	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
 	@echo "make models       train the built-in models, draw the photos, record the methods"
@@ -61,6 +61,7 @@ bench: setup
 tables: setup-dev
 	@$(BIN)/python -W ignore -m benchmarks.formats
 	@$(BIN)/python -m benchmarks.hiding
+	@$(BIN)/python -W ignore -m benchmarks.peaks
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
