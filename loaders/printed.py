@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loaders import catalogue
+from loaders.class_names import write_classes
 from loaders.options import Options
 
 
@@ -31,3 +32,13 @@ def flags(options: Options, *, word: str, preprocessing: Mapping[str, Any]) -> d
         done |= {name: value for name, value in kept.items() if value is not None}
     declared = Options.flags()
     return {name: declared[name].word(done[name]) for name in declared if name in done}
+
+
+def files(options: Options, named: Mapping[str, str]) -> dict[str, str]:
+    """Return the files that a command line of these flags reads: their texts by their names."""
+    found = {}
+    for name, param in Options.flags().items():
+        value = getattr(options, name)
+        if name in named and param.file and value:
+            found[param.file] = value if isinstance(value, str) else write_classes(value)
+    return found

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from loaders import printed
 from ui import doubt, views
 from ui.desk import Desk
 from ui.held import Answer
@@ -81,6 +82,7 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
             help="All that is known of it: settings, target, sentences, doubts, hashes, versions.",
         )
     st.code(made["command"], language="bash", wrap_lines=True)
+    _files(answer)
     with st.expander("Details"):
         explanation = answer.explanation
         views.line(
@@ -89,6 +91,20 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
             f"{explanation.image_hash[:12]}."
         )
         st.json(made, expanded=False)
+
+
+def _files(answer: Answer) -> None:
+    """Offer the files that the command reads, beside the model and the photo themselves."""
+    model = answer.scene.model
+    needed = printed.files(model.options, model.flags)
+    if not needed:
+        return
+    views.line("The command reads these files, beside the model and the photo:")
+    with st.container(horizontal=True, gap="small", key="needed-files"):
+        for name, content in needed.items():
+            st.download_button(
+                name, content, name, "text/plain", on_click="ignore", key=f"needed-{name}"
+            )
 
 
 def _judge(answer: Answer) -> None:

@@ -67,3 +67,19 @@ def test_other_names_of_a_built_in_model_are_said():
     entry = catalogue.models()[0]
     here = dataclasses.replace(entry.options, classes=tuple("abcdef"))
     assert printed.flags(here, word=entry.name, preprocessing={}) == {"classes": "classes.txt"}
+
+
+def test_the_files_that_flags_name_read_back_as_what_was_asked():
+    names = ("cat", "a, b", "1", "two  words".replace("  ", " "))
+    asked = Options(classes=names, source="class Net: pass\n", build="Net()", architecture="{}")
+    found = printed.flags(asked, word="", preprocessing={})
+    files = printed.files(asked, found)
+    assert set(files) == {found[name] for name in ("classes", "source", "architecture")}
+    read = Options.from_text({"classes": files[found["classes"]]})
+    assert read.classes == names
+    assert files[found["source"]] == asked.source
+    assert printed.files(Options(), {}) == {}
+    # a built-in model's own names need no file
+    entry = catalogue.models()[0]
+    own = printed.flags(entry.options, word=entry.name, preprocessing={})
+    assert printed.files(entry.options, own) == {}

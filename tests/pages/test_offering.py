@@ -429,3 +429,14 @@ def test_a_tab_says_so_before_it_runs_on_what_another_tab_changed(app, monkeypat
     ) in re.sub("<[^>]*>", "", words(app)).replace("\u201c", "").replace("\u201d", "")
     answered(app)
     assert desk(app).answer.scene.photo.name == "other.png"
+
+
+def test_the_files_that_the_command_reads_are_offered_beside_it(app):
+    answered(opened(app))
+    assert "The command reads these files" not in words(app)
+    before = desk(app).model
+    desk(app).reopen(classes=tuple("abcdef"))
+    settle(app, lambda app: desk(app).model is not before and not desk(app).pending)
+    answered(app)
+    assert "--classes classes.txt" in app.code[0].value
+    assert "The command reads these files" in words(app)

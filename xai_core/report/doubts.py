@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xai_core.card import Service
 from xai_core.errors import VitrineError
-from xai_core.explainer import explainers, is_class_agnostic, make
+from xai_core.explainer import Family, explainers, is_class_agnostic, make
 from xai_core.explanation import Explanation
 from xai_core.model import Finding, Geometry
 from xai_core.report.facts import HALF, facts
@@ -24,6 +24,10 @@ UNLIKELY = 0.1
 
 STRETCHED = 1.1
 """How much taller or wider than it is a thing may look to the model before it is said."""
+
+
+CHECKS: tuple[Family, ...] = ("perturbation", "activation maps", "gradients")
+"""Families by how well their methods check a map of another one."""
 
 
 def doubts(
@@ -87,6 +91,8 @@ def _stretched(geometry: Geometry) -> list[str]:
 def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[int, int]) -> str:
     """Say how to check the picture: the cheapest method of another family that serves the model.
 
+    Families that ask the model anew come first: a gradient shares the faults of other gradients.
+
     `methods` is the card's; `size` the view's. Nothing where no other method serves.
     """
     known = explainers()
@@ -99,8 +105,10 @@ def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[
             continue  # each engine says why not
         if known[name].class_agnostic:
             continue  # it would agree or not for no reason of the class's
-        other = own is not None and known[name].family != own.family
-        served.append((not other, _passes(name, size), known[name].place, known[name].title))
+        family = known[name].family
+        last = own is not None and family == own.family
+        trust = CHECKS.index(family) if family in CHECKS else len(CHECKS)
+        served.append((last, trust, _passes(name, size), known[name].place, known[name].title))
     if not served:
         return ""
     title = min(served)[-1]
