@@ -14,7 +14,7 @@ with page.opened(
     twins.follow(desk)
     with here.rail():
         model_card.show(desk)
-        photo_card.show(desk, lambda: ask.top_five(desk))
+        photo_card.show(desk, lambda seen: ask.top_five(desk, seen))
         asked = ask.method(desk)
     with here.stage():
         here.place_progress()

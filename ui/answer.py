@@ -20,9 +20,9 @@ from xai_core.report.run import OWN_NUMBER
 
 def invite(desk: Desk, ask: Question | None) -> None:
     """Fill the place of the answer before the first run; how the method works is offered there."""
-    prediction, model = desk.prediction, desk.model
-    if prediction is None or model is None:
+    if desk.seen is None or desk.prediction_error:
         return
+    prediction, model = desk.seen.prediction, desk.seen.model
     first = prediction.top[0]
     chance = report.percent(float(prediction.probabilities[first]))
     way = "Press Run" if ask is not None else "Choose a method that serves this model"

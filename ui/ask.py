@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui import forms, kept, method_list, text, views
 from ui.desk import Desk
-from ui.held import Answer, Model
+from ui.held import Answer, Model, Photo, Seen
 from xai_core.card import Card, Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
@@ -26,48 +26,43 @@ METHOD, CHOSEN = "method", "method-chosen"
 """The method, and whether the visitor chose it: until then each model has the first that serves."""
 
 
-def _scope(desk: Desk) -> str:
-    model, photo = desk.model, desk.photo
+def _scope(model: Model | None, photo: Photo | None) -> str:
     return f"{model.id if model else 0}:{photo.id if photo else 0}"
 
 
-def target_key(desk: Desk) -> str:
+def target_key(model: Model | None, photo: Photo | None) -> str:
     """Return the name under which this model's and photo's target is kept."""
-    return f"target:{_scope(desk)}"
+    return f"target:{_scope(model, photo)}"
 
 
-def top_five(desk: Desk) -> None:
+def top_five(desk: Desk, seen: Seen | None) -> None:
     """Draw the five likeliest classes; a click makes one the target."""
-    prediction, model = desk.prediction, desk.model
-    if prediction is None or model is None:
+    if seen is None:
         if desk.prediction_error:
             views.error(desk.prediction_error)
         else:
             st.skeleton(height=150)
         return
-    target = st.session_state.setdefault(target_key(desk), prediction.top[0])
-    key = f"bars:{_scope(desk)}"
+    labels, prediction = seen.card.labels, seen.prediction
+    aimed = target_key(seen.model, seen.photo)
+    target = st.session_state.setdefault(aimed, prediction.top[0])
+    key = f"bars:{_scope(seen.model, seen.photo)}"
 
     def chosen() -> None:
         index = st.session_state[key].chosen
-        if isinstance(index, int) and 0 <= index < len(model.card.labels):
-            st.session_state[target_key(desk)] = index
+        if isinstance(index, int) and 0 <= index < len(labels):
+            st.session_state[aimed] = index
 
     shown = prediction.top[:5]
-    views.bars(
-        model.card.labels, prediction.probabilities, shown, target, key=key, on_chosen=chosen
-    )
+    views.bars(labels, prediction.probabilities, shown, target, key=key, on_chosen=chosen)
 
 
-def target_of(desk: Desk) -> ClassTarget:
+def target_of(seen: Seen, *, disabled: bool = False) -> ClassTarget:
     """Draw 'Why star, rather than anything else?' and return what was asked."""
-    prediction, model = desk.prediction, desk.model
-    if prediction is None or model is None:
-        raise ValueError("there is no prediction to ask about")
-    labels = text.distinct(list(model.card.labels))
-    first = prediction.top[:5]
+    labels = text.distinct(list(seen.card.labels))
+    first = seen.prediction.top[:5]
     ordered = first + [index for index in range(len(labels)) if index not in first]
-    key = kept.control(target_key(desk), prediction.top[0])
+    key = kept.control(target_key(seen.model, seen.photo), seen.prediction.top[0])
     with st.container(key="question", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             st.html('<span class="v-ask">Why</span>', width="content")
@@ -78,10 +73,11 @@ def target_of(desk: Desk) -> ClassTarget:
                 key=key,
                 label_visibility="collapsed",
                 persist_state="session",
+                disabled=disabled,
             )
         with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             st.html('<span class="v-ask v-quiet">rather than</span>', width="content")
-            against_key = kept.control(f"against:{_scope(desk)}")
+            against_key = kept.control(f"against:{_scope(seen.model, seen.photo)}")
             if st.session_state.get(against_key) == index:
                 st.session_state[against_key] = NOTHING
             against = st.selectbox(
@@ -91,6 +87,7 @@ def target_of(desk: Desk) -> ClassTarget:
                 key=against_key,
                 label_visibility="collapsed",
                 persist_state="session",
+                disabled=disabled,
             )
     return ClassTarget(int(index), None if against == NOTHING else int(against))
 
@@ -98,27 +95,29 @@ def target_of(desk: Desk) -> ClassTarget:
 def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
     """Draw the question, the method and its controls; return what a run would do, or None.
 
-    With `only` there is no choice of method, and all of its settings lie open.
+    With `only` there is no choice of method, and all of its settings lie open. While another model
+    or photo is looked at, the last question stays in its place and cannot be changed.
     """
-    model = desk.model
-    if model is None or desk.prediction is None:
+    seen = desk.seen
+    if seen is None or desk.prediction_error:
         return None
-    target = target_of(desk)
+    waits = desk.prediction is None
+    target = target_of(seen, disabled=waits)
     with st.container(key="method-card", gap="small"):
-        asked = _controls(desk, model, target, only)
+        asked = _controls(seen.card, target, only, disabled=waits)
     if asked is None:
         return None
     question, refused = asked
-    _run(desk, model, question, refused)  # outside: it stays in sight at the rail's end
+    _run(desk, seen.card, question, refused)  # outside: it stays in sight at the rail's end
     return question
 
 
 def _controls(
-    desk: Desk, model: Model, target: ClassTarget, only: type[Explainer] | None
+    card: Card, target: ClassTarget, only: type[Explainer] | None, *, disabled: bool
 ) -> tuple[Question, str] | None:
     """Draw the method and its settings; return the question, and why its engine cannot serve."""
-    served = model.card.methods
-    name = _method(served) if only is None else only.name
+    served = card.methods
+    name = _method(served, disabled=disabled) if only is None else only.name
     cls = explainers()[name]
     why_not = served[name].why_not if name in served else f"{cls.title} came after this model."
     views.line(cls.shows)
@@ -127,18 +126,18 @@ def _controls(
     if why_not:
         views.line(why_not)
         return None
-    scope = _form_scope(model.card)
     front = st.container()
     rest = st.expander("All settings", key="all-settings") if only is None else st.container()
     with rest:
-        engine, refused = _engine(cls, served[name].engines)
+        engine, refused = _engine(cls, served[name].engines, disabled=disabled)
         form = forms.Form(
             cls,
             engine,
-            size=model.card.input_size,
-            layers=model.card.layers,
-            default_layer=model.card.default_layer or "",
-            scope=scope,
+            size=card.input_size,
+            layers=card.layers,
+            default_layer=card.default_layer or "",
+            scope=_form_scope(card),
+            disabled=disabled,
         )
         for param in form.rest:
             form.widget(param)
@@ -148,7 +147,7 @@ def _controls(
     return Question(method=name, engine=engine, values=form.values(), target=target), refused
 
 
-def _method(served: Mapping[str, Service]) -> str:
+def _method(served: Mapping[str, Service], *, disabled: bool) -> str:
     """Draw the choice of method, those that cannot serve the model last."""
     names = method_list.ordered(served)
     key = kept.control(METHOD)
@@ -163,6 +162,7 @@ def _method(served: Mapping[str, Service]) -> str:
             key=key,
             persist_state="session",
             on_change=_chosen,
+            disabled=disabled,
         )
     )
 
@@ -200,8 +200,9 @@ def aim(desk: Desk, target: Target) -> None:
     """Set the controls of the target for the model and photo on the desk."""
     classes = target.classes()
     if classes:
-        st.session_state[target_key(desk)] = classes[0]
-        st.session_state[f"against:{_scope(desk)}"] = classes[1] if classes[1:] else NOTHING
+        st.session_state[target_key(desk.model, desk.photo)] = classes[0]
+        against = f"against:{_scope(desk.model, desk.photo)}"
+        st.session_state[against] = classes[1] if classes[1:] else NOTHING
 
 
 def restore(desk: Desk, run: Answer) -> None:
@@ -225,7 +226,9 @@ def _chosen() -> None:
     st.session_state[CHOSEN] = True
 
 
-def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str, str]:
+def _engine(
+    cls: type[Explainer], served: Mapping[str, str | None], *, disabled: bool
+) -> tuple[str, str]:
     """Draw the choice of engine; return it, and why it cannot serve (or nothing)."""
     names = [engine.name for engine in cls.engines]
     key = kept.control(f"engine:{cls.name}", names[0])
@@ -235,7 +238,7 @@ def _engine(cls: type[Explainer], served: Mapping[str, str | None]) -> tuple[str
         key=key,
         persist_state="session",
         help="Who computes it: our own code, or the published library, for comparison.",
-        disabled=len(names) == 1,
+        disabled=disabled or len(names) == 1,
     )
     return str(engine), served.get(str(engine)) or ""
 
@@ -258,11 +261,11 @@ def _unseen(desk: Desk) -> str:
     return " ".join([*said, "Look at it and press Run again."]) if said else ""
 
 
-def _run(desk: Desk, model: Model, ask: Question, refused: str) -> None:
+def _run(desk: Desk, card: Card, ask: Question, refused: str) -> None:
     unseen = _unseen(desk)
     try:
-        cost = ask.made(model.card.input_size).cost(model.card)
-        expected = text.estimate(model.card.pace.seconds(cost))
+        cost = ask.made(card.input_size).cost(card)
+        expected = text.estimate(card.pace.seconds(cost))
         label, problem = f"Run ({expected})", refused
     except VitrineError as error:
         label, problem = "Run", str(error)
@@ -273,11 +276,10 @@ def _run(desk: Desk, model: Model, ask: Question, refused: str) -> None:
         width="stretch",
         key="run",
         shortcut="Ctrl+Enter",
-        disabled=bool(problem) or desk.run is not None,
+        disabled=bool(problem) or desk.run is not None or desk.prediction is None,
     ):
         if not unseen:
             desk.start(ask)
             st.rerun()
         views.error(unseen)
-    if problem:
-        views.line(problem)
+    views.line(problem, "v-quiet v-small v-under-run")  # always there, so that Run stays put

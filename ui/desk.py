@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ui.held import Answer, Model, Photo, Prediction, Run, Scene
+from ui.held import Answer, Model, Photo, Prediction, Run, Scene, Seen
 from ui.opening import FETCHING, OPENING, Opening
 from ui.runs import Runs
 from ui.slots import Work
@@ -44,6 +44,8 @@ SLOW = 500.0
 class Desk(Opening):
     """One visitor's models, photos and results. `step` moves what is under way.
 
+    `prediction` is what the present model says of the present photo, as soon as it has said it;
+    `seen` is the last one with its own model and photo, which stays until the next is there.
     `kept` holds the values of the pages' controls for the next page, the next tab, or this one
     after F5.
     """
@@ -54,6 +56,7 @@ class Desk(Opening):
         self.photo: Photo | None = None
         self.photo_error = ""
         self.prediction: Prediction | None = None
+        self.seen: Seen | None = None
         self.prediction_error = ""
         self.run_note = ""
         self.runs = Runs()
@@ -192,7 +195,8 @@ class Desk(Opening):
 
         def done(result: Any) -> None:
             view, geometry = model.preprocessing.view(photo.pixels)
-            self.prediction = Prediction(result.probabilities, view, geometry, result.findings)
+            said = Prediction(result.probabilities, view, geometry, result.findings)
+            self.prediction, self.seen = said, Seen(model, photo, said)
 
         self.slots.put(PREDICTING, Work(None, job, done, self._not_predicted))
         return True

@@ -103,6 +103,20 @@ class Prediction:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Seen:
+    """A prediction with the model that made it and the photo that it is of."""
+
+    model: Model
+    photo: Photo
+    prediction: Prediction
+
+    @property
+    def card(self) -> Card:
+        """What is known of the model by now."""
+        return self.model.card
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
     """Model, photo and prediction as they were when a run began; it stays with its answer."""
 

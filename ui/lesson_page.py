@@ -42,7 +42,7 @@ def show(cls: type[Explainer]) -> None:
         twins.follow(desk)
         with here.rail():
             model_card.show(desk, brief=True)
-            photo_card.show(desk, lambda: ask.top_five(desk))
+            photo_card.show(desk, lambda seen: ask.top_five(desk, seen))
             _presets(desk, cls, told)
             asked = ask.method(desk, only=cls)
         with here.stage():

@@ -12,6 +12,7 @@ import streamlit as st
 from loaders import catalogue
 from ui import dialogs, figure, text, views
 from ui.desk import Desk
+from ui.held import Photo, Seen
 from xai_core import render
 from xai_core.model import Geometry
 
@@ -45,27 +46,34 @@ def open_sample(desk: Desk, sample: catalogue.Sample) -> None:
     desk.open_photo(sample.path.read_bytes(), name=sample.title, word=word_of(sample))
 
 
-def show(desk: Desk, beside: Callable[[], None]) -> None:
-    """Draw the view that the model gets with `beside` next to it, and the ways to change it."""
-    photo, prediction, model = desk.photo, desk.prediction, desk.model
+def show(desk: Desk, beside: Callable[[Seen | None], None]) -> None:
+    """Draw the view that the model gets with `beside` next to it, and the ways to change it.
+
+    A photo stands beside what was said of it, and of no other: while the next one is looked at, the
+    last two stay. `beside` is told which prediction that is.
+    """
+    seen = None if desk.prediction_error else desk.seen
+    photo = desk.photo if seen is None else seen.photo
     with st.container(horizontal=True, key="seen", gap="small", wrap=False):
         with st.container(key="photo-card"):
             if photo is None:
                 st.skeleton(height=112)
-            elif prediction is None or model is None:
-                _picture("photo", photo.id, photo.pixels, photo.name, THUMBNAIL)
+            elif seen is None:
+                _picture("photo", f"{photo.id}", photo.pixels, photo.name, THUMBNAIL)
             else:
-                seen = render.pixels(prediction.view)
-                grey = model.preprocessing.channels == "grey"
-                seen = render.grey(seen) if grey else seen
+                view = render.pixels(seen.prediction.view)
+                grey = seen.model.preprocessing.channels == "grey"
+                view = render.grey(view) if grey else view
                 gets = f"{photo.name}, as the model gets it"
-                _picture("view", photo.id, seen, gets, THUMBNAIL)
+                _picture("view", f"{seen.model.id}-{photo.id}", view, gets, THUMBNAIL)
         with st.container(key="bars-card"):
-            beside()
+            beside(seen)
     if photo is not None:
-        views.line(_said(desk), "v-quiet v-small")
+        views.line(_said(photo, seen), "v-quiet v-small")
     if desk.decoding is not None and photo is not None:
         views.line("Reading the new photo ...")
+    elif seen is not None and desk.prediction is None and desk.photo and desk.model:
+        views.line(f"{desk.model.name} looks at {text.sentence(desk.photo.name)} ...")
     if desk.photo_error:
         views.error(desk.photo_error)
     with st.container(horizontal=True, gap="small", key="photo-buttons"):
@@ -73,14 +81,11 @@ def show(desk: Desk, beside: Callable[[], None]) -> None:
     dialogs.draw(desk, (dialogs.Dialog(TITLE, dialog, "medium"),))
 
 
-def _said(desk: Desk) -> str:
+def _said(photo: Photo, seen: Seen | None) -> str:
     """Say which photo it is, and what was done to it for the model."""
-    photo, prediction, model = desk.photo, desk.prediction, desk.model
-    if photo is None:
-        return ""
     said = [text.sentence(photo.name)]
-    if prediction is not None and model is not None:
-        geometry = prediction.geometry
+    if seen is not None:
+        geometry, model = seen.prediction.geometry, seen.model
         made = how(model.preprocessing.fit, model.preprocessing.resize, geometry)
         grey = ", in grey" if model.preprocessing.channels == "grey" else ""
         (tall, wide), (height, width) = geometry.photo, geometry.view
@@ -89,7 +94,7 @@ def _said(desk: Desk) -> str:
     return " ".join([*said, *photo.notes])
 
 
-def _picture(key: str, number: int, pixels: render.Pixels, shows: str, side: int) -> None:
+def _picture(key: str, number: str, pixels: render.Pixels, shows: str, side: int) -> None:
     """Draw a photo no larger than `side`; small views are enlarged so that they can be seen."""
     figure.photo(
         key=f"photo-{key}", name=f"{key}-{number}", pixels=pixels, alternative=shows, side=side

@@ -4,6 +4,7 @@ import html
 import io
 import json
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from loaders import catalogue
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from ui import method_list, state, takeaway
+from workers.tasks.predict import Predict
 from xai_core import film
 from xai_core.card import Pace
 from xai_core.errors import JobError
@@ -113,6 +115,42 @@ def test_the_advice_to_run_another_method_goes_once_it_was_run(app):
     report = takeaway.reported([first], desk(app))
     assert "On the same question, Occlusion" in report
     assert advice not in report
+
+
+def test_photo_and_answer_belong_together_while_they_change(app, monkeypatch):
+    opened(app)
+    before, drawn = desk(app).seen, parts(app, "photo")[0]["id"]
+    assert drawn == f"view-{before.model.id}-{before.photo.id}"
+    goes_on, run = threading.Event(), Predict.run
+
+    def waits(task, bench, progress):
+        assert goes_on.wait(PATIENCE)
+        return run(task, bench, progress)
+
+    monkeypatch.setattr(Predict, "run", waits)
+    try:
+        given = catalogue.photos()[0].path.read_bytes()
+        desk(app).open_photo(given, name="Next", word="next.png")
+        settle(app, lambda app: desk(app).photo is not before.photo)
+        assert desk(app).prediction is None
+        assert parts(app, "photo")[0]["id"] == drawn
+        assert len(parts(app, "bars")[0]["rows"]) == 5
+        asked = [box for box in app.selectbox if box.label in ("Class to explain", "Method")]
+        assert len(asked) == 2
+        assert all(box.disabled for box in asked)
+        assert run_button(app).disabled
+        assert "looks at Next." in words(app)
+    finally:
+        goes_on.set()
+    settle(app, lambda app: desk(app).prediction is not None)
+    assert parts(app, "photo")[0]["id"] == f"view-{before.model.id}-{desk(app).photo.id}"
+    assert not run_button(app).disabled
+    assert "looks at Next." not in words(app)
+
+
+def test_run_stays_where_it_is_when_an_engine_cannot_serve(app):
+    opened(app)
+    assert '<div class="v-quiet v-small v-under-run"></div>' in words(app)
 
 
 def test_a_moved_slider_keeps_the_answer_and_says_so(app):

@@ -1,6 +1,9 @@
+import threading
+
 import pytest
 
 from loaders.preprocessing import Options
+from tests.conftest import PATIENCE
 from tests.ui.conftest import ask, until
 from ui.desk import MEASURING, Desk
 from ui.held import answered_otherwise, changes
@@ -224,3 +227,36 @@ def test_a_slow_model_is_not_measured(wall, photo, monkeypatch):
     until(desk, lambda: desk.prediction is not None and not desk.pending)
     assert desk.model.handle.measured == 0
     assert desk.model.card.pace.tail is None
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Let no model answer until the event is set."""
+    goes_on, run = threading.Event(), Predict.run
+
+    def waits(task, bench, progress):
+        assert goes_on.wait(PATIENCE)
+        return run(task, bench, progress)
+
+    monkeypatch.setattr(Predict, "run", waits)
+    yield goes_on
+    goes_on.set()
+
+
+@pytest.mark.parametrize("changed", ["photo", "model"])
+def test_what_was_seen_stays_whole_until_the_next_is_there(desk, photo, slow, changed):
+    before = desk.seen
+    assert (before.model, before.photo) == (desk.model, desk.photo)
+    assert before.prediction is desk.prediction
+    if changed == "photo":
+        desk.open_photo(photo, name="next.png", word="next.png")
+    else:
+        desk.upload_model("next.pt", b"n", Options())
+    until(desk, lambda: getattr(desk, changed) is not getattr(before, changed))
+    assert desk.prediction is None
+    assert desk.seen is before
+    slow.set()
+    until(desk, lambda: desk.prediction is not None)
+    assert (desk.seen.model, desk.seen.photo) == (desk.model, desk.photo)
+    assert desk.seen.prediction is desk.prediction
+    assert desk.seen is not before
