@@ -13,8 +13,10 @@ with page.opened(
     desk = here.desk
     twins.follow(desk)
     with here.rail():
-        model_card.show(desk)
-        photo_card.show(desk, lambda seen: ask.top_five(desk, seen))
+        with st.container(gap="xsmall"):
+            model_card.show(desk)
+        with st.container(gap="xsmall"):  # its lines come and go, what follows stays put
+            photo_card.show(desk, lambda seen: ask.top_five(desk, seen))
         asked = ask.method(desk)
     with here.stage():
         here.place_progress()

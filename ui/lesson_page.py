@@ -41,8 +41,10 @@ def show(cls: type[Explainer]) -> None:
         desk = here.desk
         twins.follow(desk)
         with here.rail():
-            model_card.show(desk, brief=True)
-            photo_card.show(desk, lambda seen: ask.top_five(desk, seen))
+            with st.container(gap="xsmall"):
+                model_card.show(desk, brief=True)
+            with st.container(gap="xsmall"):  # its lines come and go, what follows stays put
+                photo_card.show(desk, lambda seen: ask.top_five(desk, seen))
             _presets(desk, cls, told)
             asked = ask.method(desk, only=cls)
         with here.stage():

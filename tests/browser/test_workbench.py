@@ -60,6 +60,29 @@ def test_the_rail_stays_while_the_answer_scrolls(laptop):
     assert abs(after["y"] - before["y"]) < 20  # it comes to rest at the window's edge
 
 
+WATCH = """() => {
+  window.seen = new Set();
+  const look = () => {
+    const question = document.querySelector(".st-key-question");
+    const run = document.querySelector(".st-key-run");
+    window.seen.add([question, run].map((each) =>
+      each ? Math.round(each.getBoundingClientRect().height) : 0).join());
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def test_the_question_keeps_its_place_while_the_photo_changes(laptop):
+    rested(laptop)
+    laptop.evaluate(WATCH)
+    laptop.get_by_role("button", name="Change photo").click()
+    laptop.get_by_role("dialog").get_by_role("button", name="A crescent and a ring").click()
+    laptop.get_by_text("A crescent and a ring. The model gets it").wait_for()
+    rested(laptop)
+    assert laptop.evaluate("window.seen.size") == 1, laptop.evaluate("[...window.seen]")
+
+
 def test_ctrl_enter_runs_and_a_reader_hears_of_it(laptop):
     expect(laptop.locator(".aloud[role=status]")).to_have_text("")
     laptop.keyboard.press("Control+Enter")
