@@ -16,7 +16,7 @@ from loaders.preprocessing import preset
 from loaders.torch.model import TorchModel
 from tests.fakes import tiny
 from xai_core import report
-from xai_core.card import Card, Cost, Pace
+from xai_core.card import Card, Cost, Pace, Service
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.explainer import AGNOSTIC, explainers, make
 from xai_core.explainers.cam import averaged
@@ -504,7 +504,16 @@ def test_what_does_not_depend_on_the_class_says_so(method: str) -> None:
     said = report.sentences(first, chances, tiny.CLASSES)
     assert said[0].startswith("Half of what stands out lies in")
     assert "evidence" not in " ".join(said)
+    served = {
+        name: Service(why_not=None, engines={"ours": None})
+        for name in ("eigencam", "fem", "occlusion")
+    }
+    assert report.check(first, served, tiny.SIZE) == (
+        "To see what speaks for the class, run Occlusion."
+    )
     plain = explained(model, view, ClassTarget(0), "grad-cam++")
+    only = {name: served[name] for name in ("eigencam", "fem")}
+    assert report.check(plain, only, tiny.SIZE) == ""  # neither is a check of a class
     assert AGNOSTIC not in report.doubts(plain, chances, tiny.CLASSES)
 
 

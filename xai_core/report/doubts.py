@@ -112,6 +112,8 @@ def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[
     if not served:
         return ""
     title = min(served)[-1]
+    if is_class_agnostic(explanation.method):
+        return f"To see what speaks for the class, run {title}."
     return f"To check it, run {title} on the same class and see if both agree."
 
 
