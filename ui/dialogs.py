@@ -66,7 +66,8 @@ def is_open(title: str = "") -> bool:
 def draw(desk: Desk, dialogs: Sequence[Dialog]) -> None:
     """Draw the one of these that is open."""
     number = -1 if desk.model is None else desk.model.id
-    if st.session_state.get(_UNTIL, number) != number:
+    still = desk.opening is not None or desk.found is not None
+    if st.session_state.get(_UNTIL, number) != number and not still:
         del st.session_state[_UNTIL]
         shut()
     st.session_state[_DRAWN] = number

@@ -80,8 +80,8 @@ class Opening(UnderWay):
         superseded = self.slots.take(OPENING)
         if superseded is not None:
             self._put_away(superseded.what)
-        if self.found is not None and self.found.path != path:
-            self._forget_found()
+        if self.found is not None and self.found.path != path and not built_in:
+            self._forget_found()  # a model of ours that opens by itself leaves it waiting
         try:
             handle = self.session.open(path, options, name=name, trusted_path=built_in)
         except VitrineError as error:
@@ -156,8 +156,12 @@ class Opening(UnderWay):
             return
         if dataclasses.replace(model.options, **changes) != model.options:
             self._open_again(model, changes)
-        else:
-            self._place(model)
+            return
+        self.say("")
+        coming = self.slots.take(OPENING)
+        self._place(model)
+        if coming is not None:  # it would take its place
+            self._put_away(coming.what)
 
     @alone
     def discard(self) -> None:
@@ -209,7 +213,7 @@ class Opening(UnderWay):
     def _place(self, model: Model) -> None:
         """Put a loaded model on the desk, in the place of the present one."""
         old, self.model = self.model, model
-        if self.found is not None:
+        if self.found is not None and self.found.path == model.path:
             found, self.found = self.found, None
             if found is not model:
                 self._put_away(found)

@@ -23,9 +23,11 @@ def place() -> None:
     visitor = state.key()
 
     def began() -> None:
-        given = st.session_state[key].began
-        if isinstance(given, list) and all(isinstance(id, str) for id in given):
-            st.session_state["upload"] = given
+        # a run that was cut short has forgotten the place: the browser tells again
+        given = getattr(st.session_state.get(key), "began", None)
+        new = given != st.session_state.get("upload-heard")
+        if new and isinstance(given, list) and all(isinstance(id, str) for id in given):
+            st.session_state["upload"] = st.session_state["upload-heard"] = given
             st.session_state["upload-began"] = True
 
     mount = views.component("upload", views.part("upload.html"))
@@ -35,6 +37,7 @@ def place() -> None:
             "key": f"{visitor[:8]}:{key}",
             "url": (st.get_option("server.baseUrlPath") or "").rstrip("/") + route.PATH,
             "token": identity.token(visitor),
+            "heard": st.session_state.get("upload-heard", []),
             "limit": state.visitors().incoming.limits.file,
         },
         on_began_change=began,

@@ -219,6 +219,29 @@ def test_answers_for_one_file_do_not_stay_for_the_next(app):
     assert "Values" not in controls(app)  # the dialog has closed
 
 
+def test_a_file_that_comes_before_the_first_model_is_asked_about_all_the_same(app, monkeypatch):
+    load, go_on = Handle._load, threading.Event()
+
+    def held(handle, path, options, name):
+        if "mine" not in name:
+            go_on.wait(PATIENCE)
+        return load(handle, path, options, name)
+
+    monkeypatch.setattr(Handle, "_load", held)
+    try:
+        app.run()
+        assert desk(app).opening.built_in
+        sent(app, "mine.pth")  # which takes the first model's turn
+        assert desk(app).model is None
+    finally:
+        go_on.set()
+    settle(app, lambda app: desk(app).model)  # the first comes all the same, beside it
+    assert desk(app).model.built_in
+    assert "The file does not name its classes." in words(app)
+    press(app, "Open the model")
+    assert desk(app).model.name == "mine.pth"
+
+
 def test_nothing_left_open_opens_at_once(app):
     show(opened(app), another_model.TITLE)
     asked = Options(classes=tuple("abcdef"))

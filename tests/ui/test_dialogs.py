@@ -14,7 +14,8 @@ def script():
     from ui import dialogs
 
     number = st.session_state.setdefault("number", 0)
-    desk = SimpleNamespace(model=SimpleNamespace(id=number))
+    found = st.session_state.setdefault("found", None)
+    desk = SimpleNamespace(model=SimpleNamespace(id=number), opening=None, found=found)
 
     def first(desk):
         st.text("the first")
@@ -74,6 +75,17 @@ def test_one_that_waits_closes_with_another_model(app):
     press(app, "Open another model")
     assert shown(app) == ["the first"]  # it may be refused yet
     app.session_state["number"] = 1
+    app.run()
+    assert shown(app) == []
+
+
+def test_one_that_waits_stays_while_a_file_has_questions(app):
+    press(app, "First")
+    press(app, "Open another model")
+    app.session_state["number"], app.session_state["found"] = 1, "a file"
+    app.run()
+    assert shown(app) == ["the first"]
+    app.session_state["number"], app.session_state["found"] = 2, None
     app.run()
     assert shown(app) == []
 

@@ -70,6 +70,29 @@ def test_another_file_takes_its_place_and_room(waiting):
     assert waiting.found.name == "other.pth"
 
 
+def test_a_built_in_model_that_opens_meanwhile_leaves_it_waiting(waiting, tmp_path):
+    found, path = waiting.found, tmp_path / "ours.pth"
+    path.write_bytes(b"ours")
+    waiting.open_model(path, Options(), name="Ours", word="ours", built_in=True)
+    until(waiting, lambda: waiting.model.name == "Ours")
+    assert waiting.found is found
+    assert found.handle.state == "ready"
+    waiting.answer_found()
+    assert waiting.model is found
+
+
+def test_what_was_on_its_way_does_not_take_the_answered_ones_place(waiting, tmp_path):
+    found, path = waiting.found, tmp_path / "ours.pth"
+    path.write_bytes(b"ours")
+    waiting.open_model(path, Options(), name="Ours", word="ours", built_in=True)
+    coming = waiting.opening
+    waiting.answer_found()
+    assert (waiting.model, waiting.opening) == (found, None)
+    assert coming.handle.state == "closed"
+    until(waiting, lambda: not waiting.pending)
+    assert waiting.model is found
+
+
 def test_a_refusal_names_its_file(desk):
     desk.upload_model("bad.pth", b"not a model", Options(), ask=True)
     until(desk, lambda: not desk.pending)

@@ -6,6 +6,7 @@ const PATIENCE = 8; // tries without a byte of progress
 const MOST = 4; // a model, its source, its architecture, its class names
 const MOST_WEIGHTS = 500; // an ONNX file, and those that its tensors lie in
 const SILENCE = 30_000; // milliseconds without progress that count as a cut
+const RETELL = 2000; // milliseconds without a sign that the page heard of the files
 const SILENT = "The server refused the file, and said no more.";
 const uploads = (globalThis.vitrineUploads ??= new Map());
 
@@ -267,9 +268,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     find(".again").textContent = upload.phase === "failed" ? "Try again" : "Try now";
   };
   upload.tell = () => {
+    clearTimeout(upload.retelling);
     if (!upload.files.length || upload.ids.length < upload.files.length || upload.told) return;
-    upload.told = true;
+    // What is told while the page is drawn anew may be lost: told again until it was heard.
+    upload.told = data.heard.join() === upload.ids.join();
+    if (upload.told) return;
     setTriggerValue("began", upload.ids);
+    upload.retelling = setTimeout(() => upload.tell(), RETELL);
   };
 
   find(".hint").textContent = `or drop it here, up to ${size(data.limit)}`;
@@ -295,6 +300,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   upload.tell();
   upload.draw();
   return () => {
+    clearTimeout(upload.retelling);
     upload.draw = upload.tell = () => {};
   };
 }
