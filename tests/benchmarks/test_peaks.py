@@ -8,7 +8,7 @@ from benchmarks import peaks
 from xai_core.explainer import explainers
 
 QUICK = ("grad-cam", "grad-cam++", "hirescam", "xgrad-cam", "layercam", "ablationcam", "eigencam",
-         "reciprocam", "cam", "fem")  # fmt: skip
+         "reciprocam", "cam", "fem", "saliency", "gradient-x-input", "guided-backprop")  # fmt: skip
 
 
 def test_peaks_lie_on_the_mark_and_in_the_shape() -> None:
@@ -31,6 +31,7 @@ def test_what_was_measured_holds_and_stands_on_the_page() -> None:
     named = {row.method for row in rows}
     family = {name for name, cls in explainers().items() if cls.family == "activation maps"}
     assert family <= named <= set(explainers())
+    assert {"saliency", "gradient-x-input", "guided-backprop"} <= named
     for row in rows:
         assert row.photos == row.honest == 50
         assert 0 <= row.on <= row.near <= 50 - row.blank
