@@ -2,22 +2,24 @@
 
 import streamlit as st
 
-from ui import answer, ask, jobs, model_card, page, photo_card, strip, twins, views
+from ui import answer, ask, jobs, links, model_card, page, photo_card, strip, twins, views
 
 with page.opened(
     "Your model, behind glass",
     "See what your network looked at, and how far to believe the picture.",
-    needs=(page.MODEL, page.PHOTO),
+    needs=(links.read, page.MODEL, page.PHOTO),
     bench=True,
 ) as here:
     desk = here.desk
     twins.follow(desk)
     with here.rail():
+        links.note(desk)
         with st.container(gap="xsmall"):
             model_card.show(desk)
         with st.container(gap="xsmall"):  # its lines come and go, what follows stays put
             photo_card.show(desk, lambda seen: ask.top_five(desk, seen))
         asked = ask.method(desk)
+        links.show(desk, asked)
     with here.stage():
         here.place_progress()
         with st.container():
@@ -31,4 +33,5 @@ with page.opened(
         strip.show(desk)
         if desk.run is None and desk.answer is not None:
             answer.more(desk.answer, desk)
+            views.line(links.said(desk))
         jobs.announce(desk)

@@ -130,21 +130,27 @@ def _controls(
     rest = st.expander("All settings", key="all-settings") if only is None else st.container()
     with rest:
         engine, refused = _engine(cls, served[name].engines, disabled=disabled)
-        form = forms.Form(
-            cls,
-            engine,
-            size=card.input_size,
-            layers=card.layers,
-            default_layer=card.default_layer or "",
-            scope=_form_scope(card),
-            disabled=disabled,
-        )
-        for param in form.rest:
-            form.widget(param)
+        controls = form(card, cls, engine, disabled=disabled)
+        for param in controls.rest:
+            controls.widget(param)
     with front:
-        for param in form.front:
-            form.widget(param)
-    return Question(method=name, engine=engine, values=form.values(), target=target), refused
+        for param in controls.front:
+            controls.widget(param)
+    values = controls.values()
+    return Question(method=name, engine=engine, values=values, target=target), refused
+
+
+def form(card: Card, cls: type[Explainer], engine: str, *, disabled: bool = False) -> forms.Form:
+    """Return a method's controls for a model."""
+    return forms.Form(
+        cls,
+        engine,
+        size=card.input_size,
+        layers=card.layers,
+        default_layer=card.default_layer or "",
+        scope=_form_scope(card),
+        disabled=disabled,
+    )
 
 
 def _method(served: Mapping[str, Service], *, disabled: bool) -> str:

@@ -1,0 +1,61 @@
+"""A link in the address bar: the same question in another browser, and no heap of history."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import newcomer, rested, until
+from tests.browser.test_offering import RUN, choose, ready, run
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def carried(page):
+    return {name: value[0] for name, value in parse_qs(urlsplit(page.url).query).items()}
+
+
+def answer(page):
+    """Return what the answer is called, and its sentence."""
+    return page.locator(".v-title").first.inner_text(), page.locator(".v-prose").first.inner_text()
+
+
+def test_a_link_asks_the_same_question_elsewhere(visit, browser):
+    page = ready(visit())
+    until(page, lambda: carried(page).get("model") == "shapes_shortcut")
+    entries = page.evaluate("history.length")
+    choose(page, "Method", "Occlusion")
+    slider = page.get_by_role("slider", name="Patch height")
+    slider.focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    until(page, lambda: "patch-height" in carried(page))
+    rested(page)
+    choose(page, "Class to explain", "star")
+    until(page, lambda: carried(page).get("target") == "star")
+    rested(page)
+    assert page.evaluate("history.length") == entries
+    run(page)
+
+    page.reload()
+    ready(page)
+    expect(page.get_by_role("combobox", name="Method")).to_have_value(re.compile("^Occlusion"))
+    link, first = page.url, answer(page)
+
+    context = newcomer(browser)
+    other = context.new_page()
+    other.goto(link)
+    ready(other)
+    expect(other.get_by_role("combobox", name="Method")).to_have_value(re.compile("^Occlusion"))
+    run(other)
+    assert answer(other) == first
+    assert carried(other) == carried(page)
+
+    other.get_by_role("link", name="Methods").click()
+    other.get_by_role("heading", name="Methods").wait_for()
+    other.get_by_role("link", name="Offering").click()
+    ready(other)
+    until(other, lambda: carried(other) == carried(page))
+    expect(other.get_by_role("button", name=RUN)).to_be_enabled()
+    context.close()
