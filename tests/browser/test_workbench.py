@@ -37,6 +37,7 @@ def in_sight(page, locator):
 
 def test_after_a_run_the_answer_is_in_sight_without_scrolling(laptop):
     run(laptop)
+    rested(laptop)  # the figure takes its size once it is drawn
     for part in (".over", ".map"):
         assert in_sight(laptop, laptop.locator(f".st-key-stage .figure {part} canvas"))
     assert in_sight(laptop, laptop.locator(".v-prose").first)
