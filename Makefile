@@ -62,6 +62,7 @@ tables: setup-dev
 	@$(BIN)/python -W ignore -m benchmarks.formats
 	@$(BIN)/python -m benchmarks.hiding
 	@$(BIN)/python -W ignore -m benchmarks.peaks
+	@$(BIN)/python -m benchmarks.methods
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
