@@ -278,7 +278,8 @@ def test_a_skip_link_goes_with_its_page(visit):
 HEARD = """() => {
   window.heard = [];
   const parts = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
-  const region = parts.map(part => part.shadowRoot?.querySelector(".aloud[role=status]")).find(Boolean);
+  const regions = parts.map(part => part.shadowRoot?.querySelector(".aloud[role=status]"));
+  const region = regions.find(Boolean);
   new MutationObserver(() => region.textContent && window.heard.push(region.textContent))
     .observe(region, {childList: true, characterData: true, subtree: true});
 }"""
