@@ -1,6 +1,6 @@
-"""Drive the app in chromium and write the README's picture: `python -m assets.make_screenshots`.
+"""Drive the app in chromium and write the README's pictures: `python -m assets.make_screenshots`.
 
-It opens the page as a first visitor does, presses Run, and takes what is then on the screen.
+It opens each page as a first visitor does, presses its button, and takes what is then there.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ def main() -> None:
     """Start a server, take the pictures, end the server."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dark", action="store_true", help="take the dark theme")
-    parser.add_argument("--out", type=Path, default=FOLDER / "offering.png")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="the folder")
     asked = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -46,13 +47,14 @@ def main() -> None:
     server = subprocess.Popen([*command, "--server.headless", "true"], cwd=ROOT)  # noqa: S603
     try:
         wait(address, server)
-        data = offering(address, dark=asked.dark)
+        taken = {name: take(address, dark=asked.dark) for name, take in PICTURES.items()}
     finally:
         server.terminate()
         server.wait(30)
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_bytes(data)
-    print(f"{asked.out}: {len(data) / 1000:.0f} kB")
+    asked.out.mkdir(parents=True, exist_ok=True)
+    for name, data in taken.items():
+        (asked.out / f"{name}.png").write_bytes(data)
+        print(f"{name}: {len(data) / 1000:.0f} kB")
 
 
 def wait(address: str, server: "subprocess.Popen[bytes]") -> None:
@@ -70,6 +72,41 @@ def wait(address: str, server: "subprocess.Popen[bytes]") -> None:
 
 def offering(address: str, *, dark: bool = False) -> bytes:
     """Return the page 'Offering' after its first run, as PNG."""
+
+    def ran(page: Any) -> None:
+        page.get_by_role("button", name="Run (").click()
+        page.locator('.frame[data-drawn^="answer"]').wait_for()
+        page.get_by_text("Details").wait_for()
+
+    return shot(address, ran, dark=dark)
+
+
+def compare(address: str, *, dark: bool = False) -> bytes:
+    """Return the page 'Compare' after its first grid, as PNG."""
+
+    def ran(page: Any) -> None:
+        page.get_by_role("button", name="Run all").click()
+        page.get_by_text("It has ended: ").wait_for(state="attached")
+        page.locator(".compared .panels[data-drawn]").wait_for()
+
+    return shot(f"{address}/compare", ran, dark=dark, height=900)
+
+
+def lesson(address: str, *, dark: bool = False) -> bytes:
+    """Return a page that teaches a method, before anything has run, as PNG."""
+
+    def ran(page: Any) -> None:
+        page.get_by_role("button", name="Run (").wait_for()
+        page.get_by_role("slider", name="Step of the film").press("End")
+
+    return shot(f"{address}/integrated_gradients", ran, dark=dark, height=900)
+
+
+PICTURES: Final = {"offering": offering, "compare": compare, "lesson": lesson}
+
+
+def shot(address: str, act: Callable[[Any], None], *, dark: bool = False, height: int = 0) -> bytes:
+    """Return a page after an act, as PNG; as tall as what is in it where no height is given."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -80,12 +117,10 @@ def offering(address: str, *, dark: bool = False) -> bytes:
         )
         page.set_default_timeout(120_000)
         page.goto(address)
-        page.get_by_role("button", name="Run (").click()
-        page.locator('.frame[data-drawn^="answer"]').wait_for()
-        page.get_by_text("Details").wait_for()
+        act(page)
         page.mouse.move(5, 500)
         # The page scrolls inside itself: make the window as tall as what is in it.
-        height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
+        height = height or page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
         page.set_viewport_size({"width": WIDTH, "height": int(height)})
         page.wait_for_timeout(1500)  # the figure is drawn again at its new size
         taken = page.screenshot()
