@@ -52,14 +52,15 @@ def draw(desk: Desk) -> None:
             accept_multiple_files=True,
             key="grid-files",
         )
-    wanted = st.selectbox(
-        "Why",
-        [FIRST, *_classes(desk)],
-        format_func=lambda name: name or "each model's first answer",
-        key=kept.control("grid-class"),
-        persist_state="session",
-        help="The class that is explained, by its name, in every model.",
-    )
+    with st.container(key="question"):
+        wanted = st.selectbox(
+            "Why",
+            [FIRST, *_classes(desk)],
+            format_func=lambda name: name or "each model's first answer",
+            key=kept.control("grid-class"),
+            persist_state="session",
+            help="The class that is explained, by its name, in every model.",
+        )
     count = len(chosen) * len(shown) * len(methods)
     under_way = desk.slots.work(grid.SLOT) is not None
     if st.button(

@@ -49,7 +49,7 @@ class Page:
     @contextlib.contextmanager
     def rail(self) -> Iterator[None]:
         """Draw what is asked: beside the answer on a wide screen, above it on a narrow one."""
-        views.style()
+        views.skip("Skip to the question")
         self._bench = st.container(horizontal=True, key="bench", gap="medium", wrap=False)
         with self._bench, st.container(key="rail"):
             self.head()

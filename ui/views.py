@@ -41,6 +41,11 @@ def style() -> None:
     st.html(Path(__file__).parent / "style.css")
 
 
+def skip(words: str) -> None:
+    """Begin the page's keyboard way with a link to its question."""
+    component("skip", "<div></div>")(key="skip", data={"words": words})
+
+
 def heading(title: str, sentence: str) -> None:
     """Begin a page: its title, and what the reader will know afterwards."""
     style()

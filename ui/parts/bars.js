@@ -1,6 +1,8 @@
 // Bars to choose a class from. Text comes from a worker: it is only ever set as text.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bars");
+  const stops = () => [...root.querySelectorAll("button")];
+  const at = stops().indexOf(root.getRootNode().activeElement);
   root.replaceChildren(
     ...data.rows.map((row) => {
       const button = document.createElement("button");
@@ -24,4 +26,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
       return button;
     }),
   );
+  // what is drawn anew keeps the keyboard's place
+  if (at >= 0) stops().at(Math.min(at, stops().length - 1))?.focus({ preventScroll: true });
 }

@@ -12,6 +12,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.onclick = () => setTriggerValue("act", { act: name, id });
     return button;
   };
+  const stops = () => [...root.querySelectorAll("button")];
+  const at = stops().indexOf(root.getRootNode().activeElement);
   root.replaceChildren(
     ...data.rows.map((row) => {
       const run = make("div", `run${row.shown ? " shown" : ""}${row.dim ? " dim" : ""}`);
@@ -34,4 +36,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
       return run;
     }),
   );
+  // what is drawn anew keeps the keyboard's place
+  if (at >= 0) stops().at(Math.min(at, stops().length - 1))?.focus({ preventScroll: true });
 }

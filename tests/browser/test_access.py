@@ -1,0 +1,380 @@
+"""Everybody can use it: axe on every page, the keyboard alone, a focus that shows."""
+
+import io
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.conftest import later, newcomer, rested, steady, until
+from tests.browser.test_offering import RUN, choose, ready
+
+pytestmark = pytest.mark.timeout(900)
+
+WINDOWS = {"wide": {"width": 1366, "height": 768}, "phone": {"width": 390, "height": 844}}
+THEMES = ("light", "dark")
+
+STREAMLITS = (
+    # Its navigation puts what groups the links between the list and its items.
+    ("list", '[data-testid="stSidebarNavItems"]'),
+    ("listitem", '[data-testid="stSidebarNavItems"] li'),
+)
+"""Findings that are Streamlit's own, by axe's rule and by where they are."""
+
+LOOK = """async streamlits => {
+  const found = await axe.run(document, {resultTypes: ["violations"], elementRef: true});
+  return found.violations.flatMap(rule => rule.nodes
+    .filter(node => ["serious", "critical"].includes(node.impact))
+    .map(node => ({
+      said: `${rule.id} ${node.target}: ${node.failureSummary} ${node.html.slice(0, 300)}`,
+      known: streamlits.findIndex(([id, place]) => id === rule.id && node.element?.matches(place)),
+    })));
+}"""
+
+ACROSS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
+  .map(part => part.scrollWidth - part.clientWidth)"""
+
+THEMED = """theme => {
+  const app = getComputedStyle(document.querySelector(".stApp"));
+  const probe = document.body.appendChild(document.createElement("i"));
+  const parts = document.querySelectorAll("[data-testid=stBidiComponentIsolated]");
+  const same = [...parts].every(part => {
+    probe.style.color = getComputedStyle(part).getPropertyValue("--st-text-color");
+    return getComputedStyle(probe).color === app.color;
+  });
+  probe.remove();
+  return app.colorScheme === theme && same;
+}"""
+"""Whether all has the theme's colours, the parts of ours last."""
+
+OPEN = '[data-testid="stPopoverBody"], [role="dialog"]'
+WAYS = ".st-key-model-buttons button, .st-key-photo-buttons button"
+
+
+class Walk:
+    """A walk through the app: what axe found in each state, and what is wider than the window."""
+
+    def __init__(self, page, axe):
+        self.page, self.axe = page, axe
+        self.states, self.ours, self.known, self.wide = [], [], set(), []
+
+    def look(self, state):
+        rested(self.page)
+        for theme in THEMES:
+            self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            self.page.wait_for_function(THEMED, arg=theme)
+            later(self.page)
+            self.page.evaluate(self.axe)
+            for found in self.page.evaluate(LOOK, [list(each) for each in STREAMLITS]):
+                if found["known"] >= 0:
+                    self.known.add(found["known"])
+                else:
+                    self.ours.append(f"{state}, {theme}: {found['said']}")
+            if max(self.page.evaluate(ACROSS)) > 0:
+                self.wide.append(f"{state}, {theme}")
+        self.states.append(state)
+
+    def unfold(self):
+        """Open what is folded."""
+        folded = self.page.locator("details:not([open]) > summary")
+        for _ in range(min(folded.count(), 8)):
+            folded.first.scroll_into_view_if_needed()
+            steady(folded.first)
+            folded.first.click()
+            rested(self.page)
+
+    def ways(self):
+        """Open what changes the model and the photo, one after the other."""
+        for at in range(self.page.locator(WAYS).count()):
+            way = self.page.locator(WAYS).nth(at)
+            name = way.inner_text().split("\n")[0]
+            way.scroll_into_view_if_needed()
+            way.click()
+            opened = self.page.locator(OPEN).first
+            opened.wait_for()
+            steady(opened)
+            self.look(name)
+            self.page.keyboard.press("Escape")
+            opened.wait_for(state="hidden")
+            rested(self.page)
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """Return the script of axe-core."""
+    found = find_spec("axe_playwright_python")
+    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pages(browser, serving):
+    """Return the address of every page, from the navigation."""
+    context = newcomer(browser)
+    page = context.new_page()
+    page.goto(serving[0])
+    ready(page)
+    links = page.get_by_test_id("stSidebarNavLink")
+    found = [link.get_attribute("href") for link in links.all()]
+    context.close()
+    assert len(found) > 1
+    return found
+
+
+@pytest.fixture(scope="module", params=WINDOWS)
+def walk(request, browser, serving, pages, axe):
+    """Return what was found on a walk through every page and state of it."""
+    context = newcomer(browser, viewport=WINDOWS[request.param], reduced_motion="reduce")
+    page = context.new_page()
+    walk = Walk(page, axe)
+    page.goto(serving[0])
+    ready(page)
+    walk.look("before a run")
+    walk.ways()
+    press(page.get_by_role("combobox", name="Method"))
+    page.get_by_role("option").first.wait_for()
+    walk.look("the list of methods")
+    page.keyboard.press("Escape")
+    walk.unfold()
+    walk.look("before a run, unfolded")
+    press(page.get_by_role("button", name=RUN))
+    page.get_by_text("Before you believe it").wait_for()
+    walk.look("an answer")
+    press(page.get_by_role("button", name="Hide the strongest parts and ask again"))
+    page.get_by_text("What else hiding did").wait_for()
+    press(page.get_by_role("button", name="Pin 1 Grad-CAM"))
+    walk.unfold()
+    walk.look("an answer, its doubt measured, unfolded")
+    for address in pages:
+        page.goto(address)
+        page.get_by_role("heading").first.wait_for()
+        rested(page)
+        walk.look(address)
+        walk.unfold()
+        walk.look(f"{address}, unfolded")
+    yield walk
+    context.close()
+
+
+def press(button):
+    button.scroll_into_view_if_needed()
+    steady(button)
+    button.click()
+
+
+def test_axe_finds_nothing_of_ours(walk):
+    assert not walk.ours, "\n".join(walk.ours)
+
+
+def test_what_is_listed_as_streamlits_is_found(walk):
+    assert walk.known == set(range(len(STREAMLITS)))
+
+
+def test_nothing_overflows_sideways(walk):
+    assert not walk.wide, walk.wide
+
+
+@pytest.fixture(params=WINDOWS)
+def window(visit, request):
+    page = visit()
+    page.set_viewport_size(WINDOWS[request.param])
+    return ready(page)
+
+
+FOCUSED = """() => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return at;
+}"""
+
+
+def focused(page):
+    """Return the element that has the keyboard's focus, in whatever part of ours it is."""
+    return page.evaluate_handle(FOCUSED).as_element()
+
+
+def tab_to(page, locator, most):
+    """Press Tab until an element has the focus; return how often."""
+    for times in range(1, most + 1):
+        page.keyboard.press("Tab")
+        if locator.evaluate("(it, at) => it === at", focused(page)):
+            return times
+    pytest.fail(f"{most} tabs do not lead to {locator}")
+
+
+def test_the_keyboard_alone_leads_to_a_finished_and_pinned_run(visit):
+    page = ready(visit())
+    rested(page)
+    page.keyboard.press("Tab")
+    assert focused(page).inner_text() == "Skip to the question"
+    expect(page.get_by_text("Skip to the question")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox", name="Class to explain")).to_be_focused()
+    run = page.get_by_role("button", name=RUN)
+    assert tab_to(page, run, 8) <= 8
+    page.keyboard.press("Enter")
+    page.get_by_text("Before you believe it").wait_for()
+    rested(page)
+    expect(run).to_be_focused()
+    pin = page.get_by_role("button", name="Pin 1 Grad-CAM")
+    tab_to(page, pin, 20)
+    page.keyboard.press("Enter")
+    expect(pin).to_have_attribute("aria-pressed", "true")
+    rested(page)
+    expect(pin).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Remove 1 Grad-CAM")).to_be_focused()
+
+
+def test_eight_tabs_lead_to_run_with_two_controls_and_their_help(visit):
+    page = ready(visit())
+    choose(page, "Method", "Occlusion")
+    page.get_by_role("slider", name="Patch height").wait_for()
+    rested(page)
+    page.get_by_text("Skip to the question").focus()
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("button", name=RUN), 8)
+
+
+def test_eight_tabs_lead_to_run_on_every_page_that_has_it(visit, pages):
+    page = ready(visit())
+    for address in pages:
+        page.goto(address)
+        page.get_by_role("heading").first.wait_for()
+        rested(page)
+        run = page.locator('.st-key-rail [data-testid="stBaseButton-primary"]')
+        if page.locator(".st-key-rail").count():
+            page.get_by_text("Skip to the question").focus()
+            page.keyboard.press("Enter")
+            expect(run).to_be_enabled()
+            tab_to(page, run, 8)
+
+
+def test_a_skip_link_comes_first_on_every_page(visit, pages):
+    page = ready(visit())
+    for address in pages:
+        page.goto(address)
+        page.get_by_role("heading").first.wait_for()
+        rested(page)
+        page.keyboard.press("Tab")
+        assert focused(page).inner_text().startswith("Skip to ")
+        page.keyboard.press("Enter")
+        main = page.get_by_test_id("stMain")
+        until(page, lambda main=main: main.evaluate("(it, at) => it.contains(at)", focused(page)))
+
+
+def test_a_skip_link_goes_with_its_page(visit):
+    page = ready(visit())
+    page.get_by_role("link", name="Methods").click()
+    page.get_by_role("heading", name="Methods").wait_for()
+    expect(page.get_by_text("Skip to the question")).to_have_count(0)
+    page.get_by_role("link", name="Offering").click()
+    ready(page)
+    expect(page.get_by_text("Skip to the question")).to_have_count(1)
+
+
+HEARD = """() => {
+  window.heard = [];
+  const parts = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
+  const inside = part => part.shadowRoot?.querySelector(".aloud[role=status]");
+  const region = parts.map(inside).find(Boolean);
+  new MutationObserver(() => region.textContent && window.heard.push(region.textContent))
+    .observe(region, {childList: true, characterData: true, subtree: true});
+}"""
+
+
+def test_each_end_of_a_run_is_heard_once(visit):
+    page = ready(visit())
+    rested(page)
+    said = "Grad-CAM has ended: the answer is there."
+    page.evaluate(HEARD)
+
+    def ends():
+        return page.evaluate("window.heard").count(said)
+
+    for turn in (1, 2):  # the second one in the same words
+        rested(page)
+        press(page.get_by_role("button", name=RUN))
+        page.get_by_role("button", name=f"Pin {turn} Grad-CAM").wait_for()
+        until(page, lambda turn=turn: ends() == turn)
+    press(page.get_by_role("button", name="Pin 1 Grad-CAM"))  # no event of its own
+    expect(page.get_by_role("button", name="Pin 1 Grad-CAM")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    rested(page)
+    later(page)
+    assert ends() == 2
+    # what was there before is no news after F5, nor on the way back from another page
+    page.reload()
+    ready(page)
+    rested(page)
+    later(page)
+    expect(page.locator(".aloud[role=status]")).to_have_text("")
+    page.get_by_role("link", name="Methods").click()
+    page.get_by_role("heading", name="Methods").wait_for()
+    page.get_by_role("link", name="Offering").click()
+    ready(page)
+    rested(page)
+    later(page)
+    expect(page.locator(".aloud[role=status]")).to_have_text("")
+
+
+RING = 3.0
+"""The contrast, of what shows the focus with what was there before, that WCAG asks for."""
+
+
+def pixels(page, box):
+    """Return a part of the window as it stands, float64 [height, width, 3], 0..1."""
+    left, top = max(box["x"] - 8, 0), max(box["y"] - 8, 0)
+    right = min(box["x"] + box["width"] + 8, page.viewport_size["width"])
+    low = min(box["y"] + box["height"] + 8, page.viewport_size["height"])
+    clip = {"x": left, "y": top, "width": right - left, "height": low - top}
+    taken = page.screenshot(clip=clip, animations="disabled", caret="hide")
+    return np.asarray(Image.open(io.BytesIO(taken)).convert("RGB"), np.float64) / 255
+
+
+def luminance(colours):
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    return linear @ np.array([0.2126, 0.7152, 0.0722]) + 0.05
+
+
+def ring(page, stop, box):
+    """Return how many pixels stand out where the focus is, against when it is elsewhere."""
+    with_it = luminance(pixels(page, box))
+    stop.evaluate("it => it.blur()")
+    without = luminance(pixels(page, box))
+    stop.evaluate("it => it.focus({preventScroll: true, focusVisible: true})")
+    return int((np.maximum(with_it, without) / np.minimum(with_it, without) >= RING).sum())
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_focus_shows_at_every_stop(visit, pages, theme):
+    page = visit()
+    page.set_viewport_size(WINDOWS["wide"])
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    faint, stops = [], 0
+    for address in pages:
+        page.goto(address)
+        page.get_by_role("heading").first.wait_for()
+        if address == pages[0]:
+            ready(page)
+            press(page.get_by_role("button", name=RUN))
+            page.get_by_text("Before you believe it").wait_for()
+        rested(page)
+        page.evaluate("document.activeElement.blur()")
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            stop = focused(page)
+            if stop.evaluate("it => it === document.body"):
+                break
+            stops += 1
+            steady(stop)
+            box = stop.bounding_box()
+            shown = ring(page, stop, box)
+            if shown < min(box["width"], 24):
+                name = stop.evaluate("it => it.ariaLabel || it.innerText || it.outerHTML")
+                faint.append(f"{address} {name[:60]!r}: {shown} pixels")
+    assert stops > 40
+    assert not faint, "\n".join(faint)
