@@ -75,7 +75,7 @@ def test_answers_belong_to_one_file_and_names_come_back_as_they_were(page, tmp_p
     # a finding leads to the control, and the file that was fetched gives the names again
     page.get_by_role("button", name="Give its class names").click()
     dialog.locator("input[type=file]").set_input_files(fetched)
-    dialog.get_by_text("classes.txt", exact=True).first.wait_for()
+    dialog.get_by_test_id("stFileChipName").get_by_text("classes.txt").wait_for()
     rested(page)
     dialog.get_by_role("button", name="Apply").click()
     shown(page, "second.pth", "heart")

@@ -258,6 +258,10 @@ def test_a_run_of_the_page_sends_the_picture_again_to_nobody(page):
     rested(page)
     page.frames_received.clear()
     page.get_by_role("slider", name="Opacity").fill("41")
+    page.get_by_text("All settings").click()
+    page.get_by_text("Only what speaks for the class", exact=True).wait_for()
+    rested(page)
+    page.frames_received.clear()
     page.mouse.move(*at(page, "map", 300, 300))
     before = said(page).inner_text()
     for _ in range(2):  # what is asked changes, and what is shown does not

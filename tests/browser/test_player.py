@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.browser.conftest import rested
 from tests.browser.test_offering import ready, run
 from tests.conftest import ROOT
 from ui import player
@@ -331,6 +332,8 @@ def test_a_recording_plays_where_nothing_has_run(visit):
     expect(shown.locator("canvas")).to_have_js_property("width", 640)
     page.get_by_text("Recording: Grad-CAM for").wait_for()
     page.get_by_role("link", name="Methods").click()
-    page.get_by_text("See it at work: a recording").nth(1).click()
+    page.get_by_role("heading", name="Methods").wait_for()
+    rested(page)
+    page.get_by_text("How it works, its settings").first.click()
     shown = page.get_by_role("group", name=re.compile(r"^Recording\. "))
     expect(shown).to_have_attribute("data-drawn", re.compile(r"\d"))

@@ -48,8 +48,14 @@ def test_all_that_a_model_gives_is_timed():
     assert hears.told == [(0, 4), (1, 4), (2, 4), (3, 4)]
 
 
+class Without(LinearModel):
+    """A model that gives no gradients of its view."""
+
+    gradients = None
+
+
 def test_what_a_model_lacks_stays_open():
-    pace = measured(LinearModel(Options(), "no gradients"))
+    pace = measured(Without(Options(), "no gradients"))
     assert pace.backward is None
     assert pace.tail > 0
 
