@@ -190,9 +190,12 @@ class Form:
         """Give both the value of the one that was moved, where they are linked."""
         if st.session_state.get(self._link(pair[1])):
             low, high = self._bounds(*pair)
-            value = min(max(st.session_state[self._key(moved.name)], low), high)
+            own = st.session_state[self._key(moved.name)]
+            value = min(max(own, low), high)
             for each in pair:
-                st.session_state[self._key(each.name)] = type(each.default)(value)
+                # its own is left alone: set here, it would take back what a quick hand did since
+                if each is not moved or value != own:
+                    st.session_state[self._key(each.name)] = type(each.default)(value)
 
     def _link(self, param: Param) -> str:
         return f"linked:{self._key(param.name)}"

@@ -4,7 +4,7 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from tests.browser.conftest import rested, steady
+from tests.browser.conftest import later, rested, steady
 from tests.conftest import ROOT
 
 NAMES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
@@ -123,6 +123,8 @@ def test_upload_tune_run_cancel_switch_and_download(visit):
     for _ in range(4):
         slider.press("ArrowRight")
     expect(slider).to_have_value(str(before + 4))
+    later(page)  # the slider's own timer
+    rested(page)
     run(page)
     occluded = drawn(page, "map")
     assert occluded[..., :3].std() > 5
