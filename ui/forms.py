@@ -148,7 +148,8 @@ class Form:
             )
 
     def _control(self, param: Param, low: float, high: float, shared: dict[str, Any]) -> None:
-        unit = f" ({param.unit})" if param.unit else ""
+        said = param.unit and param.unit.lower() != param.title.lower()  # not "Steps (steps)"
+        unit = f" ({param.unit})" if said else ""
         if param.name == "seed" or high - low > 100_000:
             kind = int if param.kind == "integer" else float
             st.number_input(
