@@ -17,6 +17,8 @@ from xai_core.explanation import Explanation
 from xai_core.lesson import Lesson, Part
 
 _RAISED = re.compile(r"([_^])(\{[^{}]*\}|.)")
+_DRAWN = "formula-drawn"
+"""The place in the session of what was drawn last: a page runs often, a formula changes seldom."""
 _TAGS = {"_": "sub", "^": "sup"}
 
 
@@ -34,11 +36,20 @@ def show(
     told: Lesson, explanation: Explanation | None, view: NDArray[np.float32] | None, name: str
 ) -> None:
     """Draw the formula; of a run, its parts and the numbers of each place. `name` identifies it."""
+    drawn: dict[str, Any] | None = st.session_state.get(_DRAWN)
+    if drawn is None or drawn["id"] != name:
+        drawn = st.session_state[_DRAWN] = _data(told, explanation, view, name)
+    _component()(key="formula", data=drawn)
+
+
+def _data(
+    told: Lesson, explanation: Explanation | None, view: NDArray[np.float32] | None, name: str
+) -> dict[str, Any]:
     made = None
     if explanation is not None and view is not None:
         made = lesson.worked(explanation, view)
     pointed = [part.key for part in made.parts if part.pointed] if made else []
-    data = {
+    return {
         "id": name,
         "lines": [
             [{"runs": runs(mark), "symbol": symbol} for mark, symbol in line]
@@ -62,7 +73,6 @@ def show(
         "columns": made.columns if made else 0,
         "cells": list(made.lines) if made else [],
     }
-    _component()(key="formula", data=data)
 
 
 def _url(part: Part) -> str:

@@ -97,7 +97,7 @@ def _set(desk: Desk, cls: type[Explainer], preset: Preset) -> None:
 
 def _story(cls: type[Explainer], told: Lesson, shown: Answer | None) -> None:
     """Draw the method in four sentences beside its recording, and its formula."""
-    views.title(f"How {cls.title} works")
+    views.title("How it works")
     items = "".join(f"<li>{text.emphasised(sentence)}</li>" for sentence in told.sentences)
     listed = f'<ol class="v-told">{items}</ol>'
     if shown is not None:
@@ -138,7 +138,8 @@ def _experiments(
         made = grid.of(desk, slot)
         if made is not None:
             views.line(each.watch)
-            columns = len(made.cells) if len(made.cells) <= 3 else 3
+            # a changed photo has a row of its own
+            columns = len(made.asks) if each.variants else min(len(made.cells), 3)
             compared.show(grid_form.panels(desk, made), columns=columns)
 
 

@@ -110,3 +110,17 @@ def test_a_run_of_another_method_is_not_shown_here(taught):
     assert lesson_page.own(held, cls) is None
     assert run_button(app) is not None
     assert parts(app, "formula")[0]["cells"] == []
+
+
+def test_a_changed_photo_has_a_row_of_its_own(wall, monkeypatch):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    app = opened(AppTest.from_file(str(ROOT / "pages" / "grad_cam.py"), default_timeout=PATIENCE))
+    told = next(each for each in lesson_of("grad-cam").experiments if each.variants)
+    slot = f"{lesson_page.SLOT}grad-cam:{told.title}"
+    next(button for button in app.button if button.key == slot).click()
+    settle(app, lambda app: grid.of(desk(app), slot) and not desk(app).pending)
+    shown = parts(app, "compared")[0]
+    photos = [each["about"].partition(":")[0] for each in shown["panels"]]
+    rows = [photos[at : at + shown["columns"]] for at in range(0, len(photos), shown["columns"])]
+    assert all(len(set(row)) == 1 for row in rows)
+    assert len(rows) == 1 + len(told.variants)
