@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import typing
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from xai_core.question import Question
 from xai_core.report.page import page
 from xai_core.report.record import record
 from xai_core.report.run import Run
-from xai_core.target import ClassTarget
+from xai_core.target import ClassTarget, Of
 
 
 def flags(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,12 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", required=True, choices=explainers(), metavar="NAME")
     parser.add_argument("--target", metavar="INDEX-or-LABEL", help="default: the model's first")
     parser.add_argument("--against", metavar="INDEX-or-LABEL", help="explain the lead over it")
-    parser.add_argument("--of", choices=("logit", "probability"), default="logit")
+    parser.add_argument(
+        "--of",
+        choices=typing.get_args(Of),
+        default="logit",
+        help="what is explained: the class's score before softmax or sigmoid, or its probability",
+    )
     parser.add_argument("--engine", default="", help="which library computes it")
     parser.add_argument("--frame", choices=("view", "upload"), default="view")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -58,7 +64,7 @@ def rest(args: argparse.Namespace, words: list[str]) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the map, its picture and `explanation.json`, and return what the last holds."""
-    _question(args, ClassTarget(0)).made()  # a bad value is refused before the model
+    _question(args, ClassTarget(0, of=args.of)).made()  # a bad value is refused before the model
     with _opened.opened(args) as model:
         labels = model.card.labels
         against = _photo.index_of(args.against, labels, "against")

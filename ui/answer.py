@@ -130,6 +130,8 @@ def _map_caption(answer: Answer, title: str) -> figure.Caption:
     for at, index in enumerate(explanation.target.classes()):
         parts += [(" against ", False)] if at else []
         parts += [(labels[index], True)]
+    if explanation.target.of == "probability":
+        parts += [(", by probability", False)]
     scale = "raw scale" if explanation.scale == "raw" else f"scaled to {explanation.scale}"
     return [*parts, (f", {scale}{explanation.grain.caption}", False)]
 

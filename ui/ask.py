@@ -13,12 +13,16 @@ from ui.held import Answer, Model, Photo, Seen
 from xai_core.card import Card, Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
+from xai_core.model import Head
 from xai_core.question import Question
 from xai_core.report import quote
-from xai_core.target import ClassTarget, Target
+from xai_core.target import WORDS, ClassTarget, Of, Target
 
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
+
+OF = "measured-on"
+"""Which number of the class is explained."""
 
 _DRAWN = "drawn-model-and-photo"
 
@@ -89,7 +93,37 @@ def target_of(seen: Seen, *, disabled: bool = False) -> ClassTarget:
                 persist_state="session",
                 disabled=disabled,
             )
-    return ClassTarget(int(index), None if against == NOTHING else int(against))
+    of = _measured(seen.card, disabled=disabled)
+    return ClassTarget(int(index), None if against == NOTHING else int(against), of)
+
+
+def _measured(card: Card, *, disabled: bool) -> Of:
+    """Draw the choice of the number that is explained, and return it."""
+    chosen = st.segmented_control(
+        "Measured on",
+        list(WORDS),
+        format_func=lambda of: WORDS[of].capitalize(),
+        key=kept.control(OF, "logit"),
+        help=measured_on(card.head),
+        persist_state="session",
+        required=True,
+        disabled=disabled,
+    )
+    return chosen or "logit"
+
+
+def measured_on(head: Head) -> str:
+    """Say how a class's score and its probability differ, for a model that ends so."""
+    if head.exclusive:
+        others = (
+            "The probability weighs it against the scores of all classes (softmax), so that it "
+            "also moves with what speaks for the others, and hardly at all near 0 or 1."
+        )
+    else:
+        others = (
+            "The probability is made of that score alone (sigmoid), and hardly moves near 0 or 1."
+        )
+    return f"The score (logit) is the class's own number, before any probability. {others}"
 
 
 def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
@@ -209,6 +243,7 @@ def aim(desk: Desk, target: Target) -> None:
         st.session_state[target_key(desk.model, desk.photo)] = classes[0]
         against = f"against:{_scope(desk.model, desk.photo)}"
         st.session_state[against] = classes[1] if classes[1:] else NOTHING
+        st.session_state[OF] = target.of
 
 
 def restore(desk: Desk, run: Answer) -> None:

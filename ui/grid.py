@@ -20,7 +20,7 @@ from xai_core.errors import ParamError, VitrineError
 from xai_core.explainer import explainers
 from xai_core.question import Question
 from xai_core.report import quote
-from xai_core.target import ClassTarget
+from xai_core.target import ClassTarget, Of
 
 if TYPE_CHECKING:
     from workers.client import Job, Session, Snapshot
@@ -58,11 +58,15 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Ask:
-    """A method and the values that it is run with; `called` tells it from others of the method."""
+    """A method and the values that it is run with; `called` tells it from others of the method.
+
+    `of` says which number of the class is explained.
+    """
 
     method: str
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     called: str = ""
+    of: Of = "logit"
 
     @property
     def title(self) -> str:
@@ -242,7 +246,9 @@ class Grid:
                 raise ParamError(f"This model has no class {quote(self.wanted)}.")
             index = card.labels.index(self.wanted)
         question = Question(
-            method=cell.ask.method, target=ClassTarget(index), values=cell.ask.values
+            method=cell.ask.method,
+            target=ClassTarget(index, of=cell.ask.of),
+            values=cell.ask.values,
         )
         question.made(card.input_size)  # checks it
         return question

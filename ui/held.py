@@ -22,6 +22,7 @@ from xai_core.model import Finding, Geometry
 from xai_core.question import Question
 from xai_core.region import Region
 from xai_core.report import settings
+from xai_core.target import WORDS
 
 if TYPE_CHECKING:
     from workers.client import Job, ModelHandle
@@ -185,7 +186,9 @@ def changes(answer: Answer, question: Question) -> list[str]:
     said = []
     if question.target != made.target:
         labels = answer.scene.card.labels
-        said.append(" against ".join(labels[index] for index in made.target.classes()))
+        asked = " against ".join(labels[index] for index in made.target.classes())
+        by = "" if question.target.of == made.target.of else f", by its {WORDS[made.target.of]}"
+        said.append(f"{asked}{by}")
     if question.engine != made.engine:
         said.append(f"engine {made.engine}")
     for name, param in method.declared().items():

@@ -63,6 +63,7 @@ def explaining(desk: Desk, work: Work) -> None:
         label = " against ".join(
             run.scene.card.labels[index] for index in run.question.target.classes()
         )
+        by = ", by probability" if run.question.target.of == "probability" else ""
         cls = explainers()[run.question.method]
         figure.show(
             key="partial",
@@ -73,7 +74,7 @@ def explaining(desk: Desk, work: Work) -> None:
             signed=cls.signed,
             captions={
                 "photo": [("Photo", False)],
-                "map": [(f"{cls.title} for ", False), (label, True), (", so far", False)],
+                "map": [(f"{cls.title} for ", False), (label, True), (f"{by}, so far", False)],
                 "over": [("Over the photo", False)],
             },
             alternatives={

@@ -151,7 +151,7 @@ def _begin(desk: Desk, cls: type[Explainer], each: Experiment, slot: str) -> Non
     size = model.card.input_size
     asks = [
         Ask((trial.method or cls).name, ask.fitting(trial.method or cls, size, trial.values),
-            trial.called)
+            trial.called, trial.of)
         for trial in each.made(model.card)
     ]  # fmt: skip
     pictures = [Picture(photo.name, photo.word, photo=photo)]

@@ -24,10 +24,10 @@ from xai_core.explainer import explainers
 from xai_core.param import Param
 from xai_core.question import Question
 from xai_core.report.numbers import printable, quote
-from xai_core.target import ClassTarget
+from xai_core.target import WORDS, ClassTarget
 
-MODEL, PHOTO, METHOD, ENGINE, TARGET, AGAINST, PREPARED = NAMES = (
-    "model", "photo", "method", "engine", "target", "against", "prepared",
+MODEL, PHOTO, METHOD, ENGINE, TARGET, AGAINST, OF, PREPARED = NAMES = (
+    "model", "photo", "method", "engine", "target", "against", "of", "prepared",
 )  # fmt: skip
 OWN = "own"
 """Stands for what only the sender has."""
@@ -137,6 +137,8 @@ def _set(desk: Desk, model: Model, asked: Mapping[str, str]) -> None:
         if against is not None:
             del left[AGAINST]
         ask.aim(desk, ClassTarget(index, against))
+    if left.get(OF) in WORDS:
+        state[ask.OF] = left.pop(OF)
     cls = known.get(asked.get(METHOD, ""))
     if cls is not None:
         del left[METHOD]
@@ -277,6 +279,8 @@ def _asked(model: Model, question: Question) -> dict[str, str]:
     card, cls = model.card, explainers()[question.method]
     target, *against = [_word(model, index) for index in question.target.classes()]
     found = {TARGET: target} | ({AGAINST: against[0]} if against else {})
+    if question.target.of != "logit":
+        found[OF] = question.target.of
     found[METHOD] = cls.name
     if question.engine != cls.engines[0].name:
         found[ENGINE] = question.engine

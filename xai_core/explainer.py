@@ -24,7 +24,7 @@ from xai_core.grain import PIXELS, Grain
 from xai_core.layers import default_layer
 from xai_core.model import Predicts, lacks
 from xai_core.question import Question
-from xai_core.target import Target
+from xai_core.target import Of, Target
 from xai_core.task import Progress, Shape, silent
 
 __all__ = [
@@ -80,7 +80,8 @@ class Engine:
     """One way to compute a method: ours, or a published library's.
 
     `worker` is the kind of process it must run in: the model's own, or `both` where the library
-    imports torch and TensorFlow together. `scale` is what the numbers of its maps are.
+    imports torch and TensorFlow together. `scale` is what the numbers of its maps are. `of` is what
+    it can explain of a class.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Engine:
     why_not: Callable[[Any], str | None] = always
     worker: Literal["model", "both"] = "model"
     scale: Scale = "raw"
+    of: tuple[Of, ...] = ("logit", "probability")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,14 @@ class Explainer:
                 return re.sub(r"^This needs\b", f"{cls.title} needs", reason)
         return None
 
+    def takes(self, target: Target) -> None:
+        """Raise ParamError for what the engine cannot explain of a class."""
+        if target.reads == "scores" and target.of not in self.chosen().of:
+            raise ParamError(
+                f"{self.title} by the engine {self.engine} explains the score before it becomes a "
+                "probability (logit) only. Choose that, or the engine ours."
+            )
+
     def cost(self, model: Sized) -> Cost:
         """Count the images that go through the network for one explanation, and back."""
         raise NotImplementedError
@@ -171,6 +181,7 @@ class Explainer:
                 f"{self.title} explains a view of {model.input_size[0]} x {model.input_size[1]} "
                 f"pixels and 3 channels, got an array {list(image.shape)}"
             )
+        self.takes(target)
         target.check(model)
         method = self._with_layers(model)
         start = time.perf_counter()

@@ -18,6 +18,7 @@ from xai_core.card import Card
 from xai_core.explainer import Explainer, explainers
 from xai_core.explanation import Explanation
 from xai_core.film import Unfit
+from xai_core.target import Of
 
 Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -51,11 +52,15 @@ class Preset:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One run of an experiment: what it is called, its values, and another method than its own."""
+    """One run of an experiment: what it is called, its values, and another method than its own.
+
+    `of` says which number of the class it explains.
+    """
 
     called: str
     values: Mapping[str, Any]
     method: type[Explainer] | None = None
+    of: Of = "logit"
 
 
 Trials = tuple[Trial, ...] | Callable[[Card], tuple[Trial, ...]]

@@ -33,4 +33,6 @@ class Question:
         """Return the method, set so, for a view of `size`. Raises ParamError."""
         from xai_core.explainer import make
 
-        return make(self.method, self.values, engine=self.engine, size=size)
+        method = make(self.method, self.values, engine=self.engine, size=size)
+        method.takes(self.target)
+        return method

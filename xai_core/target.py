@@ -8,7 +8,8 @@ their own: score = outputs @ weights.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,9 @@ from xai_core.plain import Family
 
 Array = NDArray[np.float32]
 Of = Literal["logit", "probability"]
+WORDS: Mapping[Of, str] = MappingProxyType({"logit": "score (logit)", "probability": "probability"})
+"""What of a class can be explained, as a reader knows it."""
+
 Reads = Literal["scores", "layer", "objects"]
 
 
@@ -94,11 +98,11 @@ class ClassTarget(Target):
             raise ParamError(f"Target.against must be another class than {self.index}")
 
     def words(self, labels: Sequence[str]) -> str:
-        """Return '“star” rather than “ring”'."""
-        asked = quoted(labels[self.index])
-        return (
-            asked if self.against is None else f"{asked} rather than {quoted(labels[self.against])}"
-        )
+        """Return '“star” rather than “ring”', and that it is the probabilities that are read."""
+        asked, chance = quoted(labels[self.index]), "probability"
+        if self.against is not None:
+            asked, chance = f"{asked} rather than {quoted(labels[self.against])}", "probabilities"
+        return asked if self.of == "logit" else f"{asked} (by {chance})"
 
     def weights(self, outputs: int) -> Array:
         """Return float32 `[classes]`: 1 for the class, -1 for the one that it is set against."""

@@ -8,6 +8,7 @@ import pytest
 from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened, parts, run_button, words
 from ui import links
+from xai_core.target import ClassTarget
 
 
 def query(app):
@@ -47,17 +48,18 @@ def test_the_address_follows_the_controls(app):
 def test_an_address_sets_everything(follow):
     app = follow(
         model="shapes", photo="star", method="occlusion", target="ring", against="heart",
-        patch_height="12", patch_width="11", fill="blur",
+        patch_height="12", patch_width="11", fill="blur", of="probability",
     )  # fmt: skip
     assert desk(app).model.word == "shapes"
     assert desk(app).photo.name == "Star"
     asked = answered(app) and desk(app).answer.question
-    assert (asked.method, asked.target.index, asked.target.against) == ("occlusion", 4, 3)
+    assert (asked.method, asked.target) == ("occlusion", ClassTarget(4, 3, "probability"))
     chosen = {name: asked.values[name] for name in ("patch_height", "patch_width", "fill")}
     assert chosen == {"patch_height": 12, "patch_width": 11, "fill": "blur"}
     assert query(app) == {
         "model": "shapes", "photo": "star", "method": "occlusion", "target": "ring",
         "against": "heart", "patch-height": "12", "patch-width": "11", "fill": "blur",
+        "of": "probability",
     }  # fmt: skip
     assert "ignored" not in words(app)
 
@@ -77,6 +79,7 @@ LONG = "x" * 100_000
         ({"method": "occlusion", "engine": "theirs"}, "engine <b>theirs</b>"),
         ({"method": "grad-cam", "layer": "os.system"}, "layer <b>os.system</b>"),
         ({"target": "600"}, "target <b>600</b>"),
+        ({"of": "odds"}, "of <b>odds</b>"),
         ({"target": "\u0664"}, "target <b>\u0664</b>"),
         ({"target": LONG}, f"target <b>{'x' * 40}</b>"),
         ({LONG: "1"}, f"{'x' * 30} <b>1</b>"),

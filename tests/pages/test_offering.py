@@ -99,6 +99,35 @@ def test_that_percents_are_the_models_own_is_said_once(app):
     assert html.unescape(words(app)).count(OWN_NUMBER) == 1
 
 
+def test_a_class_is_explained_by_its_score_or_its_probability(app):
+    answered(opened(app))
+    first = desk(app).answer
+    assert first.explanation.target.of == "logit"
+    assert "by probability" not in words(app)
+    app.segmented_control(key="measured-on").set_value("probability").run()
+    assert "by its score (logit). Press Run for what is set above." in words(app)
+    run_button(app).click()
+    settle(app, lambda app: desk(app).answer is not first and desk(app).run is None)
+    answer = desk(app).answer
+    label = answer.scene.card.labels[answer.explanation.target.index]
+    assert answer.explanation.target == dataclasses.replace(
+        first.explanation.target, of="probability"
+    )
+    assert f"Why <b>{label}</b> (by probability)?" in words(app)
+    assert f"Half of the evidence for <b>{label}</b> (by probability) lies in" in words(app)
+    assert takeaway.whole(answer)["target"]["of"] == "probability"
+    assert "--of probability" in app.code[0].value
+    assert "by probability" in "".join(part for part, _ in figure(app)["captions"]["map"])
+
+
+def test_an_engine_that_reads_scores_only_says_so_before_it_runs(app):
+    opened(app)
+    app.selectbox(key="engine:grad-cam").set_value("xplique").run()
+    app.segmented_control(key="measured-on").set_value("probability").run()
+    assert "explains the score before it becomes a probability (logit) only" in words(app)
+    assert run_button(app).disabled
+
+
 def test_the_advice_to_run_another_method_goes_once_it_was_run(app):
     answered(opened(app))
     first = desk(app).answer

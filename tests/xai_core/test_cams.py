@@ -22,6 +22,7 @@ from xai_core.explainer import AGNOSTIC, explainers, make
 from xai_core.explainers.cam import averaged
 from xai_core.explainers.eigencam import principal
 from xai_core.layers import default_layer, layer_of
+from xai_core.question import Question
 from xai_core.target import ClassTarget, Target, UnitTarget
 from xai_core.upsample import resize
 
@@ -482,8 +483,11 @@ def test_library_shows_its_progress_and_not_on_the_terminal(
 def test_xplique_refuses_a_probability() -> None:
     model, target = tiny.keras_model(), ClassTarget(0, of="probability")
     for method in ("grad-cam", "grad-cam++"):
-        with pytest.raises(ParamError, match=r"Xplique's GradCAM.* Choose the logit"):
+        with pytest.raises(ParamError, match=r"by the engine xplique explains the score before"):
             explained(model, tiny.view(), target, method, engine="xplique")
+        with pytest.raises(ParamError, match="Choose that, or the engine ours"):
+            Question(method=method, target=target, engine="xplique").made()
+        Question(method=method, target=target).made()
 
 
 # What is said

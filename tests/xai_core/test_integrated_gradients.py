@@ -8,12 +8,13 @@ import pytest
 from loaders import catalogue
 from loaders.images import decode
 from loaders.load import load
+from loaders.preprocessing import Options, preset
 from tests.fakes import tiny
 from tests.fakes.linear import LinearModel
 from xai_core import perturb
 from xai_core.explainers.integrated_gradients import IntegratedGradients
 from xai_core.report.numbers import percent
-from xai_core.target import ClassTarget
+from xai_core.target import ClassTarget, UnitTarget
 
 SIZE = (4, 5)
 NODES = ("midpoint", "gauss-legendre", "trapezoid")
@@ -119,3 +120,97 @@ def test_partial_maps_grow_into_the_result() -> None:
     )
     assert [told[:2] for told in partials] == [(2, 22), (10, 22), (18, 22), (22, 22)]
     np.testing.assert_allclose(partials[-1][2], result.attribution, atol=1e-6)
+
+
+# Each output
+
+
+def flat(framework: str, head: str) -> tuple[Any, Any]:
+    """Return a dense layer on the view itself, and its weights [classes, h, w, 3]."""
+    weights = np.random.default_rng(5).normal(0, 0.4, (3, *tiny.SIZE, 3)).astype(np.float32)
+    if framework == "torch":
+        import torch
+
+        from loaders.torch.model import TorchModel
+
+        module = torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(weights[0].size, 3, bias=False)
+        )
+        with torch.no_grad():
+            module[1].weight.copy_(torch.from_numpy(weights.transpose(0, 3, 1, 2).reshape(3, -1)))
+        made = TorchModel(
+            module, name="flat", kind="test", architecture="flat",
+            preprocessing=preset("unit", tiny.SIZE), labels=tiny.CLASSES,
+        )  # fmt: skip
+        return made, weights
+    import keras
+
+    from loaders.keras.model import KerasModel
+
+    dense = keras.layers.Dense(3, use_bias=False, activation=head)
+    network = keras.Sequential([keras.layers.Input((*tiny.SIZE, 3)), keras.layers.Flatten(), dense])
+    dense.set_weights([weights.reshape(3, -1).T])
+    options = Options(classes=tiny.CLASSES)
+    made = KerasModel(network, options, name="flat", preprocessing=preset("unit", tiny.SIZE))
+    return made, weights
+
+
+def by_hand(weights: Any, view: Any, index: int, head: str, of: str) -> Any:
+    """Return the gradient of a class's output at a view, [h, w, 3]."""
+    scores = np.einsum("khwc,hwc->k", weights, view, dtype=np.float64)
+    if of == "logit":
+        return weights[index].astype(np.float64)
+    if head == "sigmoid":
+        chance = 1 / (1 + np.exp(-scores[index]))
+        return chance * (1 - chance) * weights[index]
+    chances = np.exp(scores - scores.max())
+    chances /= chances.sum()
+    return chances[index] * (weights[index] - np.tensordot(chances, weights, 1))
+
+
+@pytest.mark.parametrize("of", ["logit", "probability"])
+@pytest.mark.parametrize(
+    ("framework", "head"), [("torch", "softmax"), ("keras", "softmax"), ("keras", "sigmoid")]
+)
+def test_a_dense_layer_s_outputs_are_shared_out_by_their_closed_form(
+    framework: str, head: str, of: Any
+) -> None:
+    model, weights = flat(framework, head)
+    view, far = 0.1 * tiny.view(3), 2000
+    for index, against in ((1, None), (0, 2)):
+        target = ClassTarget(index, against, of)
+
+        def slope(at: Any, index: int = index, against: Any = against) -> Any:
+            found = by_hand(weights, at, index, head, of)
+            if against is not None:
+                found = found - by_hand(weights, at, against, head, of)
+            return found
+
+        np.testing.assert_allclose(model.gradients(view[None], target)[0], slope(view), atol=1e-5)
+        mean = sum(slope((step + 0.5) / far * view) for step in range(far)) / far
+        result = IntegratedGradients(steps=20, nodes="gauss-legendre").explain(model, view, target)
+        np.testing.assert_allclose(result.attribution, (mean * view).sum(2), atol=2e-5)
+        ends = target.of_views(model, np.stack([np.zeros_like(view), view]))
+        assert result.scalars["sum"] == pytest.approx(ends[1] - ends[0], abs=2e-4)
+
+
+@pytest.mark.parametrize("twin", [tiny.torch_model, tiny.keras_model])
+def test_completeness_is_of_the_output_that_was_chosen(twin: Any) -> None:
+    model, view = twin(), tiny.view(2)
+    layer = model.layers()[-1]
+    changes = []
+    for target in (
+        ClassTarget(0),
+        ClassTarget(0, of="probability"),
+        ClassTarget(1, against=2, of="probability"),
+        UnitTarget(layer.name, 3),
+        UnitTarget(layer.name, 5, at=(2, 3)),
+    ):
+        result = IntegratedGradients(steps=200).explain(model, view, target)
+        before, after = target.of_views(model, np.stack([np.zeros_like(view), view]))
+        assert result.scalars["score"] == pytest.approx(after, abs=1e-5)
+        assert result.scalars["baseline_score"] == pytest.approx(before, abs=1e-5)
+        assert result.scalars["gap_share"] < 0.01, target
+        assert result.attribution.sum() == pytest.approx(after - before, rel=0.01)
+        changes.append(float(after - before))
+    assert len({round(change, 5) for change in changes}) == len(changes)

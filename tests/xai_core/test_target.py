@@ -46,6 +46,9 @@ def test_a_class_and_its_lead() -> None:
     np.testing.assert_allclose(of.score(LOGITS, head), chance[:, 0], rtol=1e-6)
     assert lead.words(LABELS) == "\u201cbird\u201d rather than \u201cdog\u201d"
     np.testing.assert_array_equal(lead.weights(3), [0, -1, 1])
+    assert of.words(LABELS) == "\u201ccat\u201d (by probability)"
+    both = ClassTarget(2, 1, "probability").words(LABELS)
+    assert both == "\u201cbird\u201d rather than \u201cdog\u201d (by probabilities)"
 
 
 def test_a_class_that_overflows_is_not_in_the_score_of_another() -> None:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.cam import scores_only
-from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Progress, Raw
 from xai_core.target import Target
 
@@ -52,21 +51,16 @@ def engine(kind: str, *, notes: tuple[str, ...] = ()) -> Engine:
         grain = method.cells_of(model, "cubic")
         return Raw(attribution=attribution, grain=grain, notes=notes)
 
-    return Engine(name=NAME, run=run, why_not=why_not_layers, worker="both")
+    return Engine(name=NAME, run=run, why_not=why_not_layers, worker="both", of=("logit",))
 
 
 def grad_cam(kind: str, model: Any, image: Array, target: Target, layer: str) -> Array:
     """Return the map of Xplique's class `kind` of one view, float32 `[h, w]`, not scaled.
 
-    Raises ParamError for a probability: it takes no other score than the weighted sum of logits.
+    It takes no other score than the weighted sum of logits.
     """
     from xplique import attributions
 
-    if target.of == "probability":
-        raise ParamError(
-            f"Xplique's {kind} explains scores before they become probabilities only. Choose the "
-            "logit, or the engine ours."
-        )
     scores_only(f"Xplique's {kind}", target)
     inner = model.native_layer(layer)
     # A name finds top-level layers only, so any one is given and the wanted one set afterwards.

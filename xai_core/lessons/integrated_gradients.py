@@ -67,6 +67,14 @@ LESSON = Lesson(
             "Watch the dark and the bright parts of the photo change places.",
         ),
         Experiment(
+            "The score and the probability",
+            "The score (logit) is the class's own number. The probability is made of it, with a "
+            "softmax of the other classes' scores too, and cannot leave 0 to 1.",
+            (Trial("The score", {}), Trial("Its probability", {}, of="probability")),
+            "Watch the scale: the parts of a probability add up to 1 at most. With a softmax, "
+            "a place changes sides where it speaks for the other classes even more.",
+        ),
+        Experiment(
             "Beside one gradient",
             "Saliency takes a single gradient, at the photo; integrated gradients take many.",
             (Trial("Integrated gradients", {}), Trial("Saliency", {}, Saliency)),
