@@ -3,6 +3,9 @@
 Streamlit shows a dialog for as long as each run of the page draws it, so the tab keeps the name of
 the one that is open. A page draws its dialogs once, in a whole run; what is pressed inside of one
 runs that one alone, so whatever changes the desk goes on with a whole run (`again`, `close`).
+
+A whole run makes the browser build an open dialog anew, and what is being typed or sent in it is
+lost. So work that ends behind it draws the page anew only where the dialog shows it (`holds`).
 """
 
 from __future__ import annotations
@@ -20,13 +23,29 @@ OPEN = "dialog"
 _UNTIL, _DRAWN = "dialog-until", "dialog-drawn"
 """The places of the model's number that an open dialog waits to change, and of the last seen."""
 
+_FOLLOWS = "dialog-follows"
+"""The place of what the open dialog follows, and of what that was when it was drawn."""
+
+Follows = Callable[[Desk], object]
+
+
+def models(desk: Desk) -> object:
+    """Return what a dialog about models shows of the desk; for `Dialog.follows`."""
+    return desk.model, desk.opening, desk.fetching, desk.found, desk.refused, desk.model_error
+
+
+def nothing(desk: Desk) -> object:
+    """Return what a dialog shows that nothing on the desk changes; for `Dialog.follows`."""
+    return None
+
 
 class Dialog(NamedTuple):
-    """A dialog: its title, which is its name, and what draws it."""
+    """A dialog: its title, which is its name, what draws it, and what of the desk it follows."""
 
     title: str
     draw: Callable[[Desk], None]
     width: Literal["small", "medium"] = "small"
+    follows: Follows = models
 
 
 def opens(title: str) -> None:
@@ -63,6 +82,20 @@ def is_open(title: str = "") -> bool:
     return now == title if title else now is not None
 
 
+def begin() -> None:
+    """Forget what the last page drew; before any dialog of this one."""
+    st.session_state.pop(_FOLLOWS, None)
+
+
+def holds(desk: Desk) -> bool:
+    """Whether a dialog is open that shows nothing of what changed on the desk since it was drawn.
+
+    Then the page behind it waits for it to close, which draws all anew.
+    """
+    follows, was = st.session_state.get(_FOLLOWS, (None, None))
+    return is_open() and follows is not None and bool(follows(desk) == was)
+
+
 def draw(desk: Desk, dialogs: Sequence[Dialog]) -> None:
     """Draw the one of these that is open."""
     number = -1 if desk.model is None else desk.model.id
@@ -73,6 +106,7 @@ def draw(desk: Desk, dialogs: Sequence[Dialog]) -> None:
     st.session_state[_DRAWN] = number
     for dialog in dialogs:
         if is_open(dialog.title):
+            st.session_state[_FOLLOWS] = dialog.follows, dialog.follows(desk)
             _show(desk, dialog)
 
 

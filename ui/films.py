@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import jobs, player, text, views
+from ui import dialogs, jobs, player, state, text, views
 from ui.held import Answer
 from workers.tasks.film import DrawFilm, FilmFile
 from xai_core.encode import Kind
@@ -84,7 +84,8 @@ def _wait(job: Job) -> None:
         if time.monotonic() > until:
             return
         time.sleep(0.04)
-    st.rerun()
+    if not dialogs.holds(state.desk()):
+        st.rerun()
 
 
 def _said(now: Snapshot) -> str:

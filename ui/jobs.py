@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import figure, text, views
+from ui import dialogs, figure, text, views
 from ui.desk import Desk
 from ui.slots import Work
 from xai_core.explainer import explainers
@@ -43,13 +43,12 @@ def _poll(desk: Desk, drawn: int, shown: Mapping[str, Drawn]) -> None:
             draw(desk, work)
     until = time.monotonic() + PATIENCE
     # Another tab of this browser may be the one that moved it.
-    while not desk.step() and desk.version == drawn:
-        if not desk.pending:
-            st.rerun()
+    while not desk.step() and desk.version == drawn and desk.pending:
         if time.monotonic() > until:
             return
         time.sleep(0.04)
-    st.rerun()
+    if not dialogs.holds(desk):
+        st.rerun()
 
 
 def explaining(desk: Desk, work: Work) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import jobs, kept, model_card, photo_card, state, views
+from ui import dialogs, jobs, kept, model_card, photo_card, state, views
 from ui.desk import RUNNING, Desk
 
 Need = Callable[[Desk], None]
@@ -83,6 +83,7 @@ def opened(
     On a workbench (`bench`) the title stands at the head of the rail.
     """
     here = Page(state.desk(), title, sentence)
+    dialogs.begin()
     if not bench:
         here.head()
     kept.recall(here.desk)

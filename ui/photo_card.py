@@ -78,7 +78,7 @@ def show(desk: Desk, beside: Callable[[Seen | None], None]) -> None:
         views.error(desk.photo_error)
     with st.container(horizontal=True, gap="small", key="photo-buttons"):
         st.button(TITLE, key="change-photo", on_click=dialogs.opens, args=(TITLE,))
-    dialogs.draw(desk, (dialogs.Dialog(TITLE, dialog, "medium"),))
+    dialogs.draw(desk, (dialogs.Dialog(TITLE, dialog, "medium", dialogs.nothing),))
 
 
 def _said(photo: Photo, seen: Seen | None) -> str:

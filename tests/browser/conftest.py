@@ -10,6 +10,7 @@ import time
 import urllib.request
 
 import pytest
+from playwright.sync_api import TimeoutError, expect, sync_playwright
 
 from assets.make_screenshots import FLAGS
 from tests.conftest import PATIENCE, ROOT
@@ -23,8 +24,6 @@ def browser():
         if os.environ.get("CI") == "true":
             pytest.fail("there is no chromium, and CI must have one")
         pytest.skip("there is no chromium on this machine")
-    from playwright.sync_api import expect, sync_playwright
-
     expect.set_options(timeout=1000 * PATIENCE)
 
     with sync_playwright() as playwright:
@@ -111,6 +110,22 @@ def steady(locator):
             look();
         })"""
     )
+
+
+def unroll(box):
+    """Open the list of a combobox, and again where a focus that came late has closed it."""
+    option = box.page.get_by_role("option").first
+    limit = time.monotonic() + PATIENCE
+    while True:
+        box.scroll_into_view_if_needed()
+        steady(box)  # a list closes when what holds it scrolls
+        box.press("ArrowDown")
+        try:
+            option.wait_for(timeout=5000)
+        except TimeoutError:
+            assert time.monotonic() < limit
+        else:
+            return
 
 
 def until(page, holds):

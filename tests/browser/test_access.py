@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import later, newcomer, rested, steady, until
+from tests.browser.conftest import later, newcomer, rested, steady, unroll, until
 from tests.browser.test_offering import RUN, choose, ready
 from tests.conftest import ROOT
 
@@ -136,8 +136,7 @@ def walk(request, browser, serving, pages, axe):
     ready(page)
     walk.look("before a run")
     walk.ways()
-    page.get_by_role("combobox", name="Method").press("ArrowDown")
-    page.get_by_role("option").first.wait_for()
+    unroll(page.get_by_role("combobox", name="Method"))
     walk.look("the list of methods")
     page.keyboard.press("Escape")
     walk.unfold()

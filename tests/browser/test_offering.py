@@ -4,7 +4,7 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from tests.browser.conftest import later, rested, steady
+from tests.browser.conftest import later, rested, unroll
 from tests.conftest import ROOT
 
 NAMES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
@@ -23,10 +23,7 @@ def run(page):
 
 
 def choose(page, label, option):
-    box = page.get_by_role("combobox", name=label)
-    box.scroll_into_view_if_needed()
-    steady(box)  # a list closes when what holds it scrolls
-    box.click()
+    unroll(page.get_by_role("combobox", name=label))
     # a method's line has its family in brackets
     page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}( \(|$)")).click()
 
@@ -163,6 +160,22 @@ def test_upload_tune_run_cancel_switch_and_download(visit):
     assert values.shape == (128, 128)
     assert np.isfinite(values).all()
     assert values.std() > 0
+
+
+def test_what_ends_behind_a_dialog_takes_nothing_from_it(visit):
+    page = ready(visit())
+    choose(page, "Method", "Occlusion")
+    page.get_by_role("button", name=RUN).click()
+    moving = page.locator(".st-key-progress")
+    moving.wait_for()
+    page.get_by_role("button", name="Change photo").click()
+    chosen = page.get_by_test_id("stFileUploader").locator("input[type=file]")
+    chosen.evaluate("input => { input.mine = true; }")
+    moving.wait_for(state="detached")
+    rested(page)
+    assert chosen.evaluate("input => input.mine")
+    page.keyboard.press("Escape")
+    page.get_by_text("Before you believe it").wait_for()
 
 
 def test_two_visitors_never_see_each_others_model(visit):

@@ -15,7 +15,10 @@ def script():
 
     number = st.session_state.setdefault("number", 0)
     found = st.session_state.setdefault("found", None)
+    said = st.session_state.setdefault("said", "")
     desk = SimpleNamespace(model=SimpleNamespace(id=number), opening=None, found=found)
+    vars(desk).update(fetching=None, refused=None, model_error=said)
+    dialogs.begin()
 
     def first(desk):
         st.text("the first")
@@ -31,9 +34,14 @@ def script():
     def second(desk):
         st.text("the second")
 
-    for title in ("First", "Second"):
+    for title in ("First", "Second", "Third"):
         st.button(title, on_click=dialogs.opens, args=(title,))
-    dialogs.draw(desk, [dialogs.Dialog("First", first), dialogs.Dialog("Second", second)])
+    third = dialogs.Dialog("Third", second, follows=dialogs.nothing)
+    dialogs.draw(desk, [dialogs.Dialog("First", first), dialogs.Dialog("Second", second), third])
+    held = [dialogs.holds(desk)]
+    desk.model_error = "It was refused."
+    held.append(dialogs.holds(desk))
+    st.session_state["held"] = held
 
 
 @pytest.fixture
@@ -101,3 +109,13 @@ def test_one_that_does_not_wait_outlives_another_model(app):
     app.session_state["number"] = 1
     app.run()
     assert shown(app) == ["the first"]
+
+
+@pytest.mark.parametrize(("title", "held"), [("First", [True, False]), ("Third", [True, True])])
+def test_the_page_waits_behind_a_dialog_that_shows_nothing_of_what_changed(app, title, held):
+    assert app.session_state["held"] == [False, False]
+    press(app, title)
+    assert app.session_state["held"] == held
+    app.session_state["dialog"] = "One of another page"
+    app.run()
+    assert app.session_state["held"] == [False, False]
