@@ -47,24 +47,33 @@ class Progress:
         self._told = -PERIOD
         self._looked = 0.0
         self._paused = self._step = False
+        self._waiting: dict[str, Any] = {}
+        self._shows = bool(asked.shows(None))
 
     def __call__(
         self, done: int, total: int, partial: Array | None = None, arrays: task.Arrays | None = None
     ) -> None:
-        """Note how far it is. Raises Cancelled."""
+        """Note how far it is. Raises Cancelled.
+
+        What is to be shown and comes too fast goes with the next report. A step leads to the next
+        call that shows something; those between count within it.
+        """
         now = time.monotonic()
         if self._paused or now - self._looked > 0.01:
             self._looked = now
             self._listen()
-        # one that stands says where
-        if self._paused or now - self._told >= PERIOD:
-            self._told = now
-            made = dict(arrays or {})
+        if partial is not None or arrays or not self._shows:
+            self._step = False
+        if partial is not None or arrays:
+            self._waiting = dict(arrays or {})
             if partial is not None:
-                made["partial"] = np.asarray(partial, np.float32)
-            self._declared(made)
+                self._waiting["partial"] = np.asarray(partial, np.float32)
+            self._declared(self._waiting)
+        # one that stands says where
+        if (self._paused and not self._step) or now - self._told >= PERIOD:
+            self._told = now
+            made, self._waiting = self._waiting, {}
             self._channel.send("progress", {"done": int(done), "total": int(total)}, made)
-        self._step = False
         while self._paused and not self._step:
             self._channel.readable(None)
             self._listen()
