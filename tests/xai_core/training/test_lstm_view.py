@@ -1,0 +1,86 @@
+"""What is shown of an LSTM: the recording's own bytes and days, and what a turned gate does."""
+
+import numpy as np
+import pytest
+
+from xai_core.errors import ParamError
+from xai_core.training import lstm_cells, lstm_gates, lstm_learner, lstm_view, prices
+from xai_core.training.lstm import LstmSettings
+from xai_core.training.lstm_view import Look
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def look() -> Look:
+    settings = LstmSettings(hidden_size=6, window=8, epochs=3, layers=2, learning_rate=0.02)
+    return Look(lstm_learner.train(settings, prices.sine(steps=120)))
+
+
+def test_a_pixel_is_the_gate_of_its_unit_day_and_epoch(look) -> None:
+    """Read back: the byte of a unit, day and epoch is the gate that the recording holds there."""
+    made = look.map(1, "forget", "by memory")
+    assert made.coded.shape == (3, 6, len(look.days))
+    values = look.recording.frames["layer 2 forget"].decoded()
+    for epoch, row, day in ((0, 0, 0), (1, 3, 17), (2, 5, 50)):
+        assert made.coded[epoch, row, day] / 255 == pytest.approx(
+            values[epoch, day, made.rows[row]], abs=1e-6
+        )
+    run = look.network.run(look.windows.x)
+    exact = run.last(1, "forget")[:, made.rows].T
+    assert np.abs(made.coded[-1] / 255 - exact).max() <= 0.5 / 255 + 1e-6
+    memory = look.memory(1).steps[made.rows]
+    assert (np.diff(memory) <= 0).all()
+
+
+@pytest.mark.parametrize("what", lstm_cells.SHOWN["lstm"][1:])
+def test_other_gates_are_drawn_at_the_end(look, what: str) -> None:
+    made = look.map(0, what, "as is")
+    exact = look.gate(0, what).T
+    back = (made.coded[0].astype(float) - 128) / 127 * made.top if made.signed else (
+        made.coded[0] / 255
+    )  # fmt: skip
+    assert np.abs(back - exact).max() < 0.01 * made.top
+    with pytest.raises(ParamError, match="no 'nothing'"):
+        look.gate(0, "nothing")
+
+
+def test_many_epochs_are_thinned_and_the_last_one_stays(look, monkeypatch) -> None:
+    monkeypatch.setattr(lstm_view, "MOST", 6 * len(look.days) * 2)
+    made = look.map(0, "forget", "as is")
+    assert made.epochs.tolist() == [0, 2]
+    assert look.forecasts(made.epochs)[1] == pytest.approx(look.recording.forecast[2])
+
+
+def test_what_feeds_a_forecast_adds_up_to_it(look) -> None:
+    fed = look.feeds(len(look.days) - 1)
+    assert len(fed.labels) == 8
+    assert fed.labels[-1] == look.labels[-1]
+    at_mean = look.network.run(np.zeros((1, 8, 1))).outputs
+    base = look.windows.center + look.windows.scale * at_mean[0]
+    assert fed.base == pytest.approx(base, abs=1e-3 * look.windows.scale)
+    assert "feeds it most" in fed.words
+
+
+def test_a_gate_that_is_not_turned_moves_nothing_and_a_shut_one_forgets(look) -> None:
+    still = look.turned(0, 1.0)
+    assert still.moved == pytest.approx(0, abs=1e-12)
+    assert still.compared.model == pytest.approx(look.compared.model)
+    shut = look.turned(0, 0.0)
+    assert shut.after.steps.max() < 0.1
+    assert shut.moved > 0
+    one = look.turned(0, 0.5, unit=2)
+    changed = ~np.isclose(one.after.steps, one.before.steps, rtol=0.02)
+    assert changed[2]
+    rate = 1 / one.before.steps[2]
+    assert one.after.steps[2] == pytest.approx(1 / (rate + np.log(2)), rel=0.05)
+    assert "Unit 2 remembers" in one.words
+    with pytest.raises(ParamError, match="units 0 to 5"):
+        look.turned(0, 1.0, unit=6)
+
+
+def test_days_are_asked_about_by_the_layer_s_own_gate(look) -> None:
+    found = look.ask(1, 10, 12)
+    again = lstm_gates.ask(look.gate(1), 10, 12)
+    assert np.array_equal(found.starts, again.starts)
+    assert set(lstm_view.orders()) == set(lstm_gates.ORDERS)
