@@ -65,6 +65,7 @@ def _data(
                 "url": _url(part),
                 "caption": part.caption,
                 "pointed": part.pointed,
+                "wide": part.wide,
                 "last": part.key == pointed[-1],
             }
             for part in (made.parts if made else ())

@@ -15,6 +15,7 @@ from ui import (
     model_card,
     page,
     photo_card,
+    preview,
     recorded,
     strip,
     text,
@@ -56,6 +57,7 @@ def show(cls: type[Explainer]) -> None:
             if desk.run is None and shown is not None:
                 answer.show(shown, desk, asked)
             strip.show(desk, shows=lambda run: run.explanation.method == cls.name)
+            preview.show(desk, cls, asked)
             _story(cls, told, shown)
             _experiments(desk, cls, "Try it side by side", told.experiments)
             _experiments(desk, cls, "Where it misleads", told.traps)

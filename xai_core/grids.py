@@ -45,6 +45,18 @@ class Grids(Blended):
             shown = self.cells[row].astype(np.float32)
             np.matmul(down[top : top + height] @ shown, across[left : left + width].T, out=mask)
 
+    def at(self, row: int, column: int) -> Array:
+        """Return what each mask shows of one pixel, float32 `[masks]` in 0..1."""
+        down, across = self._enlarge
+        shown = np.einsum(
+            "ni,nij,nj->n",
+            down[self.shifts[:, 0] + row],
+            self.cells.astype(np.float32),
+            across[self.shifts[:, 1] + column],
+            optimize=True,
+        )
+        return np.asarray(shown, np.float32)
+
 
 def enlarging(cells: int, pixels: int) -> Array:
     """Return what enlarges a row of `cells` to `pixels`, float32 `[pixels, cells]`, rows of sum 1.

@@ -89,13 +89,15 @@ class Experiment:
 class Part:
     """A picture of one part of a formula, uint8 `[h, w, 3]`, under its key.
 
-    `pointed` says that its places are the rows and columns that can be pointed at.
+    `pointed` says that its places are the rows and columns that can be pointed at, `wide` that it
+    needs room.
     """
 
     key: str
     picture: Pixels
     caption: str
     pointed: bool = True
+    wide: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,6 +116,21 @@ class Worked:
 
 
 Work = Callable[[Explanation, Array], Worked]
+Draw = Callable[[Any, Array, int], tuple[tuple[Part, ...], str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Preview:
+    """What the settings do to one of the questions that a method asks, drawn before any is asked.
+
+    `draw` is given the method, the view and a number that begins at 0; it returns pictures, and a
+    sentence with their numbers. Raises ParamError where there is nothing to be drawn. `another` is
+    on the button that counts on.
+    """
+
+    title: str
+    another: str
+    draw: Draw
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -147,6 +164,7 @@ class Lesson:
 
 
 _LESSONS: dict[type[Explainer], tuple[Lesson, Work]] = {}
+_PREVIEWS: dict[type[Explainer], Preview] = {}
 
 
 def lesson(method: type[Explainer], told: Lesson) -> Callable[[Work], Work]:
@@ -157,6 +175,22 @@ def lesson(method: type[Explainer], told: Lesson) -> Callable[[Work], Work]:
         return work
 
     return tie
+
+
+def previewed(method: type[Explainer], title: str, another: str) -> Callable[[Draw], Draw]:
+    """Tie what is drawn before a run to a method."""
+
+    def tie(draw: Draw) -> Draw:
+        _PREVIEWS[method] = Preview(title, another, draw)
+        return draw
+
+    return tie
+
+
+def preview_of(method: type[Explainer]) -> Preview | None:
+    """Return what is drawn of a method before it runs, if anything is."""
+    discovery.lessons()
+    return _PREVIEWS.get(method)
 
 
 def lesson_of(method: str) -> Lesson | None:
@@ -228,6 +262,29 @@ def curve(values: Array, size: tuple[int, int], level: float) -> Pixels:
     across = width * np.arange(len(values)) / max(len(values) - 1, 1)
     down = height - 8 - (height - 16) * (values - low) / span
     pen.line([(float(x), float(y)) for x, y in zip(across, down, strict=True)], stage.ACCENT, 2)
+    return np.asarray(image)
+
+
+def band(values: Array, around: Array, size: tuple[int, int]) -> Pixels:
+    """Draw values as a curve with as much as `around` says above and below it, and a line at 0."""
+    from PIL import Image, ImageDraw
+
+    height, width = size
+    image = Image.new("RGB", (width, height), stage.GROUND)
+    pen = ImageDraw.Draw(image)
+    upper, lower = np.asarray(values + around, np.float64), np.asarray(values - around, np.float64)
+    low, high = min(float(lower.min()), 0.0), max(float(upper.max()), 0.0)
+    span = (high - low) or 1.0
+    across = (width * np.arange(len(values)) / max(len(values) - 1, 1)).tolist()
+
+    def points(heights: NDArray[np.float64]) -> list[tuple[float, float]]:
+        down = height - 8 - (height - 16) * (heights - low) / span
+        return list(zip(across, down.tolist(), strict=True))
+
+    pen.polygon([*points(upper), *reversed(points(lower))], stage.QUIET)
+    zero = height - 8 - (height - 16) * (0 - low) / span
+    pen.line((0, zero, width, zero), stage.INK)
+    pen.line(points(np.asarray(values, np.float64)), stage.ACCENT, 2)
     return np.asarray(image)
 
 

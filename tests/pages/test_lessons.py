@@ -1,8 +1,13 @@
 """The pages on methods: the lesson, a run with the formula's numbers, experiments side by side."""
 
+import base64
 import html
+import io
+import re
 
+import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import PATIENCE, ROOT
@@ -10,8 +15,8 @@ from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened, parts, run_button, words
 from ui import grid, lesson_page, state
 from xai_core import lesson
-from xai_core.explainer import explainers
-from xai_core.lesson import lesson_of
+from xai_core.explainer import explainers, make
+from xai_core.lesson import Sized, lesson_of
 
 PAGES = {
     "grad_cam": "grad-cam",
@@ -79,6 +84,35 @@ def test_a_preset_sets_the_controls_and_says_what_to_watch(taught):
             assert used[name] == value
         else:
             assert used[name] <= value  # cut to what this view allows
+
+
+def test_a_mask_follows_the_sliders_before_anything_runs(wall, monkeypatch):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    app = opened(AppTest.from_file(str(ROOT / "pages" / "rise.py"), default_timeout=PATIENCE))
+    view = desk(app).prediction.view
+
+    def drawn():
+        shown = next(each.proto.body for each in app.get("html") if "v-preview" in each.proto.body
+                     and "<style" not in each.proto.body)  # fmt: skip
+        coded = re.findall(r"base64,([^\"]+)", shown)[0]
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(coded))))[..., 0]
+
+    def expected(number, **values):
+        method = make("rise", values, size=view.shape[:2])
+        mask = np.empty((1, *view.shape[:2]), np.float32)
+        method.grids(Sized(view.shape[:2])).write(mask, number)
+        return np.rint(mask[0] * 255)
+
+    np.testing.assert_array_equal(drawn(), expected(0))
+    next(each for each in app.button if each.key == "preview-another").click().run()
+    np.testing.assert_array_equal(drawn(), expected(1))
+    next(each for each in app.slider if each.label.startswith("Grid")).set_value(4).run()
+    slider = next(each for each in app.slider if each.label.startswith("Preservation"))
+    slider.set_value(0.8).run()
+    np.testing.assert_array_equal(drawn(), expected(1, grid=4, keep=0.8))
+    assert "Mask 2 of the " in words(app)
+    assert desk(app).run is None
+    assert desk(app).answer is None
 
 
 def test_an_experiment_runs_side_by_side(taught):

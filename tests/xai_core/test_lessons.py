@@ -8,9 +8,11 @@ import pytest
 from tests.fakes import tiny
 from tests.fakes.explained import card
 from xai_core import augment, discovery
+from xai_core.errors import ParamError
 from xai_core.explainer import explainers, make
-from xai_core.lesson import centre, lesson_of, places, worked
+from xai_core.lesson import band, centre, lesson_of, places, preview_of, worked
 from xai_core.report import amount, percent
+from xai_core.stage import ACCENT, GROUND
 from xai_core.target import ClassTarget
 
 VIEW = tiny.view(3)
@@ -193,3 +195,124 @@ def test_changes_do_what_their_names_say():
     for change in augment.CHANGES.values():
         assert change(photo).dtype == np.uint8
         assert not np.array_equal(change(photo), photo)
+
+
+# what is drawn before a run
+
+
+class Watched:
+    """Notes the masks and the views that a method asks a model about."""
+
+    def __init__(self, model):
+        self.model, self.masks, self.views = model, [], []
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def masked_scores(self, image, masks, baseline, targets, batch=0):
+        drawn = np.empty((len(masks), *masks.size), np.float32)
+        masks.write(drawn, 0)
+        self.masks = drawn
+        self.views = np.empty((*drawn.shape, 3), np.float32)
+        masks.apply(image, baseline, self.views, 0)
+        return self.model.masked_scores(image, masks, baseline, targets, batch)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"keep": 0.2, "seed": 5}, {"grid": 3, "fill": "noise"}, {"fill": "blur", "masks": 60}],
+)
+def test_the_mask_that_is_drawn_is_one_that_the_run_asks_about(values):
+    method = make("rise", {"grid": 6, "masks": 300} | values, size=tiny.SIZE)
+    model = Watched(tiny.torch_model())
+    method.explain(model, VIEW, ClassTarget(0))
+    for number in (0, 1, 49, 50, method.masks - 1, method.masks + 2):
+        parts, said = preview_of(type(method)).draw(method, VIEW, number)
+        at = number % method.masks
+        mask, masked = (part.picture for part in parts)
+        np.testing.assert_array_equal(mask[..., 1], np.rint(model.masks[at] * 255))
+        np.testing.assert_allclose(masked, model.views[at] * 255, atol=1)
+        assert said.startswith(f"Mask {at + 1} of the {method.masks} that seed {method.seed} ")
+        assert f"{percent(float(model.masks[at].mean()))} of the photo comes through" in said
+        shown = int(re.search(rf"cells (\d+) of {method.grid**2} show", said)[1])
+        assert shown == method.grids(model).cells[at].sum()
+
+
+def test_settings_change_the_mask_and_an_engine_of_its_own_has_none():
+    drawn = {}
+    for values in ({}, {"grid": 3}, {"keep": 0.9}, {"seed": 1}):
+        method = make("rise", {"grid": 6} | values, size=tiny.SIZE)
+        drawn[str(values)] = preview_of(type(method)).draw(method, VIEW, 0)[0][0].picture
+    pictures = list(drawn.values())
+    assert all(not np.array_equal(pictures[0], other) for other in pictures[1:])
+    assert pictures[2].mean() > pictures[0].mean()
+    theirs = make("rise", {}, engine="xplique", size=tiny.SIZE)
+    with pytest.raises(ParamError, match="draws its own masks"):
+        preview_of(type(theirs)).draw(theirs, VIEW, 0)
+
+
+def test_the_patch_that_is_drawn_is_one_that_the_run_asks_about():
+    method = make("occlusion", {"patch_height": 9, "fill": "mean"}, size=tiny.SIZE)
+    model = Watched(tiny.torch_model())
+    method.explain(model, VIEW, ClassTarget(0))
+    seen = set()
+    for number in range(5):
+        (part,), said = preview_of(type(method)).draw(method, VIEW, number)
+        at = int(re.match(r"Patch ([\d,]+) of", said)[1].replace(",", "")) - 1
+        np.testing.assert_allclose(part.picture, model.views[at] * 255, atol=1)
+        assert f"of the {len(model.views):,} that" in said
+        seen.add(at)
+    assert len(seen) > 3
+
+
+# how a place of RISE steadies
+
+
+@pytest.mark.parametrize("base", ["mean", "zero"])
+def test_a_place_steadies_as_runs_with_fewer_masks_do(model, base):
+    from xai_core.lessons.rise import steadied
+
+    explanation = run(model, "rise", base=base, masks=300, seed=4)
+    method = make("rise", {**explanation.parameters}, size=tiny.SIZE)
+    scores, at = explanation.arrays["scores"], (11, 17)
+    whole = explanation.scalars["score"]
+    masks = method.grids(model)
+    drawn = np.empty((300, *tiny.SIZE), np.float32)
+    masks.write(drawn, 0)
+    np.testing.assert_allclose(masks.at(*at), drawn[:, at[0], at[1]], atol=1e-6)
+    counts, values, errors = steadied(method, masks, scores, whole, at)
+    assert counts[-1] == 300
+    assert values[-1] == pytest.approx(explanation.attribution[at], rel=1e-3, abs=1e-5)
+    assert errors[-1] == pytest.approx(explanation.arrays["standard_error"][at], rel=1e-2)
+    few = counts.index(100)
+    shorter = run(model, "rise", base=base, masks=100, seed=4)
+    assert values[few] == pytest.approx(shorter.attribution[at], rel=1e-3, abs=1e-5)
+    assert errors[few] == pytest.approx(shorter.arrays["standard_error"][at], rel=1e-2)
+
+
+def test_the_band_is_drawn_where_its_numbers_are():
+    values, around = np.array([0.0, 1.0, 2.0]), np.array([1.0, 0.5, 0.0])
+    picture = band(values, around, (108, 200))
+    line = np.all(picture == ACCENT, -1)
+    dark = np.any(picture != GROUND, -1)
+
+    def height(value):  # from -1 at the bottom to 2 at the top
+        return 100 - 92 * (value + 1) / 3
+
+    for column, value, spread in ((1, 0.0, 1.0), (100, 1.0, 0.5), (198, 2.0, 0.0)):
+        assert abs(np.flatnonzero(line[:, column]).mean() - height(value)) < 3
+        rows = np.flatnonzero(dark[:, column])
+        assert abs(rows.min() - height(value + spread)) < 4
+        assert abs(rows.max() - height(min(value - spread, 0))) < 4  # and the line at 0
+
+
+def test_the_convergence_tells_this_run_s_numbers(model):
+    explanation = run(model, "rise")
+    (part,) = (each for each in worked(explanation, VIEW).parts if each.key == "steadies")
+    peak = np.abs(explanation.attribution).max()
+    at = tuple(np.argwhere(np.abs(explanation.attribution) == peak)[0])
+    assert f"in row {at[0]}, column {at[1]}," in part.caption
+    error = float(explanation.arrays["standard_error"][at])
+    told = re.search(r" (\S+) give or take (\S+) after all 100$", part.caption)
+    assert number(told[1]) == pytest.approx(float(explanation.attribution[at]), rel=0.02)
+    assert number(told[2]) == pytest.approx(1.96 * error, rel=0.06)

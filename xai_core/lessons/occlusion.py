@@ -14,15 +14,17 @@ from xai_core.lesson import (
     Lesson,
     Part,
     Preset,
+    Sized,
     Symbol,
     Trial,
     Worked,
     centre,
     lesson,
     places,
+    previewed,
     size_of,
 )
-from xai_core.report import amount
+from xai_core.report import amount, percent
 from xai_core.report.numbers import counted
 from xai_core.steps.occlusion import checked, hiding
 
@@ -76,6 +78,27 @@ LESSON = Lesson(
         ),
     ),
 )  # fmt: skip
+
+
+@previewed(Occlusion, "One of the patches", "Another place")
+def patch(method: Occlusion, view: Array, number: int) -> tuple[tuple[Part, ...], str]:
+    """Draw the photo with a patch of the run to come, the middle one first."""
+    size = (view.shape[0], view.shape[1])
+    patches = method.patches(Sized(size))
+    others = np.random.default_rng(0).permutation(len(patches))
+    index = len(patches) // 2 if number == 0 else int(others[number % len(patches)])
+    drawn = np.empty((1, *view.shape), np.float32)
+    patches.apply(view, method.hidden(view), drawn, index)
+    share = method.patch_height * method.patch_width / (size[0] * size[1])
+    sentence = (
+        f"Patch {index + 1:,} of the {len(patches):,} that are hidden one after the other. It is "
+        f"{method.patch_height} x {method.patch_width} of the view's {size[0]} x {size[1]} pixels, "
+        f"{percent(share)} of it, and moves on by {method.stride_height} down and "
+        f"{method.stride_width} across."
+    )
+    return (
+        Part("patch", render.pixels(drawn[0]), "What the model would be asked about"),
+    ), sentence
 
 
 @lesson(Occlusion, LESSON)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from xai_core.errors import ParamError
 from xai_core.explainers.rise import Rise
 from xai_core.explanation import Explanation
 from xai_core.film import Unfit, held, told
+from xai_core.grids import Grids
 from xai_core.lesson import (
     Experiment,
     Lesson,
@@ -19,15 +22,20 @@ from xai_core.lesson import (
     Symbol,
     Trial,
     Worked,
+    band,
     centre,
     curve,
     lesson,
     places,
+    previewed,
     size_of,
 )
-from xai_core.report import amount
+from xai_core.masked_mean import MaskedMean
+from xai_core.report import amount, percent
+from xai_core.steps.rise import CLOSE
 
 Array = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 
 LESSON = Lesson(
     know="You will know how a map grows out of random masks, and how many of them it takes.",
@@ -81,6 +89,64 @@ LESSON = Lesson(
 )  # fmt: skip
 
 
+LOOKS = 60
+"""Points of the curve that shows how a place steadies."""
+SURE = 1.96
+"""Standard errors to either side: an interval of 95%."""
+
+
+@previewed(Rise, "One of the masks", "Another mask")
+def mask(method: Rise, view: Array, number: int) -> tuple[tuple[Part, ...], str]:
+    """Draw a mask of the run to come, and the photo through it."""
+    if method.engine != Rise.engines[0].name:
+        raise ParamError(
+            f"The engine {method.engine} draws its own masks while it runs. Choose "
+            f"{Rise.engines[0].name} to see one now."
+        )
+    size = (view.shape[0], view.shape[1])
+    number %= method.masks
+    # the first masks are the same however many follow
+    few = dataclasses.replace(method, masks=max(number + 1, int(Rise.declared()["masks"].lo)))
+    masks = few.grids(Sized(size))
+    drawn = np.empty((1, *size), np.float32)
+    masks.write(drawn, number)
+    grey, through = _seen(method, view, drawn[0])
+    wide = [round(side * (method.grid + 1) / method.grid) for side in masks.cell]
+    shown, cells = int(masks.cells[number].sum()), method.grid**2
+    sentence = (
+        f"Mask {number + 1:,} of the {method.masks:,} that seed {method.seed} gives. Of its "
+        f"{method.grid} x {method.grid} cells {shown} of {cells} show the photo, each with the "
+        f"probability {method.keep:g}. Enlarged, a cell is about {wide[0]} x {wide[1]} pixels of "
+        f"this view, and {percent(float(drawn.mean()))} of the photo comes through."
+    )
+    return (
+        Part("mask", grey, "The mask: white shows, black hides"),
+        Part("masked", through, "The photo through it: what the model would be asked about"),
+    ), sentence
+
+
+def _seen(method: Rise, view: Array, shown: Array) -> tuple[Pixels, Pixels]:
+    """Return a mask as grey, and the view through it."""
+    grey = np.repeat(np.rint(shown[..., None] * 255).astype(np.uint8), 3, -1)
+    through = view * shown[..., None] + method.hidden(view) * (1 - shown[..., None])
+    return grey, render.pixels(through)
+
+
+def steadied(
+    method: Rise, masks: Grids, scores: Array, whole: float, at: tuple[int, int]
+) -> tuple[list[int], Array, Array]:
+    """Return how one pixel of the map came about: after how many masks, its value, its error."""
+    shown, ends = masks.at(*at), np.linspace(0, len(masks), min(LOOKS, len(masks) // 2) + 1)
+    mean = MaskedMean((1, 1), whole, method.keep if method.base == "zero" else None)
+    values, errors, counts = [], [], np.rint(ends[1:]).astype(int).tolist()
+    for end in counts:
+        part = slice(mean.count, end)
+        mean.add(shown[part].reshape(-1, 1, 1).copy(), scores[part])
+        values.append(float(mean.map()[0, 0]))
+        errors.append(float(mean.error()[0, 0]))
+    return counts, np.asarray(values, np.float32), np.asarray(errors, np.float32)
+
+
 @lesson(Rise, LESSON)
 def worked(explanation: Explanation, view: Array) -> Worked:
     """Write each place out as the mean of the masks that showed it, less the mean of all."""
@@ -97,11 +163,16 @@ def worked(explanation: Explanation, view: Array) -> Worked:
     size, sides = size_of(sight), places(sight, 24)
     first = np.empty((1, *sight), np.float32)
     masks.write(first, 0)
+    grey, through = _seen(method, view, first[0])
     photo = render.pixels(view)
-    shown = first[0, ..., None]
-    through = render.pixels(view * shown + method.hidden(view) * (1 - shown))
     signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
-    grey = np.repeat(np.rint(first[0, ..., None] * 255).astype(np.uint8), 3, -1)
+    peak = np.unravel_index(int(np.abs(explanation.attribution).argmax()), sight)
+    best = int(peak[0]), int(peak[1])
+    counts, values, errors = steadied(method, masks, scores, told(explanation, "score"), best)
+    made, near = float(explanation.attribution[best]), CLOSE * top + 1e-6
+    if not np.isclose(values[-1], made, rtol=0.01, atol=near):
+        raise Unfit("scores")
+    early = len(counts) // 8
     parts = (
         Part("photo", stage.fitted(photo, size), "The photo, as the model gets it"),
         Part("mask", stage.fitted(grey, size), "The first mask: white shows, black hides",
@@ -114,6 +185,13 @@ def worked(explanation: Explanation, view: Array) -> Worked:
              pointed=False),
         Part("map", stage.coloured(explanation.attribution, size, signed=signed, vmax=top),
              "The map"),
+        Part("steadies", band(values, SURE * errors, (160, 360)),
+             f"The map's strongest place, in row {best[0]}, column {best[1]}, as masks were added, with "
+             f"{SURE} standard errors to either side (the usual interval of 95%): "
+             f"{amount(float(values[early]))} give or take {amount(SURE * float(errors[early]))} "
+             f"after {counts[early]:,} masks, {amount(float(values[-1]))} give or take "
+             f"{amount(SURE * float(errors[-1]))} after all {counts[-1]:,}",
+             pointed=False, wide=True),
     )  # fmt: skip
     lines = []
     for row in range(sides[0]):

@@ -47,7 +47,7 @@ class Formula {
   }
 
   part(part) {
-    const figure = node("figure");
+    const figure = node("figure", part.wide ? "wide" : "");
     const picture = node("div", part.pointed ? "picture pointed" : "picture");
     const image = node("img");
     [image.src, image.alt] = [part.url, part.caption];
