@@ -186,8 +186,8 @@ def worked(explanation: Explanation, view: Array) -> Worked:
         Part("map", stage.coloured(explanation.attribution, size, signed=signed, vmax=top),
              "The map"),
         Part("steadies", band(values, SURE * errors, (160, 360)),
-             f"The map's strongest place, in row {best[0]}, column {best[1]}, as masks were added, with "
-             f"{SURE} standard errors to either side (the usual interval of 95%): "
+             f"The map's strongest place, in row {best[0]}, column {best[1]}, as masks were added, "
+             f"with {SURE} standard errors to either side (the usual interval of 95%): "
              f"{amount(float(values[early]))} give or take {amount(SURE * float(errors[early]))} "
              f"after {counts[early]:,} masks, {amount(float(values[-1]))} give or take "
              f"{amount(SURE * float(errors[-1]))} after all {counts[-1]:,}",
