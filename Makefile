@@ -73,6 +73,7 @@ models: setup
 	@$(BIN)/python -m assets.make_models
 	@$(BIN)/python -m assets.make_photos
 	@$(BIN)/python -m assets.make_recordings
+	@$(BIN)/python -m assets.make_trainings
 
 screenshots: setup-dev
 	@$(BIN)/python -m assets.make_screenshots

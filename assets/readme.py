@@ -20,7 +20,8 @@ def write_section(name: str, text: str) -> None:
 def write_sizes() -> None:
     """List every shipped file of the folders with its size in kB (1000 bytes)."""
     folders = ("models", "photos", "recordings")
-    files = sorted(p for kind in folders for p in (FOLDER / kind).iterdir())
+    found = (p for kind in folders for p in (FOLDER / kind).rglob("*"))
+    files = sorted(p for p in found if p.is_file())
     rows = [f"| `{p.relative_to(FOLDER)}` | {p.stat().st_size / 1000:.1f} |" for p in files]
     total = sum(p.stat().st_size for p in files) / 1000
     rows.append(f"| all | {total:.1f} |")

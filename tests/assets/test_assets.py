@@ -229,5 +229,6 @@ def test_the_readme_tells_the_recorded_rates_and_all_files():
     text = readme.README.read_text(encoding="utf-8")
     assert make_models.table(MODELS) in text
     for folder in (make_models.FOLDER, make_photos.FOLDER, make_recordings.FOLDER):
-        for path in folder.iterdir():
-            assert f"`{folder.name}/{path.name}` | {path.stat().st_size / 1000:.1f} |" in text
+        for path in filter(Path.is_file, folder.rglob("*")):
+            name = path.relative_to(folder.parent).as_posix()
+            assert f"`{name}` | {path.stat().st_size / 1000:.1f} |" in text

@@ -1,0 +1,58 @@
+"""Record the trainings that the pages open on, before anybody has trained.
+
+`python -m assets.make_trainings`; `--only NAME` makes one of them.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final
+
+from assets import readme
+from loaders.trainings import FOLDER, Shipped, write
+from workers.tasks.train_mlp import TrainMlp
+from xai_core import versions
+from xai_core.task import Bench, Task, silent
+from xai_core.training.mlp import MlpSettings
+from xai_core.training.mlp_presets import preset
+
+MADE: Final[dict[str, Callable[[], tuple[Task, Any]]]] = {
+    "mlp": lambda: _mlp(MlpSettings()),
+    # one that has dark lines and does not overfit, one that overfits without them
+    "mlp-dying": lambda: _mlp(preset("dying").settings()),
+    "mlp-overfit": lambda: _mlp(preset("overfit").settings()),
+}
+"""Each training by its recording's name: its task, and its values."""
+
+
+def _mlp(settings: MlpSettings) -> tuple[Task, MlpSettings]:
+    return TrainMlp(settings=settings), settings
+
+
+def main() -> None:
+    """Write every one."""
+    import tempfile
+    from pathlib import Path
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=MADE, help="make this one alone")
+    asked = parser.parse_args()
+    FOLDER.mkdir(exist_ok=True, parents=True)
+    for name in MADE if asked.only is None else [asked.only]:
+        task, settings = MADE[name]()
+        with tempfile.TemporaryDirectory() as folder:
+            recording = task.run(Bench(folder=Path(folder)), silent)
+        shipped = Shipped(
+            name=name,
+            recording=dataclasses.replace(recording, files={}),  # type: ignore[arg-type]
+            values=dataclasses.asdict(settings),
+            versions=dict(versions.versions("torch")),
+        )
+        path = FOLDER / f"{name}.npz"
+        write(path, shipped)
+        print(f"{name}: {path.stat().st_size / 1000:.0f} kB")
+    readme.write_sizes()
+
+
+if __name__ == "__main__":
+    main()

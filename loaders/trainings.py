@@ -1,0 +1,69 @@
+"""The recordings of trainings that ship with Vitrine, each one file without a pickle.
+
+They are written by `assets/make_trainings.py`. Weights are kept in 8 bits a value with a scale for
+each unit: what a page shows of them is that near to what was trained.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loaders import catalogue
+from xai_core import plain
+from xai_core.training.recording import Recording
+
+FOLDER = catalogue.ASSETS / "recordings" / "trainings"
+_SAID, _SCALE = "said", "scale of "
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Shipped:
+    """A recording, the values that it was trained with, and what made it."""
+
+    name: str
+    recording: Recording
+    values: dict[str, Any]
+    versions: dict[str, str]
+
+
+def write(path: Path, shipped: Shipped) -> None:
+    """Write one."""
+    data, arrays = shipped.recording.to_wire()
+    kept: dict[str, NDArray[Any]] = {}
+    for name, array in arrays.items():
+        if array.ndim == 2 and array.dtype == np.float32 and array.size > 1 << 12:
+            scale = np.abs(array).max(1, keepdims=True) / 127
+            scale[scale == 0] = 1
+            kept |= {name: np.rint(array / scale).astype(np.int8), f"{_SCALE}{name}": scale}
+        else:
+            kept[name] = array
+    said = {"data": data, "values": shipped.values, "versions": shipped.versions}
+    kept[_SAID] = np.frombuffer(json.dumps(said).encode(), np.uint8)
+    np.savez_compressed(path, **kept)  # type: ignore[arg-type]
+
+
+@functools.cache
+def shipped(name: str) -> Shipped | None:
+    """Return the recording of that name, or None."""
+    path = FOLDER / f"{name}.npz"
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {each: file[each] for each in file.files}
+    said = json.loads(arrays.pop(_SAID).tobytes())
+    for scale in [each for each in arrays if each.startswith(_SCALE)]:
+        own = scale.removeprefix(_SCALE)
+        arrays[own] = (arrays[own] * arrays.pop(scale)).astype(np.float32)
+    return Shipped(
+        name=name,
+        recording=plain.unpack(Recording, said["data"], arrays),
+        values=said["values"],
+        versions=said["versions"],
+    )
