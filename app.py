@@ -28,6 +28,7 @@ if get_script_run_ctx():
                 st.Page("pages/compare.py", title="Compare"),
             ],
             "Learn": [
+                st.Page("pages/lstm.py", title="LSTM"),
                 st.Page("pages/grad_cam.py", title="Grad-CAM"),
                 st.Page("pages/occlusion.py", title="Occlusion"),
                 st.Page("pages/rise.py", title="RISE"),

@@ -11,15 +11,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.tasks import film
+from xai_core import encode
 from xai_core.card import Card
 from xai_core.result import Result
 from xai_core.task import Bench, Progress, Shape, Task, task
-from xai_core.training import checkpoints, course, price_file, prices, recording
+from xai_core.training import checkpoints, course, lstm_film, price_file, prices, recording
 from xai_core.training.checkpoints import Checkpoints
 from xai_core.training.course import Turn
 from xai_core.training.lstm import FORECAST, LstmRecording, LstmSettings
+from xai_core.training.lstm_gates import Order
 from xai_core.training.lstm_learner import train
-from xai_core.training.price_file import Order
+from xai_core.training.lstm_view import Look
+from xai_core.training.price_file import Order as DayOrder
 from xai_core.training.prices import Series
 
 LIMIT = 4 * 3600.0
@@ -107,6 +111,42 @@ class TrainLstm(Task):
         return dataclasses.replace(made, files={"model": Path("lstm.pt")})
 
 
+@task
+class LstmFile(Task):
+    """Makes one file of a training's film, a frame an epoch; uint8 `[n]` under `file`."""
+
+    worker = "plain"
+    _gives: ClassVar[Mapping[str, Shape]] = MappingProxyType(
+        {"arrays.file": Shape("|u1", ("",), most=film.FILE)}
+    )
+
+    recording: LstmRecording
+    layer: int
+    by: Order
+    kind: encode.Kind
+
+    def limit(self, card: Card | None) -> float:
+        """Return 120 s."""
+        return 120.0
+
+    def gives(self, card: Card | None) -> Mapping[str, Shape]:
+        """Return the file, of any number of bytes within bounds."""
+        return self._gives
+
+    def check(self, result: Result, card: Card | None) -> None:
+        """Raise ValueError for a file of another kind."""
+        data = result.arrays["file"][:12].tobytes()
+        first, later = film.HEADS[self.kind]
+        if not data.startswith(first) or not data[8:].startswith(later):
+            raise ValueError(f"a file that is no {self.kind}")
+
+    def run(self, bench: Bench, progress: Progress) -> Result:
+        """Return it. Raises ParamError where a build lacks the kind."""
+        made = lstm_film.film(Look(self.recording), self.layer, self.by)
+        data = encode.animated(made, self.kind)
+        return Result(arrays={"file": np.frombuffer(data, np.uint8)})
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Read(Result):
     """A series that was read."""
@@ -124,7 +164,7 @@ class ReadPrices(Task):
 
     data: NDArray[np.uint8]
     called: str = "The file"
-    order: Order = "ask"
+    order: DayOrder = "ask"
 
     def limit(self, card: Card | None) -> float:
         """Return 60 s."""

@@ -28,6 +28,8 @@ GATE = "forget"
 """The gate that is recorded after each epoch."""
 LOSS, HELD_OUT = "training loss", "held-out loss"
 FORECAST = "forecast"
+RECORDED = "lstm"
+"""The name of the recording that ships."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

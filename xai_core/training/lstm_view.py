@@ -107,6 +107,12 @@ class Look:
         own = self.recording
         return own.forecast[epochs - own.first][:, self.shown]
 
+    def ahead(self) -> Floats:
+        """Return where each day's forecast belongs, among the days that are shown."""
+        targets = self.windows.targets[self.shown]
+        spare = np.arange(1, self.recording.settings.horizon + 1) + self.days[-1]
+        return np.searchsorted(np.concatenate([self.days, spare]), targets).astype(np.float64)
+
     def ask(self, layer: int, first: int, last: int) -> Alike:
         """Find the days on which the units of a layer behave as between two days that are shown."""
         return lstm_gates.ask(self.gate(layer), first, last)

@@ -22,8 +22,8 @@ MOST_BYTES = 8 << 20
 MOST_COLUMNS = 200
 """Most columns of a row."""
 SEPARATORS = (";", "\t", "|", ",")
-ORDERS = ("ask", "day first", "month first")
 Order = Literal["ask", "day first", "month first"]
+ORDERS: tuple[Order, ...] = ("ask", "day first", "month first")
 
 DATES = ("date", "day", "time", "timestamp", "datetime", "datum")
 VALUES = ("value", "adj close", "adj_close", "adjusted close", "close", "price", "last")

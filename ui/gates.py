@@ -1,0 +1,202 @@
+"""The picture of an LSTM's gates: units over days, the series under them, epoch by epoch.
+
+All of it goes to the browser once; playing, stepping and choosing days are its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from ui import views
+from xai_core import colormaps
+from xai_core.training import lstm_cells
+from xai_core.training.lstm import HELD_OUT, LOSS
+from xai_core.training.lstm_gates import Alike, span
+from xai_core.training.lstm_view import Fed, Look, Map, Turned
+
+TABLES = {False: "magma", True: "red-blue"}
+Chosen = Callable[[Any], None]
+
+
+@functools.cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "vitrine_gates",
+        html=views.part("gates/gates.html"),
+        css=views.part("gates/gates.css"),
+        js=views.part("gates/gates.js"),
+    )
+
+
+def show(
+    key: str,
+    name: str,
+    look: Look,
+    made: Map,
+    *,
+    layer: int,
+    what: str,
+    label: str = "",
+    alike: Alike | None = None,
+    fed: Fed | None = None,
+    turned: Turned | None = None,
+    on_day: Chosen | None = None,
+    on_span: Chosen | None = None,
+) -> None:
+    """Show what a layer does, and what was found in it; `name` tells the picture from others.
+
+    `on_day` and `on_span` are told the day, or the first and the last, that the reader chooses.
+    """
+    own, series = look.recording, look.recording.series
+    memory = look.memory(layer).steps[made.rows]
+    gate = what not in lstm_cells.SIGNED
+    top = f"{made.top:.2g}"
+    horizon = own.settings.horizon
+    curves = [
+        {"name": each, "values": own.curves[each][made.epochs - own.first].tolist()}
+        for each in (LOSS, HELD_OUT)
+    ]
+    data = _common(
+        name=name,
+        title=f"LSTM layer {layer + 1}: {what + ' gate' if gate else what} of {series.name}",
+        label=label,
+        coded=made.coded,
+        signed=made.signed,
+        steps=memory,
+        step=series.step,
+    ) | {
+        "epochs": made.epochs.tolist(),
+        "last": own.last,
+        "days": look.labels,
+        "units": made.rows.tolist(),
+        "top": made.top,
+        "low": f"\u2212{top}" if made.signed else "0, forgets" if what == "forget" else "0",
+        "high": top if made.signed else "1, remembers" if what == "forget" else "1",
+        "what": f"{what} gate" if gate else what,
+        "name": series.name,
+        "unit": series.unit,
+        "prices": look.prices().tolist(),
+        "forecasts": _base64(look.forecasts(made.epochs)),
+        "ahead": f"{horizon} {series.step}{'' if horizon == 1 else 's'} later",
+        "targets": look.ahead().tolist(),
+        "held": int(np.searchsorted(look.days, look.windows.cut)),
+        "curves": curves,
+        "window": own.settings.window,
+        "span": None if alike is None else [alike.first, alike.last],
+        "alike": [] if alike is None else [[int(start), alike.length] for start in alike.starts],
+        "fed": _fed(look, fed),
+        "turned": None if turned is None else _base64(turned.forecasts),
+    }
+    _mount(key, data, on_day, on_span)
+
+
+def live(
+    key: str,
+    coded: NDArray[np.uint8],
+    curves: NDArray[np.float32],
+    *,
+    days: Sequence[str],
+    prices: NDArray[np.float64],
+    called: str,
+    last: int,
+    layer: int,
+    step: str,
+    window: int,
+) -> None:
+    """Show the forget gates `[days, units]` of a training under way, after its last epoch."""
+    epoch, units = len(curves) - 1, coded.shape[1]
+    data = _common(
+        name=f"live-{epoch}",
+        title=f"LSTM layer {layer + 1}: forget gate of {called}, so far",
+        label="",
+        coded=coded.T[None],
+        signed=False,
+        steps=np.zeros(units),
+        step=step,
+        is_live=True,
+    ) | {
+        "epochs": [epoch],
+        "last": last,
+        "days": list(days),
+        "units": list(range(units)),
+        "top": 1.0,
+        "low": "0, forgets",
+        "high": "1, remembers",
+        "what": "forget gate",
+        "name": called,
+        "unit": "",
+        "prices": prices.tolist(),
+        "forecasts": None,
+        "held": len(days),
+        "curves": None,
+        "window": window,
+        "alike": [],
+    }
+    _mount(key, data, None, None)
+
+
+def _common(
+    *,
+    name: str,
+    title: str,
+    label: str,
+    coded: NDArray[np.uint8],
+    signed: bool,
+    steps: NDArray[np.float64],
+    step: str,
+    is_live: bool = False,
+) -> dict[str, Any]:
+    known = bool(steps.any())
+    return {
+        "id": name,
+        "title": title,
+        "label": label,
+        "live": is_live,
+        "map": _base64(coded),
+        "lut": _base64(colormaps.table(TABLES[signed])),
+        "signed": signed,
+        "steps": np.minimum(steps, 1e6).tolist(),
+        "memory": [span(float(each), step) if known else "" for each in steps],
+        "step": step,
+    }
+
+
+def _mount(key: str, data: dict[str, Any], on_day: Chosen | None, on_span: Chosen | None) -> None:
+    def heard(what: str, act: Chosen | None) -> Callable[[], None]:
+        def hear() -> None:
+            said = getattr(st.session_state.get(key), what, None)
+            if act is not None and isinstance(said, dict) and said.get("id") == data["id"]:
+                act(said.get("value"))
+
+        return hear
+
+    _component()(
+        key=key,
+        data=data,
+        on_day_change=heard("day", on_day),
+        on_span_change=heard("span", on_span),
+    )
+
+
+def _fed(look: Look, fed: Fed | None) -> dict[str, Any] | None:
+    """Return the bars of a forecast's window, from the first day of it that is shown."""
+    if fed is None:
+        return None
+    first = int(look.days[0])
+    inside = fed.steps >= first
+    return {
+        "from": int(np.searchsorted(look.days, fed.steps[inside][0])),
+        "shares": fed.shares[inside].tolist(),
+        "said": fed.words,
+    }
+
+
+def _base64(array: NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
