@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from assets import readme
 from loaders.trainings import FOLDER, Shipped, write
+from workers.tasks.train_lstm import TrainLstm
 from workers.tasks.train_mlp import TrainMlp
 from xai_core import versions
 from xai_core.task import Bench, Task, silent
+from xai_core.training.lstm import RECORDED, LstmSettings, series_of
 from xai_core.training.mlp import MlpSettings
 from xai_core.training.mlp_presets import preset
 
@@ -21,12 +23,18 @@ MADE: Final[dict[str, Callable[[], tuple[Task, Any]]]] = {
     # one that has dark lines and does not overfit, one that overfits without them
     "mlp-dying": lambda: _mlp(preset("dying").settings()),
     "mlp-overfit": lambda: _mlp(preset("overfit").settings()),
+    RECORDED: lambda: _lstm(LstmSettings()),
 }
 """Each training by its recording's name: its task, and its values."""
 
 
 def _mlp(settings: MlpSettings) -> tuple[Task, MlpSettings]:
     return TrainMlp(settings=settings), settings
+
+
+def _lstm(settings: LstmSettings) -> tuple[Task, LstmSettings]:
+    series = series_of("stock", ticker="AAPL", start="2022-01-01", end="2023-01-01")
+    return TrainLstm(series=series, settings=settings), settings
 
 
 def main() -> None:

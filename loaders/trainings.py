@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from loaders import catalogue
 from xai_core import plain
-from xai_core.training.recording import Recording
+from xai_core.training.recording import EACH, Recording
 
 FOLDER = catalogue.ASSETS / "recordings" / "trainings"
 _SAID, _SCALE = "said", "scale of "
@@ -25,10 +25,10 @@ _SAID, _SCALE = "said", "scale of "
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Shipped:
-    """A recording, the values that it was trained with, and what made it."""
+    """A recording, of whatever kind, the values that it was trained with, and what made it."""
 
     name: str
-    recording: Recording
+    recording: Any
     values: dict[str, Any]
     versions: dict[str, str]
 
@@ -38,7 +38,8 @@ def write(path: Path, shipped: Shipped) -> None:
     data, arrays = shipped.recording.to_wire()
     kept: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
-        if array.ndim == 2 and array.dtype == np.float32 and array.size > 1 << 12:
+        large = array.ndim == 2 and array.dtype == np.float32 and array.size > 1 << 12
+        if large and not name.startswith(f"arrays.{EACH}"):  # weights alone
             scale = np.abs(array).max(1, keepdims=True) / 127
             scale[scale == 0] = 1
             kept |= {name: np.rint(array / scale).astype(np.int8), f"{_SCALE}{name}": scale}
@@ -50,8 +51,8 @@ def write(path: Path, shipped: Shipped) -> None:
 
 
 @functools.cache
-def shipped(name: str) -> Shipped | None:
-    """Return the recording of that name, or None."""
+def shipped(name: str, kind: type[Recording] = Recording) -> Shipped | None:
+    """Return the recording of that name, which is of that kind, or None."""
     path = FOLDER / f"{name}.npz"
     if not path.is_file():
         return None
@@ -63,7 +64,7 @@ def shipped(name: str) -> Shipped | None:
         arrays[own] = (arrays[own] * arrays.pop(scale)).astype(np.float32)
     return Shipped(
         name=name,
-        recording=plain.unpack(Recording, said["data"], arrays),
+        recording=plain.unpack(kind, said["data"], arrays),
         values=said["values"],
         versions=said["versions"],
     )

@@ -20,7 +20,7 @@ from xai_core.training.lstm import LstmSettings
 from xai_core.training.prices import Series, Source
 
 TICKER, START, END = "AAPL", datetime.date(2022, 1, 1), datetime.date(2023, 1, 1)
-FILE = "lstm-file"
+FILE = "lstm-own-file"
 SOURCES: dict[Source, str] = {
     "stock": "A stock",
     "file": "A file of mine",

@@ -18,8 +18,8 @@ from ui.slots import Work
 from workers.tasks.train_lstm import TrainLstm
 from xai_core.errors import VitrineError
 from xai_core.task import Command
-from xai_core.training import lstm, prices
-from xai_core.training.lstm import SHOWN, LstmRecording
+from xai_core.training import prices
+from xai_core.training.lstm import RECORDED, SHOWN, LstmRecording
 from xai_core.training.lstm_view import Look
 
 TITLE = "LSTM"
@@ -27,6 +27,7 @@ KNOW = (
     "See what a recurrent network keeps from day to day and what it forgets, and whether its "
     "forecast is worth more than yesterday's price."
 )
+LABEL = "Recording"
 SLOT, HELD, LOOK = "lstm", "lstm-worker", "lstm-look"
 STORY = (
     "An LSTM reads a window day by day. Each of its units keeps one number, its \u201ccell\u201d.",
@@ -48,10 +49,11 @@ def show() -> None:
             here.place_progress({SLOT: under_way, lstm_form.FILE: lambda desk, work: None})
             if note := desk.notes.get(SLOT):
                 views.error(note)
-            if desk.job(SLOT) is None:
-                look, label, made = _look(desk)
-                _said(look, label, made)
-                lstm_explore.show(look, label, desk, own=made is None)
+            shown = _look(desk) if desk.job(SLOT) is None else None
+            if shown is not None:
+                look, made = shown
+                _said(look, made)
+                lstm_explore.show(look, "" if made is None else LABEL, desk, own=made is None)
             _story()
             jobs.say(*_aloud(desk))
 
@@ -145,25 +147,24 @@ def _command(work: Work, title: str, command: Command) -> None:
 
 
 @functools.cache
-def _recorded() -> tuple[Look, Mapping[str, Any]]:
+def _recorded() -> tuple[Look, Mapping[str, str]] | None:
     """Read the recording that ships, once."""
-    made, said = trainings.read(trainings.path_of(lstm.RECORDED), LstmRecording)
-    return Look(made), said
+    found = trainings.shipped(RECORDED, LstmRecording)
+    return None if found is None else (Look(found.recording), found.versions)
 
 
-def _look(desk: Desk) -> tuple[Look, str, Mapping[str, Any] | None]:
-    """Return what is shown, the label for it, and for a recording what made it."""
+def _look(desk: Desk) -> tuple[Look, Mapping[str, str] | None] | None:
+    """Return what is shown, and for the recording that ships the versions that made it."""
     own: LstmRecording | None = desk.results.get(SLOT)
     if own is None:
-        look, made = _recorded()
-        return look, "Recording", made
+        return _recorded()
     held: Look | None = desk.results.get(LOOK)
     if held is None or held.recording is not own:
         held = desk.results[LOOK] = Look(own)
-    return held, "", None
+    return held, None
 
 
-def _said(look: Look, label: str, made: Mapping[str, Any] | None) -> None:
+def _said(look: Look, made: Mapping[str, str] | None) -> None:
     own = look.recording
     values = own.settings
     trained = (
@@ -173,8 +174,7 @@ def _said(look: Look, label: str, made: Mapping[str, Any] | None) -> None:
         f"{values.seed}"
     )
     if made is not None:
-        version = made["versions"]["vitrine"]
-        views.line(f"{label}: {trained}. {prices.ABOUT} Made with Vitrine {version}.")
+        views.line(f"{LABEL}: {trained}. {prices.ABOUT} Made with Vitrine {made['vitrine']}.")
     else:
         views.line(f"Trained here: {trained}.")
     for note in own.notes if made is None else ():

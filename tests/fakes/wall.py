@@ -166,6 +166,23 @@ class Handle:
         self.state = "closed"
 
 
+class Held:
+    """A worker that is held, for tasks that leave something in it."""
+
+    def __init__(self, wall, folder):
+        self.wall, self.state = wall, "ready"
+        self.bench = Bench(folder=folder)
+
+    def run(self, task):
+        def work(job):
+            return task.run(self.bench, Progress(job, self.wall))
+
+        return self.wall.submit(work, lane=self, commands=task.commands)
+
+    def close(self):
+        self.state = "closed"
+
+
 class Session:
     def __init__(self, wall, folder):
         self.wall, self.folder, self.closed, self.models = wall, folder, False, []
@@ -199,6 +216,10 @@ class Session:
 
     def run(self, task, *, read=()):
         return self.wall.submit(lambda job: task.run(Bench(), Progress(job)))
+
+    def hold(self, kind, opening=None, *, read=()):
+        self.models.append(Held(self.wall, self.new_file("held").parent))
+        return self.models[-1]
 
     def decode(self, data):
         task = Decode(data=np.frombuffer(data, np.uint8))

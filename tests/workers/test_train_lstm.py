@@ -1,11 +1,15 @@
 """An LSTM's training behind the wall: told, paused, stopped; a file of prices is read there."""
 
+import dataclasses
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import PATIENCE
 from tests.workers.conftest import new_wall, wait_for
-from workers.tasks.train_lstm import ReadPrices, TrainLstm
+from workers.tasks.train_lstm import LstmFile, ReadPrices, TrainLstm
 from xai_core.errors import ParamError
 from xai_core.training import prices
 from xai_core.training.course import Turn
@@ -74,3 +78,17 @@ def test_a_file_is_read_behind_the_wall(wall):
     bad = np.frombuffer(b"date,value\n2022-01-03,abc", np.uint8)
     with pytest.raises(ParamError, match=r"mine.csv: row 2 has 'abc' where a number is needed"):
         session.run(ReadPrices(data=bad, called="mine.csv")).result(PATIENCE)
+
+
+def test_as_many_curves_and_epochs_as_there_are_cross_the_wall(held):
+    made = held.run(small(epochs=120, hidden_size=2)).result(PATIENCE)
+    assert [len(curve) for curve in made.curves.values()] == [120] * 4
+    assert made.forecast.shape[0] == 120
+
+
+def test_a_film_has_a_frame_for_each_epoch(wall, held):
+    made = held.run(small(epochs=7)).result(PATIENCE)
+    made = dataclasses.replace(made, files={})
+    job = wall.session("films").run(LstmFile(recording=made, layer=0, by="as is", kind="webp"))
+    with Image.open(io.BytesIO(job.result(PATIENCE).arrays["file"].tobytes())) as film:
+        assert film.n_frames == 7

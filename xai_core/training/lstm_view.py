@@ -197,11 +197,12 @@ class Fed:
             if self.share_of_return
             else f"{self.shares[most]:+.2f}{unit}"
         )
+        last = f"last {half}" if half > 1 else "last one"
         return (
-            f"The forecast for {self.target}, made on {self.day}, is {self.value:.2f}{unit}. "
-            f"{self.labels[most]} feeds it most ({moved}), and half of what feeds it lies in the "
-            f"last {half} of {len(size)} days read."
-        )
+            f"The model's forecast for {self.target}, made on {self.day}, is {self.value:.2f}"
+            f"{unit}. {self.labels[most]} feeds it most ({moved}), and half of what feeds it lies "
+            f"in the {last} of the {len(size)} days read."
+        ).replace("(-", "(\u2212")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -24,6 +24,8 @@ Bytes = NDArray[np.uint8]
 
 EPOCHS = 200
 """Most epochs of a training."""
+CURVES = 64
+"""Most curves of a training."""
 RAW = 48 << 20
 """Most values that a recording may have, all its epochs and layers together."""
 
@@ -292,7 +294,7 @@ def gives(layers: Mapping[str, int]) -> dict[str, Shape]:
 
     Those under `arrays.` are the task's own affair.
     """
-    made = {"curves.*": Shape("<f4", ("",), most=EPOCHS)}
+    made = {"curves.*": Shape("<f4", ("",), most=EPOCHS * CURVES)}  # together
     for name, values in layers.items():
         # zlib adds little to what it cannot press
         made |= {

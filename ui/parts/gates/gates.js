@@ -163,7 +163,7 @@ class Gates {
     const tall = height / units;
     const most = Math.log(1 + data.window);
     pen.fillStyle = this.ink(60);
-    data.steps.forEach((steps, row) => {
+    (data.live ? [] : data.steps).forEach((steps, row) => {
       const long = clamp(Math.log(1 + steps) / most, 0.02, 1) * (width - plot - 8);
       pen.fillRect(plot + 6, row * tall + tall * 0.15, long, Math.max(tall * 0.7, 1));
     });

@@ -1,0 +1,137 @@
+"""The page on the LSTM: it opens on a recording, says what is wrong beside it, trains, explores."""
+
+import datetime
+import html
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import PATIENCE, ROOT
+from tests.pages.conftest import settle
+from tests.pages.test_offering import desk, parts, words
+from ui import lstm_form, lstm_page, state
+from xai_core.training import prices
+from xai_core.training.lstm import LstmRecording
+from xai_core.training.price_file import read
+
+
+@pytest.fixture
+def app(wall, monkeypatch):
+    """Return the page, drawn once."""
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    made = AppTest.from_file(str(ROOT / "pages" / "lstm.py"), default_timeout=PATIENCE)
+    made.run()
+    assert not made.exception
+    return made
+
+
+def said(app):
+    return html.unescape(words(app))
+
+
+def control(app, kind, name):
+    return getattr(app, kind)(key=lstm_form.key(name))
+
+
+def submit(app):
+    app.button(key="lstm-submit").click().run()
+    assert not app.exception
+
+
+def trained(app):
+    submit(app)
+    settle(app, lambda app: lstm_page.SLOT in desk(app).results)
+    app.run()
+    return desk(app).results[lstm_page.SLOT]
+
+
+def small(app):
+    for name, value in (("hidden_size", 4), ("epochs", 3), ("window", 8)):
+        control(app, "number_input", name).set_value(value)
+    app.run()
+
+
+def test_it_opens_on_a_recording_that_says_so(app):
+    assert app.title[0].value == lstm_page.TITLE
+    text = said(app)
+    assert "Recording: AAPL, 249 trading days from 3 January 2022 to 28 December 2022" in text
+    assert "for examples only as its authors say" in text
+    assert "the naive forecast (the last value again)" in text
+    assert "95% interval" in text
+    assert "Half of the 32 units remember for less than" in text
+
+
+def test_the_reader_s_own_fields_come_first(app):
+    assert control(app, "selectbox", "ticker").value == "AAPL"
+    assert control(app, "date_input", "start").value == datetime.date(2022, 1, 1)
+    assert control(app, "date_input", "end").value == datetime.date(2023, 1, 1)
+    shown = [each.label for each in app.number_input][:4]
+    assert shown == ["Batch size", "Hidden layer size", "Learning rate", "Epochs"]
+    assert not app.button(key="lstm-submit").disabled
+
+
+def test_it_trains_and_what_was_trained_is_asked(app):
+    small(app)
+    made = trained(app)
+    assert isinstance(made, LstmRecording)
+    assert len(made) == 3
+    text = said(app)
+    assert "Trained here: AAPL, 249 trading days" in text
+    assert "1 layer of 4 units, window 8" in text
+    assert made.compared().words in text
+    # a gate that is turned moves memory and forecast
+    (shown,) = parts(app, "gates")
+    assert (len(shown["epochs"]), len(shown["units"]), shown["turned"]) == (3, 4, None)
+    assert len(shown["days"]) == len(shown["prices"]) == len(made.windows.ends)
+    slider = next(each for each in app.slider if each.label == "Multiply the forget gate by")
+    slider.set_value(0.0).run()
+    assert "in the place of" in said(app)
+    assert parts(app, "gates")[0]["turned"]
+    assert not app.exception
+    app.selectbox(key="lstm-what").set_value("cell").run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "sentence"),
+    [
+        ("date_input", "start", datetime.date(2023, 6, 1), "is after the end, 1 January 2023"),
+        (
+            "date_input",
+            "end",
+            datetime.date(2022, 1, 20),
+            "need at least 31 values, and AAPL has 13",
+        ),
+    ],
+)
+def test_a_mistake_is_said_in_one_sentence_and_nothing_is_lost(app, kind, name, value, sentence):
+    control(app, kind, name).set_value(value).run()
+    assert not app.exception
+    assert sentence in said(app)
+    assert app.button(key="lstm-submit").disabled
+    assert "Recording: AAPL" in said(app)
+
+
+def test_dates_outside_the_data_and_calendars_without_dates_are_refused(app):
+    control(app, "date_input", "end").set_value(datetime.date(2025, 1, 1))
+    control(app, "date_input", "start").set_value(datetime.date(2024, 1, 1)).run()
+    assert "its data go from 2 January 1990 to 28 December 2022" in said(app)
+    control(app, "selectbox", "source").set_value("sine").run()
+    control(app, "selectbox", "features").set_value("close and calendar").run()
+    assert "Sine has no dates" in said(app)
+    control(app, "selectbox", "source").set_value("file").run()
+    assert app.button(key="lstm-submit").disabled
+    assert not app.exception
+
+
+def test_one_s_own_file_is_learned_from(app):
+    control(app, "selectbox", "source").set_value("file").run()
+    series = prices.sine(steps=90)
+    lines = [f"{prices._date(19000 + at)};{value}" for at, value in enumerate(series.values)]
+    data = "\n".join(lines).encode()
+    app.file_uploader[0].upload("mine.csv", data, "text/csv").run()
+    settle(app, lambda app: lstm_form.FILE in desk(app).results)
+    app.run()
+    assert f"mine.csv: {read(data).span()}" in said(app)
+    small(app)
+    assert trained(app).series.name == "mine.csv"
