@@ -6,14 +6,13 @@ import argparse
 import io
 import json
 import typing
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from commands import _opened, _photo
+from commands._files import write
 from commands._waiting import wait
 from xai_core import render
 from xai_core.errors import ParamError
@@ -107,28 +106,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 record=answer,
             )
             files["report.html"] = page([made]).encode()
-        _write(args.out, files)
+        write(args.out, files)
         return answer | {"files": [str(args.out / name) for name in files]}
 
 
 def _question(args: argparse.Namespace, target: ClassTarget) -> Question:
     return Question(method=args.method, engine=args.engine, values=args.values, target=target)
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files or none: all of them are made before the first is written."""
-    made: list[Path] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            made.append(folder / f".{name}.part")
-            made[-1].write_bytes(data)
-        for name in files:
-            made.append((folder / f".{name}.part").replace(folder / name))
-    except OSError as error:
-        for path in made:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-        raise ParamError(
-            f"--out must be a folder that can be written, got {folder}: {error}"
-        ) from error

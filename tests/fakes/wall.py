@@ -175,7 +175,9 @@ class Held:
 
     def run(self, task):
         def work(job):
-            return task.run(self.bench, Progress(job, self.wall))
+            made = task.run(self.bench, Progress(job, self.wall))
+            files = {name: self.bench.folder / path for name, path in made.files.items()}
+            return dataclasses.replace(made, files=files) if files else made
 
         return self.wall.submit(work, lane=self, commands=task.commands)
 

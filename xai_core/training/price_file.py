@@ -30,12 +30,8 @@ VALUES = ("value", "adj close", "adj_close", "adjusted close", "close", "price",
 """What columns are called by which they are known, the likeliest first."""
 
 
-class NeedsOrder(ParamError):
-    """The dates can be read with the day first or with the month first."""
-
-
 def read(data: bytes, name: str = "The file", order: Order = "ask") -> Series:
-    """Read a file. Raises ParamError with one sentence that names the row, and NeedsOrder."""
+    """Read a file. Raises ParamError with one sentence that names the row."""
     rows = _rows(_text(data, name), name)
     head, rows = _head(rows)
     date, value = _columns(head, rows, name)
@@ -201,7 +197,7 @@ _SOLID = re.compile(r"(\d{4})(\d{2})(\d{2})", re.A)
 
 
 def _days(texts: list[str], name: str, first: int, order: Order) -> list[int]:
-    """Return dates as days since 1970. Raises ParamError, NeedsOrder."""
+    """Return dates as days since 1970. Raises ParamError."""
     plain = [_SOLID.fullmatch(text) or _PLAIN.fullmatch(text) for text in texts]
     parts = [tuple(map(int, found.groups())) if found else None for found in plain]
     lengths = [tuple(map(len, found.groups())) if found else None for found in plain]
@@ -246,9 +242,9 @@ def _order(found: list[tuple[int, ...]], texts: list[str], name: str, order: Ord
     if all(each[0] == each[1] for each in found):
         return True
     if order == "ask":
-        raise NeedsOrder(
+        raise ParamError(
             f"{name} has dates such as {texts[0][:40]!r} that can be read with the day first or "
-            "with the month first. Say which."
+            "with the month first. Say which (--dates)."
         )
     return order == "day first"
 

@@ -84,7 +84,7 @@ def test_files_of_every_kind_hold_the_same(text: str) -> None:
 
 def test_day_and_month_are_asked_for_and_not_guessed() -> None:
     data = b"01/02/2022,1\n05/03/2022,2"
-    with pytest.raises(price_file.NeedsOrder, match="day first or with the month first"):
+    with pytest.raises(ParamError, match="day first or with the month first"):
         price_file.read(data)
     assert price_file.read(data, order="day first").iso(0) == "2022-02-01"
     assert price_file.read(data, order="month first").iso(0) == "2022-01-02"
