@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,7 @@ def top_five(desk: Desk, seen: Seen | None) -> None:
 
 
 def target_of(seen: Seen, *, disabled: bool = False) -> ClassTarget:
-    """Draw 'Why star, rather than anything else?' and return what was asked."""
+    """Draw 'Why star, rather than anything else?' and return what was asked, of the score."""
     labels = text.distinct(list(seen.card.labels))
     first = seen.prediction.top[:5]
     ordered = first + [index for index in range(len(labels)) if index not in first]
@@ -93,8 +94,7 @@ def target_of(seen: Seen, *, disabled: bool = False) -> ClassTarget:
                 persist_state="session",
                 disabled=disabled,
             )
-    of = _measured(seen.card, disabled=disabled)
-    return ClassTarget(int(index), None if against == NOTHING else int(against), of)
+    return ClassTarget(int(index), None if against == NOTHING else int(against))
 
 
 def _measured(card: Card, *, disabled: bool) -> Of:
@@ -129,8 +129,8 @@ def measured_on(head: Head) -> str:
 def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
     """Draw the question, the method and its controls; return what a run would do, or None.
 
-    With `only` there is no choice of method, and all of its settings lie open. While another model
-    or photo is looked at, the last question stays in its place and cannot be changed.
+    With `only` there is no choice of method. While another model or photo is looked at, the last
+    question stays in its place and cannot be changed.
     """
     seen = desk.seen
     if seen is None or desk.prediction_error:
@@ -161,8 +161,9 @@ def _controls(
         views.line(why_not)
         return None
     front = st.container()
-    rest = st.expander("All settings", key="all-settings") if only is None else st.container()
-    with rest:
+    # Folded on every page: each control is two stops on the keyboard's way to Run.
+    with st.expander("All settings", key="all-settings"):
+        target = dataclasses.replace(target, of=_measured(card, disabled=disabled))
         engine, refused = _engine(cls, served[name].engines, disabled=disabled)
         controls = form(card, cls, engine, disabled=disabled)
         for param in controls.rest:

@@ -61,6 +61,14 @@ def initial(
     return value
 
 
+def together(first: Param, second: Param) -> str:
+    """Return what one control of two is called: 'Patch height and width'."""
+    last = second.title.split()
+    while last[1:] and first.title.startswith(f"{last[0]} "):
+        last = last[1:]
+    return f"{first.title} and {' '.join(last).lower()}"
+
+
 def key(method: str, name: str, scope: str) -> str:
     """Return the key of a parameter's control."""
     return f"{method}:{name}:{scope}"
@@ -128,38 +136,41 @@ class Form:
         if low >= high:
             return  # one value is no choice
         if pair is None:
-            self._control(param, low, high, shared)
-            return
-        shared |= {"on_change": self._moved, "args": (param, pair)}
-        if param is not pair[0]:
-            self._control(param, low, high, shared)
-            return
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
-            self._control(param, low, high, shared)
-            st.toggle(
-                "Linked",
-                key=self._link(pair[1]),
-                width="content",
-                help=f"{pair[0].title} and {pair[1].title.lower()} change together.",
-                on_change=self._moved,
-                args=(param, pair),
-                persist_state="session",
-                disabled=self.disabled,
-            )
+            self._control(param.title, param, low, high, shared)
+        elif param is not pair[0]:
+            if not linked:  # else the first one's control is that of both, and so is its help
+                self._control(param.title, param, low, high, shared | {"help": None})
+        else:
+            title = together(*pair) if linked else param.title
+            shared |= {"on_change": self._moved, "args": pair}
+            with st.container(
+                horizontal=True, vertical_alignment="bottom", gap="small", wrap=False
+            ):
+                self._control(title, param, low, high, shared)
+                # without help: an icon is one more stop on the keyboard's way to Run
+                st.toggle(
+                    "Linked",
+                    key=self._link(pair[1]),
+                    width="content",
+                    on_change=self._moved,
+                    args=pair,
+                    persist_state="session",
+                    disabled=self.disabled,
+                )
 
-    def _control(self, param: Param, low: float, high: float, shared: dict[str, Any]) -> None:
-        said = param.unit and param.unit.lower() != param.title.lower()  # not "Steps (steps)"
-        unit = f" ({param.unit})" if said else ""
+    def _control(
+        self, title: str, param: Param, low: float, high: float, shared: dict[str, Any]
+    ) -> None:
+        said = param.unit and param.unit.lower() != title.lower()  # not "Steps (steps)"
+        name = f"{title} ({param.unit})" if said else title
         if param.name == "seed" or high - low > 100_000:
             kind = int if param.kind == "integer" else float
-            st.number_input(
-                param.title + unit, kind(low), kind(high), step=kind(param.step or 1), **shared
-            )
+            st.number_input(name, kind(low), kind(high), step=kind(param.step or 1), **shared)
         elif param.kind == "integer":
-            st.slider(param.title + unit, int(low), int(high), step=int(param.step or 1), **shared)
+            st.slider(name, int(low), int(high), step=int(param.step or 1), **shared)
         else:
             step = float(param.step or (high - low) / 100)
-            st.slider(param.title + unit, float(low), float(high), step=step, **shared)
+            st.slider(name, float(low), float(high), step=step, **shared)
 
     # -- two that change together ------------------------------------------------------------
 
@@ -185,18 +196,20 @@ class Form:
         key = kept.control(self._link(second), alike)
         if state[key] and not alike:
             state[key] = False
+        if state[key]:  # drawn or not
+            state[kept.control(self._key(second.name))] = values[first.name]
         return bool(state[key])
 
-    def _moved(self, moved: Param, pair: Pair) -> None:
-        """Give both the value of the one that was moved, where they are linked."""
-        if st.session_state.get(self._link(pair[1])):
-            low, high = self._bounds(*pair)
-            own = st.session_state[self._key(moved.name)]
+    def _moved(self, first: Param, second: Param) -> None:
+        """Give the second the first one's value, where they are linked."""
+        state = st.session_state
+        if state.get(self._link(second)):
+            low, high = self._bounds(first, second)
+            own = state[self._key(first.name)]
             value = min(max(own, low), high)
-            for each in pair:
-                # its own is left alone: set here, it would take back what a quick hand did since
-                if each is not moved or value != own:
-                    st.session_state[self._key(each.name)] = type(each.default)(value)
+            state[self._key(second.name)] = type(second.default)(value)
+            if value != own:  # else left alone: it would take back what a quick hand did since
+                state[self._key(first.name)] = type(first.default)(value)
 
     def _link(self, param: Param) -> str:
         return f"linked:{self._key(param.name)}"

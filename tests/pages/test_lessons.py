@@ -50,8 +50,9 @@ def test_a_page_teaches_before_anything_has_run(taught):
     assert formula["cells"] == []
     assert len(parts(app, "player")) == 1
     assert "Recording: " in words(app)
-    for param in cls.declared().values():  # every setting lies open
-        if not param.engines or "ours" in param.engines:
+    settings = cls.declared()
+    for param in settings.values():  # every setting is there, one of a linked pair for both
+        if not param.linked and (not param.engines or "ours" in param.engines):
             labels = [
                 each.label
                 for kind in (app.slider, app.selectbox, app.toggle, app.number_input)

@@ -42,6 +42,13 @@ def test_three_or_fewer_are_in_sight_and_none_is_lost(cls, engine, size):
     assert {param.name for param in (*front, *rest)} == {param.name for param in shown}
 
 
+def test_two_that_are_linked_have_one_name():
+    declared = explainers()["occlusion"].declared()
+    sides = [forms.together(declared[f"{what}_height"], declared[f"{what}_width"])
+             for what in ("patch", "stride")]  # fmt: skip
+    assert sides == ["Patch height and width", "Stride height and width"]
+
+
 def test_what_the_engine_does_not_honour_is_not_shown():
     for cls in explainers().values():
         for engine in cls.engines:
@@ -80,39 +87,48 @@ def sides(app):
     return tuple(app.session_state["values"][f"patch_{side}"] for side in ("height", "width"))
 
 
-def slider(app, side):
-    return app.slider(key=f"occlusion:patch_{side}:x")
+def sliders(app):
+    """Return the patch's sliders by their labels."""
+    return {each.label: each for each in app.slider if each.label.startswith("Patch")}
 
 
 def lock(app):
     return app.toggle(key="linked:occlusion:patch_width:x")
 
 
-def test_height_and_width_change_together_until_they_are_unlinked():
+BOTH, HEIGHT, WIDTH = "Patch height and width (px)", "Patch height (px)", "Patch width (px)"
+
+
+def test_height_and_width_are_one_slider_until_they_are_unlinked():
     app = drawn((64, 64))
     assert lock(app).value
-    slider(app, "height").set_value(21).run()
+    assert list(sliders(app)) == [BOTH]
+    sliders(app)[BOTH].set_value(21).run()
     assert sides(app) == (21, 21)
-    assert slider(app, "width").value == 21
-    slider(app, "width").set_value(9).run()
-    assert sides(app) == (9, 9)
+    app.run()
+    assert sides(app) == (21, 21)
     lock(app).set_value(False).run()
-    slider(app, "height").set_value(30).run()
+    assert sides(app) == (21, 21)
+    assert list(sliders(app)) == [HEIGHT, WIDTH]
+    sliders(app)[HEIGHT].set_value(30).run()
+    assert sides(app) == (30, 21)
+    sliders(app)[WIDTH].set_value(9).run()
     assert sides(app) == (30, 9)
     lock(app).set_value(True).run()
     assert sides(app) == (30, 30)
+    assert list(sliders(app)) == [BOTH]
 
 
 def test_a_square_fits_into_a_view_that_is_none():
     app = drawn((96, 160))
     lock(app).set_value(False).run()
-    slider(app, "width").set_value(150).run()
-    slider(app, "height").set_value(80).run()
+    sliders(app)[WIDTH].set_value(150).run()
+    sliders(app)[HEIGHT].set_value(80).run()
     assert sides(app) == (80, 150)
     assert not lock(app).value
     lock(app).set_value(True).run()
     assert sides(app) == (80, 80)
-    assert slider(app, "width").max == slider(app, "height").max == 96
+    assert sliders(app)[BOTH].max == 96
 
 
 def test_what_is_set_apart_from_elsewhere_is_unlinked():
@@ -121,6 +137,7 @@ def test_what_is_set_apart_from_elsewhere_is_unlinked():
     app.run()
     assert not lock(app).value
     assert sides(app)[1] == 40
+    assert sliders(app)[WIDTH].value == 40
 
 
 def test_what_is_linked_is_a_number_of_the_same_kind():
