@@ -19,7 +19,7 @@ from xai_core import colormaps
 from xai_core.training import lstm_cells
 from xai_core.training.lstm import HELD_OUT, LOSS
 from xai_core.training.lstm_gates import Alike, span
-from xai_core.training.lstm_view import Fed, Look, Map, Turned
+from xai_core.training.lstm_view import Fed, Gated, Look, Map, Turned
 
 TABLES = {False: "magma", True: "red-blue"}
 Chosen = Callable[[Any], None]
@@ -38,7 +38,7 @@ def _component() -> Any:
 def show(
     key: str,
     name: str,
-    look: Look,
+    look: Gated,
     made: Map,
     *,
     layer: int,
@@ -54,18 +54,15 @@ def show(
 
     `on_day` and `on_span` are told the day, or the first and the last, that the reader chooses.
     """
-    own, series = look.recording, look.recording.series
+    series = look.series
     memory = look.memory(layer).steps[made.rows]
     gate = what not in lstm_cells.SIGNED
     top = f"{made.top:.2g}"
-    horizon = own.settings.horizon
-    curves = [
-        {"name": each, "values": own.curves[each][made.epochs - own.first].tolist()}
-        for each in (LOSS, HELD_OUT)
-    ]
+    kind = look.network.kind.upper()
+    keeps = what == look.remembers
     data = _common(
         name=name,
-        title=f"LSTM layer {layer + 1}: {what + ' gate' if gate else what} of {series.name}",
+        title=f"{kind} layer {layer + 1}: {what + ' gate' if gate else what} of {series.name}",
         label=label,
         coded=made.coded,
         signed=made.signed,
@@ -73,27 +70,29 @@ def show(
         step=series.step,
     ) | {
         "epochs": made.epochs.tolist(),
-        "last": own.last,
+        "last": 0,
         "days": look.labels,
         "units": made.rows.tolist(),
         "top": made.top,
-        "low": f"\u2212{top}" if made.signed else "0, forgets" if what == "forget" else "0",
-        "high": top if made.signed else "1, remembers" if what == "forget" else "1",
+        "low": f"\u2212{top}" if made.signed else "0, forgets" if keeps else "0",
+        "high": top if made.signed else "1, remembers" if keeps else "1",
         "what": f"{what} gate" if gate else what,
         "name": series.name,
         "unit": series.unit,
         "prices": look.prices().tolist(),
-        "forecasts": _base64(look.forecasts(made.epochs)),
-        "ahead": f"{horizon} {series.step}{'' if horizon == 1 else 's'} later",
-        "targets": look.ahead().tolist(),
-        "held": int(np.searchsorted(look.days, look.windows.cut)),
-        "curves": curves,
-        "window": own.settings.window,
+        "held": len(look.days),
+        "window": look.window,
         "span": None if alike is None else [alike.first, alike.last],
         "alike": [] if alike is None else [[int(start), alike.length] for start in alike.starts],
-        "fed": _fed(look, fed),
-        "turned": None if turned is None else _base64(turned.forecasts),
+        "trained": isinstance(look, Look),
+        "forecasts": None,
+        "curves": None,
     }
+    if isinstance(look, Look):
+        data |= _trained(look, made) | {
+            "fed": _fed(look, fed),
+            "turned": None if turned is None else _base64(turned.forecasts),
+        }
     _mount(key, data, on_day, on_span)
 
 
@@ -136,10 +135,27 @@ def live(
         "forecasts": None,
         "held": len(days),
         "curves": None,
+        "trained": True,
         "window": window,
         "alike": [],
     }
     _mount(key, data, None, None)
+
+
+def _trained(look: Look, made: Map) -> dict[str, Any]:
+    """Return what there is besides of a training: its forecasts and its losses."""
+    own, horizon, step = look.recording, look.recording.settings.horizon, look.series.step
+    return {
+        "last": own.last,
+        "forecasts": _base64(look.forecasts(made.epochs)),
+        "ahead": f"{horizon} {step}{'' if horizon == 1 else 's'} later",
+        "targets": look.ahead().tolist(),
+        "held": int(np.searchsorted(look.days, look.windows.cut)),
+        "curves": [
+            {"name": each, "values": own.curves[each][made.epochs - own.first].tolist()}
+            for each in (LOSS, HELD_OUT)
+        ],
+    }
 
 
 def _common(

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from loaders import trainings
-from ui import gates, jobs, lstm_explore, lstm_form, page, text, views
+from ui import gates, jobs, lstm_explore, lstm_form, lstm_own, page, text, views
 from ui.desk import Desk
 from ui.slots import Work
 from workers.tasks.train_lstm import TrainLstm
@@ -55,6 +55,7 @@ def show() -> None:
                 _said(look, made)
                 lstm_explore.show(look, "" if made is None else LABEL, desk, own=made is None)
             _story()
+            lstm_own.show(desk, asked.series)
             jobs.say(*_aloud(desk))
 
 

@@ -4,12 +4,13 @@ import datetime
 import html
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, words
-from ui import lstm_form, lstm_page, state
+from ui import lstm_form, lstm_own, lstm_page, state
 from xai_core.training import prices
 from xai_core.training.lstm import LstmRecording
 from xai_core.training.price_file import read
@@ -135,3 +136,20 @@ def test_one_s_own_file_is_learned_from(app):
     assert f"mine.csv: {read(data).span()}" in said(app)
     small(app)
     assert trained(app).series.name == "mine.csv"
+
+
+def test_a_network_of_one_s_own_shows_its_gates(app, tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "mine.pt"
+    torch.save(torch.nn.GRU(1, 5, 2).state_dict(), path)
+    place = next(each for each in app.file_uploader if each.label == "Model file")
+    place.upload("mine.pt", path.read_bytes(), "application/octet-stream").run()
+    settle(app, lambda app: lstm_own.OPENED in desk(app).results)
+    app.run()
+    assert not app.exception
+    assert "2 GRU layers of 5 and 5 units by PyTorch" in said(app)
+    mine = next(shown for shown in parts(app, "gates") if not shown["trained"])
+    assert mine["title"] == "GRU layer 1: update gate of AAPL"
+    assert len(mine["units"]) == 5
+    app.number_input(key=lstm_form.key("own-window")).set_value(250).run()
+    assert "fewer than a window of 250 needs" in said(app)

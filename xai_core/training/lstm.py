@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import json
 from collections.abc import Mapping
@@ -129,6 +130,7 @@ class LstmSettings:
         return json.dumps(values)
 
 
+@functools.lru_cache(maxsize=32)
 def series_of(
     source: prices.Source,
     *,
@@ -140,7 +142,7 @@ def series_of(
 ) -> Series:
     """Return the series that is asked for: a stock's, a teaching series, or one's own file's.
 
-    Raises ParamError.
+    The same is asked for again and again, and is the same object then. Raises ParamError.
     """
     match source:
         case "stock":

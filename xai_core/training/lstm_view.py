@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,15 @@ from numpy.typing import NDArray
 from xai_core.errors import ParamError
 from xai_core.training import lstm_cells, lstm_gates
 from xai_core.training.lstm import GATE, SHOWN, LstmRecording
-from xai_core.training.lstm_cells import SIGNED, Floats
+from xai_core.training.lstm_cells import REMEMBERS, SIGNED, Floats, Network
 from xai_core.training.lstm_data import Compared, Windows, compared
 from xai_core.training.lstm_gates import Alike, Memory, Order
+from xai_core.training.prices import Series
 
 Bytes = NDArray[np.uint8]
+Indices = NDArray[np.int64]
+Scaling = Literal["mean 0, deviation 1", "0 to 1", "as it is"]
+SCALINGS: tuple[Scaling, ...] = ("mean 0, deviation 1", "0 to 1", "as it is")
 MOST = 4 << 20
 """Most values that are sent to a page; of more epochs every second, third and so on is shown."""
 
@@ -35,17 +40,21 @@ class Map:
     top: float
 
 
-class Look:
-    """A recording that is looked at: what its model does with every window is worked out once."""
+class Gated:
+    """A recurrent network that has read the windows of a series: its gates at their last steps.
 
-    def __init__(self, recording: LstmRecording) -> None:
-        self.recording = recording
-        self.windows: Windows = recording.windows
-        self.network = recording.network
-        self.ends = self.network.ends(self.windows.x)
-        self.compared: Compared = compared(
-            self.windows, self.ends.outputs, recording.settings.horizon
-        )
+    `x` float64 `[windows, steps, features]`, `last` the indices of each window's last value.
+    """
+
+    def __init__(self, series: Series, network: Network, x: Floats, last: Indices) -> None:
+        self.series, self.network, self.window = series, network, x.shape[1]
+        self.ends = network.ends(x)
+        self._last = last
+
+    @property
+    def remembers(self) -> str:
+        """The gate that says how much stays."""
+        return REMEMBERS[self.network.kind]
 
     @property
     def shown(self) -> slice:
@@ -53,54 +62,111 @@ class Look:
         return slice(-SHOWN, None)
 
     @property
-    def days(self) -> NDArray[np.int64]:
+    def days(self) -> Indices:
         """The indices, in the series, of the last days of the windows that are shown."""
-        return self.windows.ends[self.shown]
+        return self._last[self.shown]
 
     @property
     def labels(self) -> list[str]:
         """What those days are called."""
-        return [self.recording.series.label(int(at)) for at in self.days]
+        return [self.series.label(int(at)) for at in self.days]
 
-    def gate(self, layer: int, what: str = GATE) -> Floats:
-        """Return what a layer of the model does on each day that is shown, `[days, units]`.
+    def prices(self) -> Floats:
+        """Return the series on the days that are shown."""
+        return self.series.values[self.days]
 
-        Raises ParamError for what a layer does not have.
+    def gate(self, layer: int, what: str = "") -> Floats:
+        """Return what a layer does on each day that is shown, `[days, units]`.
+
+        Without `what` it is the gate that remembers. Raises ParamError for what there is not.
         """
+        what = what or self.remembers
         if not 0 <= layer < len(self.ends.layers) or what not in self.ends.layers[layer]:
             raise ParamError(f"There is no {what[:20]!r} in layer {layer + 1}")
         return self.ends.layers[layer][what][self.shown]
 
     def memory(self, layer: int) -> Memory:
         """Return how long a layer remembers."""
-        own = self.recording
-        return lstm_gates.remembered(self.gate(layer), own.settings.window, own.series.step)
+        return lstm_gates.remembered(self.gate(layer), self.window, self.series.step)
 
     def map(self, layer: int, what: str, by: Order) -> Map:
-        """Return what is drawn: over the epochs for the forget gate, else at the end alone."""
+        """Return what is drawn of the network as it is."""
         rows = lstm_gates.order(self.gate(layer), by)
-        if what == GATE:
-            frames = self.recording.frames[self.recording.settings.names()[layer]]
-            coded, first = frames.coded(), self.recording.first
-            every = max(1, -(-coded.size // MOST))
-            at = np.arange(len(coded))[::-1][::every][::-1]  # the last one is always there
-            shown = coded[at].transpose(0, 2, 1)[:, rows]
-            return Map(coded=shown, epochs=at + first, rows=rows, signed=False, top=1.0)
         values = self.gate(layer, what)[:, rows].T
         signed = what in SIGNED
         top = 1.0 if what != "cell" else max(float(np.abs(values).max()), 1e-9)
         coded = np.rint(values / top * 127 + 128) if signed else np.rint(values * 255)
         return Map(
             coded=np.clip(coded, 0, 255).astype(np.uint8)[None],
-            epochs=np.array([self.recording.chosen]),
+            epochs=np.array([0]),
             rows=rows,
             signed=signed,
             top=top,
         )
 
-    def prices(self) -> Floats:
-        """Return the series on the days that are shown."""
-        return self.recording.series.values[self.days]
+    def ask(self, layer: int, first: int, last: int) -> Alike:
+        """Find the days on which the units of a layer behave as between two days that are shown."""
+        return lstm_gates.ask(self.gate(layer), first, last)
+
+
+def read_by(network: Network, series: Series, window: int, scaling: Scaling) -> Gated:
+    """Let a network of one's own read a series, scaled as `scaling` says over all of it.
+
+    Raises ParamError for a network that reads more than one number a step, and for a series that
+    is too short or constant.
+    """
+    inputs = network.layers[0].reads.shape[1]
+    if inputs != 1:
+        raise ParamError(
+            f"The network reads {inputs} numbers a {series.step}, and a series has one: only "
+            "networks that read one number are shown."
+        )
+    values, count = series.values, len(series.values)
+    if count < window + 1:
+        raise ParamError(
+            f"{series.name} has {count} values, fewer than a window of {window} needs. Choose a "
+            "shorter window, or a longer series."
+        )
+    if scaling != "as it is" and np.ptp(values) == 0:
+        raise ParamError(f"{series.name} is constant, and cannot be scaled. Choose 'as it is'.")
+    center, scale = {
+        "mean 0, deviation 1": (values.mean(), values.std()),
+        "0 to 1": (values.min(), np.ptp(values)),
+        "as it is": (0.0, 1.0),
+    }[scaling]
+    scaled = (values - center) / scale
+    last = np.arange(max(window - 1, count - SHOWN), count)
+    for gap in series.gaps:
+        last = last[~((last - window + 1 < gap) & (gap <= last))]
+    if not len(last):
+        raise ParamError(f"{series.name} has no window of {window} values without a gap in it.")
+    x = np.stack([scaled[end - window + 1 : end + 1, None] for end in last])
+    return Gated(series, network, x, last)
+
+
+class Look(Gated):
+    """A recording that is looked at: what its model does with every window is worked out once."""
+
+    def __init__(self, recording: LstmRecording) -> None:
+        self.recording = recording
+        self.windows: Windows = recording.windows
+        super().__init__(recording.series, recording.network, self.windows.x, self.windows.ends)
+        self.compared: Compared = compared(
+            self.windows, self.ends.outputs, recording.settings.horizon
+        )
+
+    def map(self, layer: int, what: str, by: Order) -> Map:
+        """Return what is drawn: over the epochs for the forget gate, else at the end alone."""
+        if what != GATE:
+            made = super().map(layer, what, by)
+            return dataclasses.replace(made, epochs=np.array([self.recording.chosen]))
+        rows = lstm_gates.order(self.gate(layer), by)
+        frames = self.recording.frames[self.recording.settings.names()[layer]]
+        coded, first = frames.coded(), self.recording.first
+        every = max(1, -(-coded.size // MOST))
+        at = np.arange(len(coded))[::-1][::every][::-1]  # the last one is always there
+        shown = coded[at].transpose(0, 2, 1)[:, rows]
+        return Map(coded=shown, epochs=at + first, rows=rows, signed=False, top=1.0)
 
     def forecasts(self, epochs: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return what these epochs forecast on the days that are shown, `[epochs, days]`."""
@@ -112,10 +178,6 @@ class Look:
         targets = self.windows.targets[self.shown]
         spare = np.arange(1, self.recording.settings.horizon + 1) + self.days[-1]
         return np.searchsorted(np.concatenate([self.days, spare]), targets).astype(np.float64)
-
-    def ask(self, layer: int, first: int, last: int) -> Alike:
-        """Find the days on which the units of a layer behave as between two days that are shown."""
-        return lstm_gates.ask(self.gate(layer), first, last)
 
     # -- which days feed a forecast --------------------------------------------------------------
 

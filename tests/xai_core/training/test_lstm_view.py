@@ -84,3 +84,30 @@ def test_days_are_asked_about_by_the_layer_s_own_gate(look) -> None:
     again = lstm_gates.ask(look.gate(1), 10, 12)
     assert np.array_equal(found.starts, again.starts)
     assert set(lstm_view.orders()) == set(lstm_gates.ORDERS)
+
+
+def test_a_network_of_one_s_own_reads_a_series_as_it_is_told() -> None:
+    own = lstm_cells.from_torch("gru", _gru(1))
+    series = prices.sine(steps=120)
+    look = lstm_view.read_by(own, series, 8, "0 to 1")
+    scaled = (series.values - series.values.min()) / np.ptp(series.values)
+    run = own.run(scaled[40:48][None, :, None])
+    day = int(np.flatnonzero(look.days == 47)[0])
+    assert look.gate(1)[day] == pytest.approx(run.layers[1]["update"][0, -1])
+    assert (look.remembers, look.labels[-1]) == ("update", "step 119")
+    assert "gate's mean" in look.memory(0).words
+    assert look.map(0, "hidden", "as is").signed
+    whole = lstm_view.read_by(own, series, 8, "as it is")
+    assert not np.allclose(whole.gate(0), look.gate(0))
+    with pytest.raises(ParamError, match="reads 3 numbers a step"):
+        lstm_view.read_by(lstm_cells.from_torch("gru", _gru(3)), series, 8, "0 to 1")
+    with pytest.raises(ParamError, match="fewer than a window of 200"):
+        lstm_view.read_by(own, series, 200, "0 to 1")
+
+
+def _gru(inputs: int) -> dict[str, np.ndarray]:
+    import torch
+
+    torch.manual_seed(0)
+    net = torch.nn.GRU(inputs, 4, 2)
+    return {name: each.detach().numpy() for name, each in net.named_parameters()}

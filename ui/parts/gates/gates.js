@@ -34,6 +34,7 @@ class Gates {
     if (fresh && data.span) this.span = data.span;
     this.root.classList.toggle("single", data.epochs.length < 2);
     this.root.classList.toggle("live", data.live);
+    this.root.classList.toggle("bare", !data.trained);
     this.root.setAttribute("aria-label", data.title);
     this.find(".named").textContent = data.title;
     this.find(".tag").textContent = data.label;
@@ -97,7 +98,8 @@ class Gates {
     const unit = data.unit ? ` ${data.unit}` : "";
     let mean = 0;
     for (let row = 0; row < this.units; row += 1) mean += this.value(this.epoch, row, day) / this.units;
-    const parts = [`Epoch ${data.epochs[this.epoch]}, ${data.days[day]}: ${data.name} ${data.prices[day].toFixed(2)}${unit}`];
+    const when = data.trained ? `Epoch ${data.epochs[this.epoch]}, ${data.days[day]}` : data.days[day];
+    const parts = [`${when}: ${data.name} ${data.prices[day].toFixed(2)}${unit}`];
     if (this.forecasts) parts.push(`forecast ${this.forecasts[this.epoch * this.count + day].toFixed(2)}${unit} for ${data.ahead}`);
     parts.push(`mean ${data.what} ${mean.toFixed(2)}`);
     if (this.hover?.row !== undefined) {
