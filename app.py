@@ -34,6 +34,7 @@ if get_script_run_ctx():
                 st.Page("pages/rise.py", title="RISE"),
                 st.Page("pages/integrated_gradients.py", title="Integrated gradients"),
                 st.Page("pages/lime.py", title="LIME"),
+                st.Page("pages/mlp.py", title="MLP"),
             ],
             "About": [st.Page("pages/methods.py", title="Methods")],
         }

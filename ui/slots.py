@@ -58,6 +58,10 @@ class Slots:
         """Return what is under way in a slot."""
         return self._work.get(slot)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the slots in which something is under way."""
+        return tuple(self._work)
+
     def what(self, slot: str) -> Any:
         """Return what the work in a slot is for, or None."""
         work = self._work.get(slot)

@@ -89,12 +89,16 @@ def _three(number: int) -> bytes:
 
 def animated(film: Film, kind: Kind) -> bytes:
     """Return a film as one file. Raises ParamError for another kind, or a build that lacks one."""
+    return moving([frame.picture for frame in film.frames], film.seconds, kind)
+
+
+def moving(pictures: list[Pixels], seconds: float, kind: Kind) -> bytes:
+    """Return pictures of one size as one file. Raises ParamError as `animated` does."""
     if kind not in KINDS:
         raise ParamError(f"A film's kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    pictures = [frame.picture for frame in film.frames]
     if kind == "webm":
-        return _webm(pictures, film.seconds)
-    return _pillow(pictures, film.seconds, kind)
+        return _webm(pictures, seconds)
+    return _pillow(pictures, seconds, kind)
 
 
 def _pillow(pictures: list[Pixels], seconds: float, kind: str) -> bytes:

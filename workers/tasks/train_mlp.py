@@ -34,6 +34,7 @@ _PROBES = PROBES * len(CLASSES)
 class TrainMlp(Task):
     """Trains by `settings`; with `turns` it goes back and takes another way, and begins there.
 
+    With `whole` it is recorded from the first epoch all the same.
     What the file `model` holds, PyTorch opens without any code of ours.
     """
 
@@ -45,6 +46,7 @@ class TrainMlp(Task):
 
     settings: MlpSettings = dataclasses.field(default_factory=MlpSettings)
     turns: tuple[Turn, ...] = ()
+    whole: bool = False
 
     def __post_init__(self) -> None:
         """Refuse at once what would be too large. Raises ParamError."""
@@ -115,6 +117,7 @@ class TrainMlp(Task):
                 progress=progress,
                 turns=self.turns,
                 patience=settings.patience if settings.stop_early else 0,
+                whole=self.whole,
                 kept=bench.kept.setdefault(checkpoints.KEPT, Checkpoints()),
             )
             path = learner.save(bench.folder)

@@ -106,12 +106,13 @@ def train(
     turns: Sequence[Turn] = (),
     patience: int = 0,
     kept: Checkpoints | None = None,
+    whole: bool = False,
 ) -> Course:
     """Train for so many epochs, from the start or from where the last of `turns` leaves.
 
-    The recording begins after that. With `patience` it ends when the held-out loss has not fallen
-    for so many epochs, and the epoch with the lowest one is chosen. Raises ParamError where not one
-    epoch could be made.
+    The recording begins after that, or with `whole` at the start all the same. With `patience` it
+    ends when the held-out loss has not fallen for so many epochs, and the epoch with the lowest one
+    is chosen. Raises ParamError where not one epoch could be made.
     """
     turns = sorted(turns, key=lambda turn: turn.after)
     if turns and turns[-1].after >= epochs - 1:
@@ -120,17 +121,17 @@ def train(
             f"{turns[-1].after + 1}, got {epochs}"
         )
     kept = Checkpoints(0) if kept is None else kept
-    return _Run(learner, epochs, progress, turns, patience, kept).made()
+    first = 0 if whole or not turns else turns[-1].after + 1
+    return _Run(learner, epochs, progress, turns, patience, kept, first).made()
 
 
 class _Run:
     def __init__(
         self, learner: Learner, epochs: int, progress: Progress, turns: Sequence[Turn],
-        patience: int, kept: Checkpoints,
+        patience: int, kept: Checkpoints, first: int,
     ) -> None:  # fmt: skip
         self.learner, self.epochs, self.progress = learner, epochs, progress
-        self.turns, self.patience, self.kept = turns, patience, kept
-        self.first = turns[-1].after + 1 if turns else 0
+        self.turns, self.patience, self.kept, self.first = turns, patience, kept, first
         self.writers = dict(learner.writers())
         self.seen: list[Seen] = []
         self.best, self.best_loss = -1, math.inf

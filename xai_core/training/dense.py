@@ -61,7 +61,7 @@ class Dense:
             flow = (flow * (answers[below] > 0)) @ self.weights[below]
         return flow
 
-    def integrated(self, x: Array, against: int, target: int, *, steps: int = 64) -> Array:
+    def integrated(self, x: Array, against: int, target: int, *, steps: int = 256) -> Array:
         """Return the integrated gradients from black of one score less another's, `[inputs]`.
 
         By the midpoint rule (Sundararajan et al. 2017, eq. 3); the score of `target` counts, less

@@ -36,7 +36,7 @@ class MlpSettings:
         "can learn a small set of digits by heart.",
     )  # fmt: skip
     learning_rate: float = number(
-        0.001, 1e-6, 100.0,
+        0.001, 1e-6, 100.0, step=0.0005,
         help="How long a step the weights take. Too small, and the losses hardly fall; too large, "
         "and units die or the loss stops being a number.",
     )  # fmt: skip

@@ -36,6 +36,10 @@ def fit(recording: Recording) -> Fit:
     return "underfits" if right < POOR else "fits"
 
 
+def _small(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.001 else "under 0.001"
+
+
 def curves_say(recording: Recording) -> str:
     """Say in a sentence or two how it fits, with the numbers that say so."""
     at = recording.chosen - recording.first
@@ -48,7 +52,7 @@ def curves_say(recording: Recording) -> str:
             return (
                 f"It overfits from epoch {recording.first + low} on: the validation loss was "
                 f"lowest there, {held[low]:.3g}, and has risen to {held[at]:.3g}, while the "
-                f"training loss fell from {loss[low]:.3g} to {loss[at]:.2g}. {rates}"
+                f"training loss fell from {loss[low]:.3g} to {_small(loss[at])}. {rates}"
             )
         case "overfits":
             return (

@@ -104,6 +104,16 @@ def test_a_branch_of_a_branch_does_not_depend_on_what_is_kept():
     assert learner.made == 2
 
 
+def test_a_branch_may_be_seen_whole():
+    kept = Checkpoints()
+    turns = [Turn(4, {"rate": 5.0})]
+    first, _ = went(kept=kept)
+    later, _ = went(kept=kept, turns=turns)
+    whole, _ = went(kept=kept, turns=turns, whole=True)
+    assert whole.recording.first == 0
+    assert weights(whole) == weights(first)[:5] + weights(later)
+
+
 def test_a_branch_must_have_epochs_of_its_own():
     with pytest.raises(ParamError, match="must have more epochs than 8, got 8"):
         went(turns=[Turn(7, {"rate": 1.0})])

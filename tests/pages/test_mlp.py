@@ -1,0 +1,206 @@
+"""The page on the MLP: it opens on a recording, trains, branches, and says what it shows."""
+
+import base64
+import html
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from loaders.trainings import shipped
+from tests.conftest import PATIENCE, ROOT
+from tests.pages.conftest import settle
+from tests.pages.test_offering import desk, parts, words
+from ui import mlp_draw, mlp_page, mlp_view, state, theatre, trainings
+from xai_core.training.mlp_presets import PRESETS
+
+
+@pytest.fixture
+def page(wall, monkeypatch):
+    """Return the page, on its recording."""
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    app = AppTest.from_file(str(ROOT / "pages" / "mlp.py"), default_timeout=PATIENCE)
+    return settle(app, lambda app: shown(app))
+
+
+def shown(app):
+    """Return what the browser is given to draw."""
+    return parts(app, "training")
+
+
+def held(app):
+    return trainings.of(desk(app), mlp_page.NAME)
+
+
+def said(app):
+    return html.unescape(words(app))
+
+
+def press(app, key):
+    return app.button(key=key).click().run()
+
+
+def small(app, **values):
+    """Set a training that is over at once."""
+    for name, value in ({"hidden_size": 16, "batch_size": 500, "epochs": 3} | values).items():
+        app.number_input(key=f"mlp:{name}").set_value(value)
+    return app.run()
+
+
+def trained(app, **values):
+    before = len(held(small(app, **values)).runs)
+    press(app, "mlp-submit")
+    return settle(app, lambda app: len(held(app).runs) > before and shown(app))
+
+
+def test_it_opens_on_a_labelled_recording(page):
+    (theatre_data,) = shown(page)
+    pane = theatre_data["panes"][0]
+    layer = pane["layers"]["layer 1"]
+    assert layer["title"] == "MLP layer 1 (784, 512)"
+    assert (layer["rows"], layer["columns"], pane["epochs"]) == (100, 512, 100)
+    frames = shipped("mlp").recording.frames["layer 1"]
+    assert base64.b64decode(layer["data"]) == frames.data.tobytes()
+    assert [group["label"] for group in theatre_data["groups"]] == list("0123456789")
+    assert "Recording: 5,000 MNIST digits" in said(page)
+    assert "It overfits from epoch" in said(page)
+    assert "nothing about overfitting" in said(page)
+    for order in layer["orders"].values():
+        assert sorted(order) == list(range(512))
+    last = frames.decoded()[-1]
+    by_activity = last.mean(0)[layer["orders"]["by activity"]]
+    assert (np.diff(by_activity) <= 1e-6).all()
+
+
+def test_the_form_begins_with_the_reader_s_own_fields(page):
+    labels = [each.label for each in page.number_input][:4]
+    assert labels == ["Batch size (digits)", "Hidden layer size (units)", "Learning rate", "Epochs"]
+    assert page.button(key="mlp-submit").label == "Submit"
+    assert "at most 5.1 MB" in said(page)
+    small(page, hidden_size=1024, epochs=200)
+    page.number_input(key="mlp:layers").set_value(4).run()
+    assert "million values" in said(page)
+    assert page.button(key="mlp-submit").disabled
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_a_preset_sets_the_form_and_says_what_to_watch(page, preset):
+    page.number_input(key="mlp:batch_size").set_value(77).run()
+    press(page, f"mlp-preset-{preset.name}")
+    assert preset.watch in said(page)
+    assert mlp_page.settings_form.key("mlp", "epochs") == "mlp:epochs"
+    for name in ("batch_size", "hidden_size", "learning_rate", "epochs"):
+        assert page.number_input(key=f"mlp:{name}").value == getattr(preset.settings(), name)
+
+
+def test_it_trains_branches_and_shows_both_side_by_side(page):
+    trained(page)
+    run = held(page).shown[0]
+    assert (run.title, len(run.recording), run.shipped) == ("Run 1", 3, False)
+    assert "Recording: 5,000" not in said(page)
+    for name in ("learning_rate", "dropout", "weight_decay"):
+        assert page.number_input(key=f"mlp-branch-{run.id}-1:{name}").label
+    page.number_input(key=f"mlp-branch-{run.id}-1-after").set_value(0)
+    page.number_input(key=f"mlp-branch-{run.id}-1:learning_rate").set_value(0.01)
+    page.run()
+    press(page, "mlp-branch")
+    settle(page, lambda app: len(held(app).shown) == 2 and len(shown(app)[0]["panes"]) == 2)
+    first, second = (each.recording for each in held(page).shown)
+    assert "from epoch 1 learning rate 0.01" in said(page)
+    one, two = (each.frames["layer 1"].coded() for each in (first, second))
+    assert np.array_equal(one[0], two[0])
+    assert not np.array_equal(one[1:], two[1:])
+    tops = shown(page)[0]["tops"]
+    every = [
+        value for each in shown(page)[0]["panes"] for c in each["curves"].values() for value in c
+    ]
+    assert tops["curves"] == max(every)
+
+
+def test_a_branch_off_the_recording_is_trained_from_its_start(page):
+    """The recording's own states are not here, and it may have been made on another machine."""
+    run = mlp_page.recorded("mlp-dying")
+    held(page).show(run)
+    page.run()
+    page.number_input(key=f"mlp-branch-{run.id}-7-after").set_value(1)
+    page.number_input(key=f"mlp-branch-{run.id}-7-epochs").set_value(3).run()
+    press(page, "mlp-branch")
+    settle(page, lambda app: len(held(app).shown) == 2)
+    branch = held(page).shown[1].recording
+    assert (branch.first, len(branch)) == (0, 3)
+
+
+def test_a_rate_that_breaks_it_is_said_in_a_sentence(page):
+    small(page, learning_rate=100.0)
+    page.number_input(key="mlp:weight_decay").set_value(1.0)
+    page.selectbox(key="mlp:optimiser").set_value("sgd").run()
+    press(page, "mlp-submit")
+    settle(page, lambda app: held(app).note)
+    assert "learning rate is too large. Nothing was trained before" in said(page)
+    assert shown(page)
+
+
+def test_it_is_paused_stepped_left_and_come_back_to(page):
+    small(page, epochs=200)
+    page.run()
+    press(page, "mlp-submit")
+    settle(page, lambda app: desk(app).job(held(app).slot).snapshot().arrays)
+    assert any(key.key == "training-pause" for key in page.button)
+    job = desk(page).job(held(page).slot)
+    later = AppTest.from_file(str(ROOT / "pages" / "mlp.py"), default_timeout=PATIENCE).run()
+    assert any(key.key == "training-stop" for key in later.button)
+    assert parts(later, "training")[0]["live"]
+    later.button(key="training-stop").click().run()
+    settle(later, lambda app: job.over and shown(app))
+    made = held(later).shown[0].recording
+    assert 1 <= len(made) < 200
+    assert f"what was trained up to epoch {made.last} is kept" in said(later)
+
+
+def test_dark_lines_and_overfitting_stand_side_by_side(page):
+    press(page, "mlp-contrast")
+    titles = [each["layers"]["layer 1"]["title"] for each in shown(page)[0]["panes"]]
+    assert titles == ["MLP layer 1 (784, 128)", "MLP layer 1 (784, 64)"]
+    words = said(page)
+    assert "It does not overfit" in words
+    assert "It overfits from epoch" in words
+    before = len(held(page).runs)
+    press(page, "mlp-contrast")
+    assert len(held(page).runs) == before
+
+
+def test_a_unit_is_looked_into(page):
+    run = held(page).shown[0]
+    page.session_state[mlp_view.unit_key(run.id)] = 7
+    page.run()
+    box = next(each for each in page.number_input if each.label == "Unit")
+    assert box.value == 7
+    assert "Unit 7 " in said(page)
+    active = run.recording.arrays["each active layer 1"]
+    dead = int(np.flatnonzero((active == 0).all(0))[0])
+    box.set_value(dead).run()
+    assert f"Unit {dead} is dead: from epoch 0 on" in said(page)
+
+
+def test_a_mistake_is_explained(page):
+    page.selectbox(key=f"mlp-wrong-{held(page).shown[0].id}").select_index(2).run()
+    assert "Integrated gradients from black" in said(page)
+
+
+def test_a_drawn_digit_is_answered(page):
+    run = held(page).shown[0]
+    assert mlp_draw.answer(run, None)["bars"] == []
+    probes, classes = (run.recording.arrays[name] for name in ("probes", "probe classes"))
+    right = 0
+    for pixels, label in zip(probes, classes, strict=True):
+        answer = mlp_draw.answer(run, pixels)
+        right += int(np.argmax([bar["share"] for bar in answer["bars"]])) == label
+        values = base64.b64decode(answer["layers"][0]["values"])
+        assert len(values) == 512
+    assert right > 85
+    sent = {"pixels": theatre.coded(probes[4])}
+    assert np.array_equal(mlp_draw.read(sent), probes[4])
+    for wrong in (None, {}, {"pixels": "?"}, {"pixels": "AAAA"}):
+        assert mlp_draw.read(wrong) is None
+    page.selectbox(key=f"mlp-digit-{run.id}").select_index(5).run()
+    assert base64.b64decode(parts(page, "draw")[0]["given"]["pixels"]) == probes[4].tobytes()

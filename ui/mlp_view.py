@@ -1,0 +1,197 @@
+"""A dense network's trainings made into what the browser draws, side by side on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from ui import theatre
+from ui.desk import Desk
+from ui.slots import Work
+from ui.trainings import Run, Trainings
+from xai_core.training import mlp_units, mlp_verdict
+from xai_core.training.digits import CLASSES, PROBES, SIDE
+from xai_core.training.mlp import BRANCHES, MlpSettings
+from xai_core.training.recording import EACH
+
+GROUPS = [
+    {"label": name, "from": at * PROBES, "to": (at + 1) * PROBES} for at, name in enumerate(CLASSES)
+]
+WHAT = f"{PROBES * len(CLASSES)} held-out digits by class, down; units, across"
+LOSSES = (mlp_verdict.LOSS, mlp_verdict.HELD_OUT)
+
+
+def title(settings: MlpSettings, name: str) -> str:
+    """Return what a layer is called, with its inputs and units."""
+    at = settings.names().index(name)
+    inputs = settings.hidden_size if at else SIDE * SIDE
+    return f"MLP {name} ({inputs}, {settings.hidden_size})"
+
+
+def said(run: Run) -> str:
+    """Say what a run is, in one line."""
+    values: MlpSettings = run.settings
+    words = [
+        f"batch size {values.batch_size}",
+        f"learning rate {values.learning_rate:g}",
+        f"{len(run.recording)} epochs",
+    ]
+    if values.dropout:
+        words.append(f"dropout {values.dropout:g}")
+    if values.share < 1:
+        words.append(f"{100 * values.share:.0f}% of the training digits")
+    if values.label_noise:
+        words.append(f"{100 * values.label_noise:.0f}% wrong labels")
+    for turn in run.turns:
+        changes = ", ".join(
+            f"{name.replace('_', ' ')} {turn.values[name]:g}"
+            for name in BRANCHES
+            if name in turn.values
+        )
+        words.append(f"from epoch {turn.after + 1} {changes}")
+    return f"{run.title}: {', '.join(words)}."
+
+
+def pane(run: Run) -> dict[str, Any]:
+    """Return a run as the browser is given it, worked out once."""
+    if "pane" not in run.shown:
+        recording, settings = run.recording, run.settings
+        classes = recording.arrays["probe classes"]
+        layers = {}
+        for name, frames in recording.frames.items():
+            last = frames.decoded()[-1]
+            layers[name] = theatre.layer(
+                name,
+                title(settings, name),
+                frames,
+                orders=mlp_units.orders(last, classes, len(CLASSES)),
+                counts=mlp_units.counts(recording, name),
+            )
+        early = recording.chosen != recording.last
+        run.shown["white"] = max(map(mlp_units.white, recording.frames.values()))
+        run.shown["pane"] = {
+            "run": run.id,
+            "epochs": len(recording),
+            "first": recording.first,
+            "said": said(run),
+            "chosen": recording.chosen - recording.first if early else None,
+            "curves": {name: theatre.numbers(recording.curves[name]) for name in LOSSES},
+            "confusion": [
+                theatre.coded(each.astype("<i4")) for each in recording.arrays[f"{EACH}confusion"]
+            ],
+            "layers": layers,
+            "branches": True,
+        }
+    made: dict[str, Any] = run.shown["pane"]
+    return made
+
+
+def tops(panes: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return the values that all curves, and all counts, reach at most."""
+    curves = [value for each in panes for curve in each["curves"].values() for value in curve]
+    counts = [
+        value
+        for each in panes
+        for layer in each["layers"].values()
+        for curve in layer.get("counts", {}).values()
+        for value in curve
+    ]
+    return {
+        "curves": max((value for value in curves if value is not None), default=1.0),
+        "counts": max(counts, default=1) or 1,
+    }
+
+
+def unit_key(run: int) -> str:
+    """Return the key of the control that names a run's unit."""
+    return f"mlp-unit-{run}"
+
+
+def layer_key(run: int) -> str:
+    """Return the key of the control that names the unit's layer."""
+    return f"mlp-layer-{run}"
+
+
+def pick(held: Trainings, found: dict[str, Any]) -> None:
+    """Take the unit that was clicked on, where there is one; the controls follow."""
+    run = held.find(found.get("run", 0))
+    names = [] if run is None else run.settings.names()
+    if run is None or found.get("layer") not in names:
+        return
+    if not 0 <= found["unit"] < run.settings.hidden_size:
+        return
+    held.picked = found
+    st.session_state[unit_key(run.id)] = found["unit"]
+    st.session_state[layer_key(run.id)] = found["layer"]
+
+
+def show(held: Trainings, desk: Desk) -> None:
+    """Show the runs that are chosen, in step."""
+    runs = held.shown
+    panes = [pane(run) for run in runs]
+    ids = "-".join(str(run.id) for run in runs)
+    key = "mlp-theatre"
+
+    def picked() -> None:
+        found = st.session_state[key].picked
+        if isinstance(found, dict) and type(found.get("unit")) is int:
+            pick(held, found)
+
+    def branched() -> None:
+        found = st.session_state[key].branch
+        if isinstance(found, dict) and type(found.get("epoch")) is int:
+            held.branch = (int(found.get("run", 0)), found["epoch"])
+
+    theatre.show(
+        key,
+        ids,
+        ids,
+        panes,
+        groups=GROUPS,
+        what=WHAT,
+        white=max(run.shown["white"] for run in runs),
+        tops=tops(panes),
+        picked=held.picked,
+        on_picked=picked,
+        on_branch=branched,
+    )
+
+
+def live(desk: Desk, work: Work) -> None:
+    """Show the last epoch of a training under way."""
+    now = work.job.snapshot()
+    curves = now.arrays.get("curves")
+    if curves is None or not len(curves):
+        return
+    settings, first = work.what.settings, work.what.first
+    layers = {
+        name: theatre.still(name, title(settings, name), now.arrays[f"frame.{name}"])
+        for name in settings.names()[:1]
+        if f"frame.{name}" in now.arrays
+    }
+    last = len(curves) - 1
+    shown = {name: theatre.numbers(curves[:, at]) for at, name in enumerate(LOSSES)}
+    one = {
+        "run": 0,
+        "epochs": last + 1,
+        "first": first,
+        "said": "In training: the curves so far, and what the first layer answers now.",
+        "chosen": None,
+        "curves": shown,
+        "layers": layers,
+    }
+    if layers:
+        theatre.show(
+            "mlp-live",
+            f"live-{id(work)}-{last}",
+            f"live-{id(work)}",
+            [one],
+            groups=GROUPS,
+            what=WHAT,
+            white=255.0,
+            tops={"curves": float(np.nanmax(curves[:, :2])), "counts": 1},
+            live=True,
+        )

@@ -1,0 +1,122 @@
+"""Trainings on the screen, epoch by epoch: the recording's own bytes, drawn by the browser."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from ui import views
+from xai_core import colormaps
+from xai_core.training.recording import Frames
+
+PALETTE = "magma"
+"""Dark is zero in both themes: a unit that is silent is a dark line."""
+
+
+@functools.cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "vitrine_training",
+        html=views.part("training/training.html"),
+        css=views.part("training/training.css"),
+        js=views.part("training/training.js"),
+    )
+
+
+@functools.cache
+def _palette() -> str:
+    return coded(colormaps.table(PALETTE))
+
+
+def coded(array: NDArray[Any]) -> str:
+    """Return an array's bytes as text for the browser."""
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def layer(
+    name: str,
+    title: str,
+    frames: Frames,
+    *,
+    orders: Mapping[str, list[int]],
+    counts: Mapping[str, list[int]],
+) -> dict[str, Any]:
+    """Return a layer over the epochs as the browser is given it."""
+    return {
+        "name": name,
+        "title": title,
+        "rows": frames.sides[0],
+        "columns": frames.sides[1],
+        "data": coded(frames.data),
+        "ends": frames.ends.tolist(),
+        "whole": frames.whole.tolist(),
+        "steps": frames.steps.tolist(),
+        "zero": frames.zero,
+        "orders": dict(orders),
+        "counts": dict(counts),
+    }
+
+
+def still(name: str, title: str, frame: NDArray[np.uint8]) -> dict[str, Any]:
+    """Return a layer at one epoch, uint8 `[rows, columns]`, as it is shown while it trains."""
+    return {
+        "name": name,
+        "title": title,
+        "rows": frame.shape[0],
+        "columns": frame.shape[1],
+        "frame": coded(frame.T),
+        "steps": [1.0],
+        "zero": 0,
+    }
+
+
+def numbers(curve: NDArray[Any]) -> list[float | None]:
+    """Return a curve as JSON has it: what is no number is None."""
+    return [float(value) if np.isfinite(value) else None for value in curve]
+
+
+def show(
+    key: str,
+    id: str,
+    group: str,
+    panes: Sequence[Mapping[str, Any]],
+    *,
+    groups: Sequence[Mapping[str, Any]],
+    what: str,
+    white: float,
+    tops: Mapping[str, float],
+    picked: Mapping[str, Any] | None = None,
+    live: bool = False,
+    on_picked: Callable[[], None] | None = None,
+    on_branch: Callable[[], None] | None = None,
+) -> None:
+    """Show trainings side by side in step.
+
+    `id` tells these from others, `group` from those at which it begins at the first epoch again.
+    `groups` name the rows, `white` is the value that is shown brightest, and `tops` those that the
+    curves and counts reach. A click hands back `picked`, a button `branch`, on the key's state.
+    """
+    nothing = lambda: None  # noqa: E731 - a callback must be there for a trigger to be
+    _component()(
+        key=key,
+        data={
+            "id": id,
+            "group": group,
+            "panes": list(panes),
+            "groups": list(groups),
+            "what": what,
+            "top": white,
+            "tops": dict(tops),
+            "palette": _palette(),
+            "picked": picked,
+            "live": live,
+        },
+        on_picked_change=on_picked or nothing,
+        on_branch_change=on_branch or nothing,
+    )

@@ -1,0 +1,57 @@
+"""The units of a hidden layer: in which order they are shown, which classes they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.training.recording import EACH, Frames, Recording
+
+Array = NDArray[np.float32]
+
+AS_IS, BY_CLASS, BY_ACTIVITY = "as they are", "by class served", "by activity"
+WHITE = 0.995
+"""The share of the activations above zero that are darker than white."""
+
+
+def by_class(values: Array, classes: NDArray[np.int64], count: int) -> Array:
+    """Return the mean activation by class, `[..., classes, units]`, of `[..., samples, units]`."""
+    means = [values[..., classes == label, :].mean(-2) for label in range(count)]
+    return np.stack(means, -2)
+
+
+def orders(last: Array, classes: NDArray[np.int64], count: int) -> dict[str, list[int]]:
+    """Return the orders of the units of `[samples, units]` by name; the silent ones go last."""
+    means = by_class(last, classes, count)
+    silent = means.max(0) == 0
+    served = np.where(silent, count, means.argmax(0))
+    return {
+        BY_CLASS: np.lexsort((-means.max(0), served)).tolist(),
+        AS_IS: list(range(last.shape[1])),
+        BY_ACTIVITY: np.argsort(-last.mean(0), kind="stable").tolist(),
+    }
+
+
+def serves(means: Sequence[float], classes: Sequence[str]) -> list[str]:
+    """Name the classes that a unit answers to at least half as strongly as to its first."""
+    top = max(means)
+    if top <= 0:
+        return []
+    found = [at for at in np.argsort(-np.asarray(means)) if means[at] >= top / 2]
+    return [classes[at] for at in found]
+
+
+def white(frames: Frames) -> float:
+    """Return the activation that is shown white: few are higher in any epoch."""
+    every = frames.decoded()[:: max(1, len(frames) // 12)]
+    above = every[every > 0]
+    return float(np.quantile(above, WHITE)) if above.size else float(frames.steps[-1])
+
+
+def counts(recording: Recording, layer: str) -> dict[str, list[int]]:
+    """Count over the epochs the units silent on the samples shown, and the dead ones."""
+    silent = (recording.frames[layer].coded() == 0).all(1).sum(1)
+    dead = (recording.arrays[f"{EACH}active {layer}"] == 0).sum(1)
+    return {"dark lines": silent.tolist(), "dead units": dead.tolist()}
