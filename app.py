@@ -28,13 +28,13 @@ if get_script_run_ctx():
                 st.Page("pages/compare.py", title="Compare"),
             ],
             "Learn": [
+                st.Page("pages/mlp.py", title="MLP"),
                 st.Page("pages/lstm.py", title="LSTM"),
                 st.Page("pages/grad_cam.py", title="Grad-CAM"),
                 st.Page("pages/occlusion.py", title="Occlusion"),
                 st.Page("pages/rise.py", title="RISE"),
                 st.Page("pages/integrated_gradients.py", title="Integrated gradients"),
                 st.Page("pages/lime.py", title="LIME"),
-                st.Page("pages/mlp.py", title="MLP"),
             ],
             "About": [st.Page("pages/methods.py", title="Methods")],
         }
