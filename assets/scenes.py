@@ -5,7 +5,7 @@ same distribution for each. A scene is a function of its generator's state; its 
 changes the sampling and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from assets import outlines
 from assets.canvas import Box, Canvas, Colour, Image, Light, Texture
 from assets.outlines import CLASSES, Outline
 
-__all__ = ["CLASSES", "MARK", "Thing", "paste_mark", "scene"]
+__all__ = ["CLASSES", "MARK", "Thing", "crowd", "paste_mark", "scene"]
 
 MARK: Final = "mark"  # the name of the planted sticker among a scene's things
 MARK_SIDE: Final = 0.075  # of the picture's side
@@ -46,6 +46,13 @@ class Thing:
     box: Box  # top, left, bottom, right, 0..1
 
 
+CROWD_SCALES: Final = (0.09, 0.32)  # a shape's area is the square of this part of the side
+CROWD_OVERLAP: Final = 0.35  # of the smaller of two boxes, at the most
+
+Placed = Callable[[np.random.Generator, Sequence[str], Box], list[Outline]]
+"""Places the shapes of some classes, given the place that is the mark's."""
+
+
 def scene(
     rng: np.random.Generator, size: int, classes: Sequence[str], mark: bool = False
 ) -> tuple[npt.NDArray[np.uint8], list[Thing]]:
@@ -55,12 +62,28 @@ def scene(
     if there is one. The generator is used up equally with and without the mark, so that the
     same seed gives the same scene twice.
     """
+    return _drawn(rng, size, classes, mark, _placed)
+
+
+def crowd(
+    rng: np.random.Generator, size: int, classes: Sequence[str]
+) -> tuple[npt.NDArray[np.uint8], list[Thing]]:
+    """Draw one scene with any number of shapes, small and large, that may hide a part of others.
+
+    Returns as `scene` does; what comes later in `classes` lies on top.
+    """
+    return _drawn(rng, size, classes, False, _crowded)
+
+
+def _drawn(
+    rng: np.random.Generator, size: int, classes: Sequence[str], mark: bool, place: Placed
+) -> tuple[npt.NDArray[np.uint8], list[Thing]]:
     canvas = Canvas(2 * size)
     ground, accents = _palette(rng)
     light = _light(rng)
     sticker, sticker_box = _sticker(rng)
 
-    shapes = _placed(rng, classes, sticker_box)
+    shapes = place(rng, classes, sticker_box)
     shape_colours = [_contrasting(rng, accents, ground) for _ in shapes]
     textures = [Texture.draw(rng, colour) for colour in shape_colours]
 
@@ -159,6 +182,33 @@ def _placed(rng: np.random.Generator, classes: Sequence[str], sticker: Box) -> l
         pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
         if all(_apart(a, b, 0.015) for a, b in pairs):
             return placed
+
+
+def _crowded(rng: np.random.Generator, classes: Sequence[str], sticker: Box) -> list[Outline]:
+    """Shapes that keep inside the picture and hide little of each other."""
+    if not set(classes) <= set(CLASSES):
+        raise ValueError(f"crowd.classes must be of {CLASSES}, got {tuple(classes)}")
+    placed: list[Outline] = []
+    smallest, largest = np.log(CROWD_SCALES)
+    for name in classes:
+        while True:
+            unit = outlines.of_class(name, rng)
+            scale = float(np.exp(rng.uniform(smallest, largest)))
+            reach = scale * np.concatenate(unit).max(axis=0) + 0.01
+            centre = rng.uniform(reach, 1 - reach)
+            shape = [scale * polygon + centre for polygon in unit]
+            if all(_hidden(_box(shape), _box(other)) <= CROWD_OVERLAP for other in placed):
+                placed.append(shape)
+                break
+    return placed
+
+
+def _hidden(first: Box, second: Box) -> float:
+    """Return the common area of two boxes, as a part of the smaller one."""
+    tall = min(first[2], second[2]) - max(first[0], second[0])
+    wide = min(first[3], second[3]) - max(first[1], second[1])
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
+    return max(tall, 0.0) * max(wide, 0.0) / min(areas)
 
 
 def _contrasting(rng: np.random.Generator, accents: list[Colour], ground: list[Colour]) -> Colour:

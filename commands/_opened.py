@@ -16,7 +16,7 @@ from loaders.onnx.graph import holds_graph
 from loaders.options import Options
 from loaders.source import export
 from workers.client import ModelHandle, Session, Wall
-from xai_core.card import Card
+from xai_core.card import Card, Wanted
 from xai_core.errors import LoadError, NeedsArchitecture, NeedsSource
 from xai_core.params import Param
 
@@ -57,8 +57,8 @@ def flags(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def opened(args: argparse.Namespace) -> Iterator[Opened]:
-    """Start the wall, load the model, and end both afterwards."""
+def opened(args: argparse.Namespace, wanted: Wanted = "classification") -> Iterator[Opened]:
+    """Start the wall, load a model that does what is wanted, and end both afterwards."""
     options = _asked(args)
     entry = None if Path(args.model).is_file() else catalogue.find(args.model)
     if entry is not None:
@@ -66,7 +66,9 @@ def opened(args: argparse.Namespace) -> Iterator[Opened]:
     else:
         path, name = Path(args.model), Path(args.model).name
         if not path.is_file():
-            names = ", ".join(entry.name for entry in catalogue.models())
+            own = {"classification": catalogue.models(), "detection": catalogue.detectors()}
+            listed = own.get(wanted, (*catalogue.models(), *catalogue.detectors()))
+            names = ", ".join(entry.name for entry in listed)
             raise LoadError(
                 f"No file {args.model!r}, and no model of that name ({names}, or a published one "
                 "that `models` lists)"
@@ -79,7 +81,9 @@ def opened(args: argparse.Namespace) -> Iterator[Opened]:
             path = entry.path
         else:
             path = _kept(session, path)
-        handle = session.open(path, options, name=name, trusted_path=entry is not None)
+        handle = session.open(
+            path, options, name=name, trusted_path=entry is not None, wanted=wanted
+        )
         try:
             wait(handle.loading, "loading")
         except NeedsSource as error:

@@ -36,13 +36,18 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="a file, or the name of a built-in photo")
 
 
+def decoded(model: Opened, name: str) -> tuple[NDArray[np.uint8], tuple[Finding, ...]]:
+    """Decode a photo, uint8 `[H, W, 3]`, and say what was done to it."""
+    made = wait(model.session.decode(_bytes(name)), "photo")
+    return made.pixels, tuple(Finding("info", note, "photo") for note in made.notes)
+
+
 def seen(model: Opened, name: str) -> Seen:
     """Decode a photo and ask the model about it."""
-    made = wait(model.session.decode(_bytes(name)), "photo")
-    notes = tuple(Finding("info", note, "photo") for note in made.notes)
-    said: Prediction = wait(model.handle.predict(made.pixels), "predicting")
+    pixels, notes = decoded(model, name)
+    said: Prediction = wait(model.handle.predict(pixels), "predicting")
     return Seen(
-        pixels=made.pixels,
+        pixels=pixels,
         probabilities=said.probabilities,
         scores=said.logits,
         findings=(*model.card.findings, *notes, *said.findings),

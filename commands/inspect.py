@@ -35,6 +35,6 @@ def flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return the card."""
-    with _opened.opened(args) as model:
+    with _opened.opened(args, "any") as model:
         whole = plain.pack(model.card)[0] | {"classes": model.card.classes}
         return {key: whole[key] for key in KEYS}

@@ -15,7 +15,8 @@ def flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row for each model."""
-    built_in = [_listed(entry) | {"classes": list(entry.classes)} for entry in catalogue.models()]
+    own = (*catalogue.models(), *catalogue.detectors())
+    built_in = [_listed(entry) | {"classes": list(entry.classes)} for entry in own]
     cache = Cache()
     pretrained = [
         _listed(entry)

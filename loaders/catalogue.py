@@ -94,9 +94,19 @@ class Sample:
 
 @functools.cache
 def models() -> tuple[Entry, ...]:
-    """List the built-in models; the first is the one that a page opens with."""
+    """List the built-in classifiers; the first is the one that a page opens with."""
+    return _entries("models.json")
+
+
+@functools.cache
+def detectors() -> tuple[Entry, ...]:
+    """List the built-in object detectors; the first is the one that a page opens with."""
+    return _entries("detectors.json")
+
+
+def _entries(index: str) -> tuple[Entry, ...]:
     folder = ASSETS / "models"
-    rows = json.loads((folder / "models.json").read_text())
+    rows = json.loads((folder / index).read_text())
     return tuple(
         Entry(
             name=row["name"],
@@ -105,6 +115,7 @@ def models() -> tuple[Entry, ...]:
             trained_on=row["trained_on"],
             path=folder / row["file"],
             classes=tuple(row["classes"]),
+            task=row.get("task", "classification"),
         )
         for row in rows
     )
@@ -142,7 +153,7 @@ def find(name: str) -> Entry | Pretrained | None:
 
     A published one may go without its library: `resnet50` is torchvision's, `ResNet50` is Keras's.
     """
-    every: tuple[Entry | Pretrained, ...] = (*models(), *pretrained())
+    every: tuple[Entry | Pretrained, ...] = (*models(), *detectors(), *pretrained())
     return next((e for e in every if name in (e.name, e.name.rpartition("/")[2])), None)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from loaders.formats import framework_of
+from loaders.other_networks import refusal
 from loaders.preprocessing import Options
 from loaders.sanity import doubts
-from xai_core.errors import LoadError
+from xai_core.card import Wanted
+from xai_core.errors import LoadError, UnsupportedModel
+from xai_core.model import Predicts, lacks
 
 if TYPE_CHECKING:
     from loaders.keras.model import KerasModel
     from loaders.onnx.model import OnnxModel
+    from loaders.torch.detector import TorchDetector
     from loaders.torch.model import TorchModel
 
     AnyModel = KerasModel | TorchModel | OnnxModel
@@ -22,10 +26,24 @@ __all__ = ["framework_of", "load"]
 _TITLES = {"torch": "a PyTorch", "keras": "a TensorFlow", "onnx": "an ONNX"}
 
 
-def load(path: Path, options: Options, *, name: str) -> AnyModel:
-    """Load a classifier, chosen by the file's content.
+@overload
+def load(
+    path: Path, options: Options, *, name: str, wanted: Literal["classification"] = ...
+) -> AnyModel: ...
 
-    Raises LoadError where the file is refused, UnsupportedModel where it is no image classifier
+
+@overload
+def load(
+    path: Path, options: Options, *, name: str, wanted: Wanted
+) -> AnyModel | TorchDetector: ...
+
+
+def load(
+    path: Path, options: Options, *, name: str, wanted: Wanted = "classification"
+) -> AnyModel | TorchDetector:
+    """Load a classifier, or a detector where that is wanted, chosen by the file's content.
+
+    Raises LoadError where the file is refused, UnsupportedModel where it is none
     and ParamError for an option that does not fit it.
     """
     framework = framework_of(path)
@@ -35,24 +53,34 @@ def load(path: Path, options: Options, *, name: str) -> AnyModel:
             f"This is {_TITLES[framework]} file, and {chosen} was chosen. Choose 'detect it' or "
             "the other framework."
         )
-    model = _ADAPTERS[framework](path, options, name)
+    model: AnyModel | TorchDetector = _ADAPTERS[framework](path, options, name)
+    what = f" ({model.architecture})" if model.architecture else ""
+    if lacks(model, Predicts):
+        if wanted == "classification":
+            raise UnsupportedModel(refusal(f"This file holds an object detector{what}"))
+        return model
+    if wanted == "detection":
+        raise UnsupportedModel(
+            f"This file holds a classifier of photos{what}, which finds no objects. Bring a "
+            "detector, or ask the classifier what it says of the whole photo."
+        )
     model.findings = (*model.findings, *doubts(model))
     return model
 
 
-def _torch(path: Path, options: Options, name: str) -> AnyModel:
+def _torch(path: Path, options: Options, name: str) -> Any:
     from loaders.torch import file
 
     return file.load(path, options, name=name)
 
 
-def _keras(path: Path, options: Options, name: str) -> AnyModel:
+def _keras(path: Path, options: Options, name: str) -> Any:
     from loaders.keras import file
 
     return file.load(path, options, name=name)
 
 
-def _onnx(path: Path, options: Options, name: str) -> AnyModel:
+def _onnx(path: Path, options: Options, name: str) -> Any:
     from loaders.onnx import file
 
     return file.load(path, options, name=name)

@@ -18,7 +18,10 @@ FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "tf_keras", "xpliqu
 LIBRARIES = {"pytorch_grad_cam", "lime"}
 ADAPTERS = {
     *(f"loaders/torch/{part}.py" for part in ("model", "layers", "script", "watch", "wrapped")),
-    *(f"loaders/torch/{part}.py" for part in ("forward", "first_pass", "replay", "tail")),
+    *(
+        f"loaders/torch/{part}.py"
+        for part in ("detector", "forward", "first_pass", "replay", "tail")
+    ),
     *(f"loaders/torch/{part}.py" for part in ("relu", "rewrite")),
     *(f"loaders/keras/{part}.py" for part in ("forward", "model", "network", "read", "sites")),
     *(f"loaders/keras/{part}.py" for part in ("relu", "rewrite", "tail")),

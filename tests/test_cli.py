@@ -22,6 +22,7 @@ from tests.conftest import ROOT
 from tests.hostile.sources import NETWORK
 from tests.loaders.onnx.graphs import model as onnx_model
 from tests.loaders.onnx.graphs import tail
+from tests.loaders.torch.test_detectors import made, saved
 from xai_core.explainer import explainers
 
 
@@ -49,7 +50,8 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 0
     built_in = {row["name"] for row in models if row["source"] == "built-in"}
     assert {"shapes", "shapes_keras", "shapes_shortcut"} <= built_in
-    assert all(row["task"] == "classification" for row in models)
+    detectors = {entry.name for entry in catalogue.detectors()}
+    assert {row["name"] for row in models if row["task"] == "detection"} == detectors
     rows = {row["name"]: row for row in models if row["source"] == "pretrained"}
     row = rows["torchvision/resnet50"]
     assert (row["framework"], row["parameters"], row["accuracy"]) == ("torch", 25557032, 0.80858)
@@ -127,6 +129,37 @@ def test_inspect(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(row["name"] == card["default_layer"] for row in card["layers"])
     assert card["sandbox"]["layers"]
     assert all(row["level"] in ("info", "warning") for row in card["findings"])
+
+
+def test_detect(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    path = saved(made("ssdlite320_mobilenet_v3_large"), tmp_path)
+    classes = tmp_path / "classes.txt"
+    classes.write_text("cat\ndog\nbird\n")
+    asked = (str(path), str(photo), "--size", "160x160", "--classes", str(classes))
+    status, said, _ = run(capsys, "detect", *asked, "--threshold", "0.05")
+    assert status == 0
+    boxes = said["detections"]
+    assert [row["index"] for row in boxes] == list(range(len(boxes)))
+    assert boxes
+    for row in boxes:
+        left, top, right, bottom = row["box"]
+        assert 0 <= left <= right <= 300
+        assert 0 <= top <= bottom <= 200
+        assert row["label"] in {"cat", "dog", "bird"}
+        assert 0.05 <= row["score"] <= 1
+    assert max(row["box"][2] for row in boxes) > 200  # in the photo's pixels, not the view's
+    status, more, _ = run(capsys, "detect", *asked, "--threshold", "0.05", "--overlap", "1")
+    assert len(more["detections"]) > len(boxes)
+    status, said, _ = run(capsys, "inspect", str(path))
+    assert (status, said["classes"]) == (0, 3)
+    status, _, err = run(capsys, "predict", str(path), str(photo))
+    assert (status, err.splitlines()[-1].startswith("error: ")) == (3, True)
+    assert "object detector (ssdlite320_mobilenet_v3_large)" in err
+    status, _, err = run(capsys, "detect", "shapes", str(photo))
+    assert status == 3
+    assert "finds no objects" in err
+    status, _, err = run(capsys, "detect", *asked, "--threshold", "2")
+    assert (status, "--threshold must be from 0 to 1, got 2.0" in err) == (2, True)
 
 
 def test_predict(capsys: pytest.CaptureFixture[str], photo: Path) -> None:

@@ -13,7 +13,7 @@ from xai_core.card import Card, Pace, Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import explainers
 from xai_core.layers import default_layer
-from xai_core.model import Predicts, ShowsLayers, lacks
+from xai_core.model import Detects, Predicts, ShowsLayers, lacks
 
 MEASURED_ALONE = 200.0
 """Milliseconds of a pass from which a batch of 4 would make opening a model slow."""
@@ -26,6 +26,7 @@ def describe(model: Any) -> Card:
     """Describe a model, and measure how long one image takes through it."""
     layers = () if lacks(model, ShowsLayers) else tuple(model.layers())
     return Card(
+        task=getattr(model, "task", "classification"),
         kind=model.kind,
         framework=model.framework,
         architecture=model.architecture,
@@ -96,5 +97,8 @@ def forward(model: Any) -> float:
 
 def _milliseconds(model: Any, views: NDArray[np.float32]) -> float:
     start = time.perf_counter()
-    model.logits(views)
+    if lacks(model, Detects):
+        model.logits(views)
+    else:
+        model.detect(views)
     return (time.perf_counter() - start) * 1000 / len(views)

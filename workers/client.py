@@ -36,7 +36,7 @@ from workers.queue import Queue
 from workers.sandbox import available
 from workers.tasks.companions import Companions
 from workers.tasks.decode import Decode
-from xai_core.card import Card
+from xai_core.card import Card, Wanted
 from xai_core.errors import JobError, LoadError, ParamError, VitrineError
 from xai_core.result import Result
 from xai_core.task import Task
@@ -316,10 +316,11 @@ class Session:
         *,
         name: str,
         trusted_path: bool = False,
+        wanted: Wanted = "classification",
     ) -> ModelHandle:
         """Begin to load a model. A path outside this session's spool must be a trusted one."""
         place = Path(path).resolve() if trusted_path else self._own(Path(path))
-        return self._kept(ModelHandle(self._wall, self, place, options, name))
+        return self._kept(ModelHandle(self._wall, self, place, options, name, wanted))
 
     def close(self) -> None:
         """Close its models and remove its files."""

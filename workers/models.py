@@ -20,7 +20,7 @@ from workers.tasks.load import Load
 from workers.tasks.measure import Measure, Measured
 from workers.tasks.predict import Predict
 from workers.tasks.recognise import Recognise
-from xai_core.card import Card
+from xai_core.card import Card, Wanted
 from xai_core.errors import JobError, LoadError, ParamError
 from xai_core.explanation import Explanation
 from xai_core.hashes import hash_of
@@ -37,12 +37,19 @@ class ModelHandle(Handle):
     _restored = True
 
     def __init__(
-        self, wall: Behind, session: Keeper, path: Path, options: Options, name: str
+        self,
+        wall: Behind,
+        session: Keeper,
+        path: Path,
+        options: Options,
+        name: str,
+        wanted: Wanted = "classification",
     ) -> None:
         self.path, self.options, self.name = path, options, name
         self.hash = ""
         self._both: Lane | None = None
-        super().__init__(wall, session, "", Load(path=path, options=options, called=name))
+        opening = Load(path=path, options=options, called=name, wanted=wanted)
+        super().__init__(wall, session, "", opening)
 
     @property
     def framework(self) -> str:

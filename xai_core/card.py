@@ -10,6 +10,8 @@ from typing import Any, Literal
 from xai_core.model import Finding, Head, Layer
 
 Kind = Literal["classification", "detection"]
+Wanted = Literal["classification", "detection", "any"]
+"""What is asked of a model that is opened."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

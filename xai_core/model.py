@@ -204,6 +204,9 @@ class Detects(Protocol):
     def detect(self, images: Array) -> tuple[Detections, ...]:
         """Return what is found on each view `[N, h, w, 3]`."""
 
+    def candidates(self, images: Array) -> tuple[Detections, ...]:
+        """Return all that is weighed on each view, before any box is dropped for another's sake."""
+
 
 @runtime_checkable
 class HasNative(Predicts, Protocol):

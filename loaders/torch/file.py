@@ -12,11 +12,12 @@ from loaders.torch.module import from_module
 from loaders.torch.weights import from_sets
 
 if TYPE_CHECKING:
+    from loaders.torch.detector import TorchDetector
     from loaders.torch.model import TorchModel
 
 
-def load(path: Path, options: Options, *, name: str) -> TorchModel:
-    """Load a classifier: weights of a torchvision one, or a file that brings its own network.
+def load(path: Path, options: Options, *, name: str) -> TorchModel | TorchDetector:
+    """Load a classifier or a detector: weights of a known one, or a file with its network.
 
     Raises LoadError for a file that is damaged or unsafe, NeedsSource for one whose network is
     neither in it nor known, and UnsupportedModel for one that is no image classifier.

@@ -66,7 +66,7 @@ def _torchvision(match: Match, state: State, options: Options) -> Built:
         settings = {"aux_logits": False, "init_weights": False, "transform_input": False}
     if "encoder.pos_embedding" in own:
         settings["image_size"] = _side(own, row)
-    with _unfilled():
+    with unfilled():
         module = models.get_model(architecture, weights=None, **settings)
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
     changed = stem.fit(module, match.changed, shapes)
@@ -87,7 +87,7 @@ _BUILDERS: dict[str, Callable[[Match, State, Options], Built]] = {
 
 
 @contextlib.contextmanager
-def _unfilled() -> Iterator[None]:
+def unfilled() -> Iterator[None]:
     """Build layers without drawing their first weights, a third of the time: all are filled."""
     from torch.nn import init
 

@@ -10,7 +10,7 @@ from loaders.heads import finding as head_finding
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options
 from loaders.resolve import resolve
-from loaders.torch import build, networks, published
+from loaders.torch import build, detectors, networks, published
 from loaders.torch.module import broken, from_module
 from loaders.torch.sets import State, Weights, choose, parts, shown_name
 from loaders.torch.sizes import pictures
@@ -19,6 +19,7 @@ from xai_core.model import Finding, Head
 from xai_core.report.numbers import counted
 
 if TYPE_CHECKING:
+    from loaders.torch.detector import TorchDetector
     from loaders.torch.model import TorchModel
 
 TITLES = {"torchvision": "torchvision "}
@@ -33,7 +34,7 @@ def from_sets(
     kind: str,
     names: Sequence[Inside] = (),
     said: tuple[Finding, ...] = (),
-) -> TorchModel:
+) -> TorchModel | TorchDetector:
     """Recognise the network that a set of weights belongs to, and fill it.
 
     `sets` are what the file holds, and `names` what it says of its classes. Raises NeedsSource
@@ -41,6 +42,9 @@ def from_sets(
     """
     if options.source:
         return _from_source(sets, options, name=name, kind=kind, names=names, said=said)
+    for each in sets:
+        if detector := detectors.find(_shapes(each)):
+            return _detector(detector, each, options, name=name, kind=kind, names=names, said=said)
     found = _matches(sets) or _matches(parts(tuple(sets)))
     if not found:
         raise _unknown(sets, options)
@@ -51,6 +55,34 @@ def from_sets(
     findings += [*_strays(match), *built.findings]
     return _model(
         built, match.architecture, options, name=name, kind=kind, names=names, findings=findings
+    )
+
+
+def _detector(
+    found: detectors.Found,
+    weights: Weights,
+    options: Options,
+    *,
+    name: str,
+    kind: str,
+    names: Sequence[Inside],
+    said: tuple[Finding, ...],
+) -> TorchDetector:
+    from loaders.torch.detector import TorchDetector
+
+    module, findings = detectors.build(found, weights.tensors)
+    recognised = detectors.preparation(found.row)
+    preprocessing, resolved = resolve(options, recognised, size=recognised.size, channels=3)
+    detectors.must_serve(preprocessing)
+    labels, named = detectors.labels(found, options, fitting(names, found.classes - 1))
+    return TorchDetector(
+        module,
+        name=name,
+        kind=kind,
+        architecture=found.row.name,
+        preprocessing=preprocessing,
+        labels=labels,
+        findings=(*said, *findings, *broken(module.state_dict()), *resolved, *named),
     )
 
 

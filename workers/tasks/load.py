@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from loaders.preprocessing import Options
 from workers import cards
-from xai_core.card import Card
+from xai_core.card import Card, Wanted
 from xai_core.result import Result
 from xai_core.task import Bench, Progress, Task, Wants, task
 
@@ -22,7 +22,7 @@ class Loaded(Result):
 
 @task
 class Load(Task):
-    """Loads a model's file, which is called `called`."""
+    """Loads a model's file, which is called `called`; one that does what is `wanted` of it."""
 
     worker: ClassVar[Wants] = "model"
     returns = Loaded
@@ -31,6 +31,7 @@ class Load(Task):
     path: Path
     options: Options
     called: str
+    wanted: Wanted = "classification"
 
     def limit(self, card: Card | None) -> float:
         """Return 180 s: what never ends must not hold a place for long."""
@@ -49,12 +50,14 @@ class Load(Task):
         )
 
     def check(self, result: Any, card: Card | None) -> None:
-        """Raise ValueError for a card of no model."""
+        """Raise ValueError for a card of no model, or of another kind of model."""
         cards.check(result.card)
+        if self.wanted not in ("any", result.card.task):
+            raise ValueError("a model that does something else")
 
     def run(self, bench: Bench, progress: Progress) -> Loaded:
         """Return its card. Raises LoadError or UnsupportedModel."""
         from loaders.load import load
 
-        bench.model = load(self.path, self.options, name=self.called)
+        bench.model = load(self.path, self.options, name=self.called, wanted=self.wanted)
         return Loaded(card=cards.describe(bench.model))

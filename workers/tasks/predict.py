@@ -68,7 +68,7 @@ class Predict(Task):
             logits=logits[0],
             geometry=geometry,
             seconds=time.perf_counter() - start,
-            findings=_findings(geometry, view),
+            findings=seen_of(geometry, view),
         )
 
 
@@ -81,7 +81,8 @@ def check_place(said: Geometry | None, pixels: NDArray[np.uint8], card: Card | N
         raise ValueError("a view that lies elsewhere in the photo")
 
 
-def _findings(geometry: Geometry, view: NDArray[np.float32]) -> tuple[Finding, ...]:
+def seen_of(geometry: Geometry, view: NDArray[np.float32]) -> tuple[Finding, ...]:
+    """Say what is wrong with what the model gets of a photo."""
     said = []
     if max(geometry.photo) * 2 <= max(geometry.view):
         small, large = (f"{side[1]} x {side[0]}" for side in (geometry.photo, geometry.view))

@@ -1,0 +1,185 @@
+"""Torchvision's detectors: told by their tensors, filled, and held to torchvision's own answers."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import get_model
+
+from loaders.load import load
+from loaders.options import Options
+from loaders.torch import detectors
+from loaders.torch.networks import unfilled
+from xai_core.detection.boxes import kept
+from xai_core.errors import LoadError, ParamError, UnsupportedModel
+from xai_core.model import Detects, Predicts, lacks
+from xai_core.perturb import Dense
+from xai_core.target import BoxTarget, ClassTarget
+
+SIDE = 64
+NAMES = [row.name for row in detectors.TABLE if row.library == "torchvision"]
+SMALL = ("ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_fpn")
+"""Light ones, for what one or two show."""
+
+
+def made(name, classes=4, seed=0):
+    """Return a network of random weights whose class biases give boxes."""
+    torch.manual_seed(seed)
+    with unfilled():
+        module = get_model(name, weights=None, weights_backbone=None, num_classes=classes).eval()
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            if tensor.ndim > 1:  # as wide as keeps the maps' spread through a ReLU
+                bound = (6 / tensor[0].numel()) ** 0.5
+                tensor.uniform_(-bound, bound)
+            elif tensor.ndim == 1:
+                tensor.zero_()
+        for key, tensor in module.state_dict().items():
+            if key.endswith("running_var") or (tensor.ndim == 1 and key.endswith("weight")):
+                tensor.fill_(1.0)
+        for part in (getattr(module, "rpn", None), getattr(module, "roi_heads", None), module):
+            for key, tensor in () if part is None else part.named_parameters():
+                if re.search(r"cls_score|cls_logits|bbox|classification_head.module_list", key):
+                    tensor *= 0.1
+        if hasattr(module, "roi_heads"):
+            bias = module.roi_heads.box_predictor.cls_score.bias
+            bias += torch.tensor([0.0] + [0.5, 0.2, -0.2] * classes)[:classes]
+    return module
+
+
+def saved(module, folder, name="d.pth"):
+    path = folder / name
+    torch.save(module.state_dict(), path)
+    return path
+
+
+def opened(path, **options):
+    options.setdefault("size", (SIDE, SIDE))
+    return load(path, Options(**options), name=path.name, wanted="detection")
+
+
+def photo(side=SIDE):
+    rng = np.random.default_rng(1)
+    coarse = torch.from_numpy(rng.random((1, 3, 8, 8), np.float32))
+    fine = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
+    return fine[0].permute(1, 2, 0).numpy()
+
+
+def told(module, view):
+    """Return what torchvision itself says of a view, in its own words."""
+    if not getattr(module.transform, "fixed_size", None):
+        module.transform.min_size, module.transform.max_size = (len(view),), len(view)
+    with torch.inference_mode():
+        return module([torch.from_numpy(view).permute(2, 0, 1)])[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_recognised_and_says_what_torchvision_says(name, tmp_path):
+    module = made(name)
+    side = {"ssd300_vgg16": 300, "ssdlite320_mobilenet_v3_large": 320}.get(name, SIDE)
+    model = opened(saved(module, tmp_path), size=(side, side))
+    assert (model.architecture, model.task) == (name, "detection")
+    assert model.labels == ("class 0", "class 1", "class 2")
+    (found,) = model.detect(photo(side)[None])
+    expected = told(module, photo(side))
+    assert len(found.boxes) > 0
+    things = expected["labels"].numpy() > 0  # the one-stage ones may find the background
+    boxes = expected["boxes"].numpy()[things][:, [1, 0, 3, 2]]
+    np.testing.assert_allclose(found.scores, expected["scores"].numpy()[things], atol=1e-5)
+    np.testing.assert_allclose(found.boxes, boxes, atol=1e-2)
+    np.testing.assert_array_equal(found.labels, expected["labels"].numpy()[things] - 1)
+    assert not lacks(model, Detects)
+    assert lacks(model, Predicts)
+
+
+def test_candidates_hold_what_suppression_drops_and_leave_the_thresholds(tmp_path):
+    model = opened(saved(made(SMALL[1]), tmp_path))
+    before = model.detect(photo()[None])[0]
+    every = model.candidates(photo()[None])[0]
+    assert len(every.boxes) > len(before.boxes)
+    after = model.detect(photo()[None])[0]
+    np.testing.assert_array_equal(before.boxes, after.boxes)
+    best = kept(every, threshold=float(before.scores[0]) - 1e-6, overlap=0.5)
+    np.testing.assert_allclose(every.boxes[best[0]], before.boxes[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_masked_scores_are_the_targets_own_on_masked_photos(name, tmp_path):
+    model = opened(saved(made(name), tmp_path))
+    view = photo()
+    found = model.detect(view[None])[0]
+    target = BoxTarget(tuple(map(float, found.boxes[0])), int(found.labels[0]))
+    masks = np.random.default_rng(3).random((5, SIDE, SIDE), np.float32)
+    grey = np.full_like(view, 0.5)
+    got = np.concatenate(
+        [part for _, part in model.masked_scores(view, Dense(masks), grey, [target])]
+    )
+    for mask, (score,) in zip(masks, got, strict=True):
+        shown = mask[..., None] * view + (1 - mask[..., None]) * grey
+        with model._judging(score_thresh=0.02):
+            assert target.of_views(model, shown[None])[0] == pytest.approx(score, abs=1e-5)
+    assert np.ptp(got) > 0
+    with pytest.raises(ParamError, match="finds objects"):
+        next(model.masked_scores(view, Dense(masks), grey, [ClassTarget(0)]))
+
+
+def test_an_error_leaves_the_thresholds_as_they_were(tmp_path, monkeypatch):
+    model = opened(saved(made(SMALL[0]), tmp_path))
+    own = model._judge.score_thresh, model._judge.nms_thresh
+    monkeypatch.setattr(model, "detect", lambda images: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model.candidates(photo()[None])
+    assert (model._judge.score_thresh, model._judge.nms_thresh) == own
+
+
+def test_weights_behind_a_prefix_and_within_a_checkpoint(tmp_path):
+    state = made(SMALL[0]).state_dict()
+    path = tmp_path / "c.pth"
+    torch.save({"epoch": 3, "model": {f"module.{key}": each for key, each in state.items()}}, path)
+    model = opened(path)
+    assert "behind the prefix 'module.'" in " ".join(each.message for each in model.findings)
+
+
+def test_names_may_begin_with_the_background_and_91_are_cocos(tmp_path):
+    path = saved(made(SMALL[0]), tmp_path)
+    assert opened(path, classes=("none", "a", "b", "c")).labels == ("a", "b", "c")
+    assert opened(path, classes=("a", "b", "c")).labels == ("a", "b", "c")
+    with pytest.raises(LoadError, match="2 class names"):
+        opened(path, classes=("a", "b"))
+    coco = opened(saved(made(SMALL[0], 91), tmp_path)).labels
+    assert (coco[0], coco[16], coco[89], len(coco)) == ("person", "cat", "toothbrush", 90)
+
+
+def test_the_photo_is_padded_or_stretched_as_the_network_is(tmp_path):
+    padded = opened(saved(made(SMALL[1]), tmp_path), size=None).preprocessing
+    assert (padded.fit, padded.size) == ("pad", (800, 800))
+    stretched = opened(saved(made(SMALL[0]), tmp_path), size=None).preprocessing
+    assert (stretched.fit, stretched.size) == ("stretch", (320, 320))
+
+
+def test_what_is_no_such_detector_is_refused_by_name(tmp_path):
+    module = made(SMALL[1])
+    state = module.state_dict()
+    wide = {key: each for key, each in state.items() if key != "rpn.head.bbox_pred.bias"}
+    torch.save(wide, tmp_path / "less.pth")
+    with pytest.raises(LoadError, match=r"'rpn.head.bbox_pred.bias' is missing"):
+        opened(tmp_path / "less.pth")
+    torch.save(state | {"rpn.head.bbox_pred.bias": torch.zeros(7)}, tmp_path / "other.pth")
+    with pytest.raises(LoadError, match=r"is \[7\] in the place of \[60\]"):
+        opened(tmp_path / "other.pth")
+    torch.save(state | {"rpn.more": torch.zeros(7)}, tmp_path / "more.pth")
+    with pytest.raises(LoadError, match=r"has no tensor 'rpn.more'"):
+        opened(tmp_path / "more.pth")
+    with pytest.raises(ParamError, match="scales the values of photos itself"):
+        opened(saved(module, tmp_path), preprocessing="imagenet")
+
+
+def test_a_detector_is_no_classifier_and_the_other_way_round(tmp_path):
+    path = saved(made(SMALL[0]), tmp_path)
+    with pytest.raises(UnsupportedModel, match="object detector"):
+        load(path, Options(), name="d.pth")
+    shapes = detectors.vitrine_detector.vitrine_net.build(3)
+    torch.save(shapes.state_dict(), tmp_path / "c.pth")
+    with pytest.raises(UnsupportedModel, match="finds no objects"):
+        load(tmp_path / "c.pth", Options(), name="c.pth", wanted="detection")

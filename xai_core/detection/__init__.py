@@ -1,0 +1,1 @@
+"""What object detectors find, and why: boxes, their suppression, and what is asked of one."""
