@@ -207,16 +207,16 @@ def focused(page):
     return page.evaluate_handle(FOCUSED).as_element()
 
 
-def tab_to(page, locator, most):
+def tab_to(page, locator, most, key="Tab"):
     """Press Tab until an element has the focus; return how often."""
     for times in range(1, most + 1):
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
         if locator.evaluate("(it, at) => it === at", focused(page)):
             return times
     pytest.fail(f"{most} tabs do not lead to {locator}")
 
 
-def test_the_keyboard_alone_leads_to_a_finished_and_pinned_run(visit):
+def test_the_keyboard_alone_leads_to_a_finished_pinned_and_compared_run(visit):
     page = ready(visit())
     rested(page)
     page.keyboard.press("Tab")
@@ -245,6 +245,33 @@ def test_the_keyboard_alone_leads_to_a_finished_and_pinned_run(visit):
     expect(pin).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Remove 1 Grad-CAM")).to_be_focused()
+    # back to the method, and another run
+    tab_to(page, page.get_by_role("combobox", name="Method"), 40, "Shift+Tab")
+    page.keyboard.type("Occlusion")
+    page.get_by_role("option", name="Occlusion").wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("slider", name="Patch height").wait_for()
+    rested(page)
+    page.keyboard.press("Control+Enter")
+    pin = page.get_by_role("button", name="Pin 2 Occlusion")
+    pin.wait_for()
+    rested(page)
+    tab_to(page, pin, 40)
+    page.keyboard.press("Enter")
+    expect(pin).to_have_attribute("aria-pressed", "true")
+    rested(page)
+    tab_to(page, page.get_by_role("button", name="Compare the 2 pinned runs"), 4)
+    page.keyboard.press("Enter")
+    panels = page.locator(".compared figure")
+    expect(panels).to_have_count(2)
+    page.locator(".compared .panels[data-drawn]").wait_for()
+    rested(page)
+    # to the figure, and its strongest place in both
+    tab_to(page, panels.first.locator(".picture"), 40)
+    page.keyboard.press("m")
+    for panel in (panels.first, panels.last):
+        expect(panel.locator(".value")).not_to_have_text("")
+    expect(page.locator(".compared .aloud")).to_contain_text("2 Occlusion")
 
 
 def skip(page):
@@ -396,32 +423,39 @@ def ring(page, stop, box):
     return int((np.maximum(with_it, without) / np.minimum(with_it, without) >= RING).sum())
 
 
+def stops_of(page, most):
+    """Press Tab from the top of the page to its end; yield each stop, and where it is."""
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        stop = focused(page)
+        if stop.evaluate("it => it === document.body"):
+            break
+        steady(stop)
+        yield stop, stop.bounding_box()
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_focus_shows_at_every_stop(visit, pages, theme):
     page = visit()
     page.set_viewport_size(WINDOWS["wide"])
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    faint, stops = [], 0
-    for address in (each for each in pages if not lesson(each)):
+    faint, stops = [], []
+    for address in sorted(apart(pages), key=lesson, reverse=True):  # it plays while nothing has run
         page.goto(address)
         page.get_by_role("heading").first.wait_for()
-        if address == pages[0]:
+        if address == pages[0] or lesson(address):
             ready(page)
+        if address == pages[0]:
             press(page.get_by_role("button", name=RUN))
             page.get_by_text("Before you believe it").wait_for()
         rested(page)
-        page.evaluate("document.activeElement.blur()")
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            stop = focused(page)
-            if stop.evaluate("it => it === document.body"):
-                break
-            stops += 1
-            steady(stop)
-            box = stop.bounding_box()
+        for stop, box in stops_of(page, 60 if lesson(address) else 40):
             shown = ring(page, stop, box)
+            name = stop.evaluate("it => it.ariaLabel || it.innerText || it.outerHTML")[:60]
+            stops.append(name)
             if shown < min(box["width"], 24):
-                name = stop.evaluate("it => it.ariaLabel || it.innerText || it.outerHTML")
-                faint.append(f"{address} {name[:60]!r}: {shown} pixels")
-    assert stops > 40
+                faint.append(f"{address} {name!r}: {shown} pixels")
+    assert len(stops) > 80
+    assert "Step of the film" in stops  # the lesson to its recording
     assert not faint, "\n".join(faint)
