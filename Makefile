@@ -12,7 +12,7 @@ help:
 	@echo "make check        format, lint, types and tests"
 	@echo "make soak         every hostile and damaged file; an upload of 1.9 GB (4 GB of disk)"
 	@echo "make bench        time our engines beside the libraries'; count the false doubts"
-	@echo "make tables       measure the tables of docs/formats.md, docs/hiding.md and docs/peaks.md again"
+	@echo "make tables       measure the tables of docs/ again"
 	@echo "make setup        the virtual environment and its packages only"
 	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
 	@echo "make models       train the built-in models, draw the photos, record the methods"
@@ -62,6 +62,7 @@ tables: setup-dev
 	@$(BIN)/python -W ignore -m benchmarks.formats
 	@$(BIN)/python -m benchmarks.hiding
 	@$(BIN)/python -W ignore -m benchmarks.peaks
+	@$(BIN)/python -W ignore -m benchmarks.gaps
 	@$(BIN)/python -m benchmarks.methods
 
 lock:
