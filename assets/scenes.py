@@ -6,7 +6,7 @@ changes the sampling and nothing else.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import cv2
@@ -40,10 +40,18 @@ PALETTES: Final = (
 
 @dataclass(frozen=True)
 class Thing:
-    """Something in a scene: the name of a class, or `MARK`, and its box (parts of the side)."""
+    """Something in a scene: the name of a class, or `MARK`, its box and outline, by the side."""
 
     name: str
     box: Box  # top, left, bottom, right, 0..1
+    outline: Outline = field(compare=False, repr=False)
+
+    def covers(self, side: int) -> npt.NDArray[np.bool_]:
+        """Which pixels of the scene, [side, side], lie in the outline or by half a one at it."""
+        alpha, top, left = Canvas(side).cover(self.outline, 0)
+        covered = np.zeros((side, side), np.bool_)
+        covered[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha >= 0.5
+        return covered
 
 
 CROWD_SCALES: Final = (0.09, 0.32)  # a shape's area is the square of this part of the side
@@ -94,10 +102,10 @@ def _drawn(
     _weather(canvas, rng)
     grain = rng.normal(0, rng.uniform(0.004, 0.022), (256, 256)).astype(np.float32)
 
-    things = [Thing(name, _box(shape)) for name, shape in zip(classes, shapes, strict=True)]
+    things = [Thing(name, _box(shape), shape) for name, shape in zip(classes, shapes, strict=True)]
     if mark:
         _stick(canvas, sticker)
-        things.append(Thing(MARK, sticker_box))
+        things.append(Thing(MARK, sticker_box, sticker[0]))
     pixels = canvas.reduced(size)
     fit = cv2.INTER_AREA if size < 256 else cv2.INTER_LINEAR
     pixels += cv2.resize(grain, (size, size), interpolation=fit)[..., None]

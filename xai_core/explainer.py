@@ -132,6 +132,14 @@ class Explainer:
         return {}
 
     @classmethod
+    def suggested(
+        cls, size: tuple[int, int] | None, given: Mapping[str, Any], engine: str
+    ) -> dict[str, Any]:
+        """Return what the method suggests, as far as an engine honours it."""
+        found, honoured = cls.suggest(size, given), cls.honoured(engine)
+        return {name: value for name, value in found.items() if name in honoured}
+
+    @classmethod
     def declared(cls) -> dict[str, params.Param]:
         """Return the method's parameters by name."""
         return params.declared(cls)
@@ -282,5 +290,5 @@ def make(
                 f"{cls.__name__}.{key} is honoured by {' and '.join(engines)} only, "
                 f"and the engine is {engine}"
             )
-    suggested = cls.suggest(size, values)
+    suggested = cls.suggested(size, values, engine)
     return cls(**{**suggested, **values}, engine=engine)

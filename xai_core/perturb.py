@@ -138,6 +138,15 @@ def _starts(side: int, length: int, step: int, edges: bool) -> NDArray[np.int64]
     return starts
 
 
+PIXELS = 8 * 224 * 224
+"""Of all views that go through a network at once: its maps of them are what a run holds most of."""
+
+
+def at_once(size: tuple[int, int], most: int) -> int:
+    """Return how many views of a size go through a network at once, `most` or fewer."""
+    return max(1, min(most, PIXELS // (size[0] * size[1])))
+
+
 def stream(
     forward: Callable[[Array], Array],
     image: Array,

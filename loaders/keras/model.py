@@ -201,7 +201,8 @@ class KerasModel:
             rows = zip(targets, reads, strict=True)
             return np.stack([target.score(found[read], self.head) for target, read in rows], 1)
 
-        return perturb.stream(scores, image, masks, baseline, batch or BATCH)
+        at_once = batch or perturb.at_once(self.input_size, BATCH)
+        return perturb.stream(scores, image, masks, baseline, at_once)
 
     def gradients(self, images: Array, target: Target, batch: int = 0) -> Array:
         """Return d score / d view, float32 `[N, h, w, 3]`."""

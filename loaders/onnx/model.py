@@ -123,7 +123,8 @@ class OnnxModel:
             found = {name: run(views) for name, run in runs.items()}
             return np.stack([each.score(found[_read(each)], self.head) for each in targets], 1)
 
-        return perturb.stream(scores, image, masks, baseline, batch or BATCH)
+        at_once = batch or perturb.at_once(self.input_size, BATCH)
+        return perturb.stream(scores, image, masks, baseline, at_once)
 
     def layers(self) -> tuple[Layer, ...]:
         """List the values that are maps, in the order of the graph."""

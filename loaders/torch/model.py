@@ -258,7 +258,7 @@ class TorchModel:
 
     def _at_once(self, batch: int) -> int:
         """Return how many images go through at once: an export may take one number only."""
-        return self.reading.batch or batch or BATCH
+        return self.reading.batch or batch or perturb.at_once(self.input_size, BATCH)
 
     def _asked(self, target: Target) -> str:
         """Check a target, and return the name of what it reads."""

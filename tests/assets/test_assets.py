@@ -3,9 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from matplotlib.path import Path as Closed
 from PIL import Image
 
 from assets import make_models, make_photos, make_recordings, outlines, readme
@@ -81,6 +83,24 @@ def test_every_class_has_the_same_area_and_keeps_inside(name):
         top, left, bottom, right = thing.box
         assert 0 < top < bottom < 1
         assert 0 < left < right < 1
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_thing_covers_what_lies_in_its_outline(name):
+    rng = np.random.default_rng(2)
+    _, [thing] = scene(rng, 64, [name])
+    covered = thing.covers(128)
+    outer = Closed([*thing.outline[0], thing.outline[0][0]])
+    places = (np.stack(np.meshgrid(np.arange(128), np.arange(128)), -1).reshape(-1, 2) + 0.5) / 128
+    inside = outer.contains_points(places)
+    for hole in thing.outline[1:]:
+        inside &= ~Closed([*hole, hole[0]]).contains_points(places)
+    assert 0.02 < covered.mean() < 0.15
+    inside = inside.reshape(128, 128)
+    assert (covered >= inside).all()
+    beside = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3))) > 0
+    assert np.sum(covered & ~beside) <= 4  # at a crescent's tips
+    assert covered.sum() < 1.2 * inside.sum()
 
 
 @pytest.mark.parametrize("classes", [[], ["dog"], ["star", "ring", "heart"]])

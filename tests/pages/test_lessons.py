@@ -116,6 +116,31 @@ def test_a_mask_follows_the_sliders_before_anything_runs(wall, monkeypatch):
     assert desk(app).answer is None
 
 
+@pytest.mark.parametrize(
+    ("slug", "preset", "passes"),
+    [("rise", "20,000 masks on a grid of 13", "20,001"), ("occlusion", "Fine", "197")],
+)
+def test_a_large_run_shows_its_map_so_far_and_ends_when_cancelled(
+    wall, monkeypatch, slug, preset, passes
+):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    path = ROOT / "pages" / f"{slug}.py"
+    app = opened(AppTest.from_file(str(path), default_timeout=PATIENCE))
+    next(each for each in app.button if each.key == f"preset-{preset}").click().run()
+    wall.held = True
+    run_button(app).click()
+    settle(app, lambda app: parts(app, "figure"))
+    assert f" of {passes} passes" in app.get("progress")[0].proto.text
+    shown = parts(app, "figure")[0]
+    assert shown["partial"]
+    values = np.frombuffer(base64.b64decode(shown["map"]["values"]), "<f4").reshape(64, 64)
+    assert np.isfinite(values).any()
+    app.button(key="cancel").click().run()
+    assert desk(app).run is None
+    assert "Cancelled." in words(app)
+    assert not run_button(app).disabled
+
+
 def test_an_experiment_runs_side_by_side(taught):
     app, cls = taught
     told = lesson_of(cls.name)

@@ -10,6 +10,7 @@ from xai_core.perturb import (
     MaskSource,
     Patches,
     Segments,
+    at_once,
     baseline,
     stream,
 )
@@ -69,6 +70,12 @@ def test_stream_reuses_one_buffer() -> None:
         )
     }
     assert len(pointers) == 1
+
+
+def test_fewer_large_views_go_through_at_once() -> None:
+    sizes = [(28, 28), (128, 128), (224, 224), (299, 299), (512, 512), (5000, 4000)]
+    assert [at_once(size, 16) for size in sizes] == [16, 16, 8, 4, 1, 1]
+    assert at_once((28, 28), 8) == 8
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -8,10 +8,13 @@ import pytest
 from scipy.ndimage import zoom
 
 from benchmarks import rise as long_run
+from loaders.preprocessing import preset
+from loaders.torch.model import TorchModel
 from tests.fakes import tiny
 from tests.fakes.linear import LinearModel
 from xai_core.engines import xplique
 from xai_core.errors import ParamError
+from xai_core.explainer import make
 from xai_core.explainers.rise import Rise
 from xai_core.grids import Grids, enlarging
 from xai_core.masked_mean import MaskedMean
@@ -174,6 +177,24 @@ def test_a_batch_is_what_goes_through_at_once() -> None:
     assert sizes == [1, 20, 20, 10]
 
 
+def test_fewer_go_through_at_once_where_the_view_is_large() -> None:
+    from torch import nn
+
+    network, sizes = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)), set()
+    model = TorchModel(
+        network, name="flat", kind="test", architecture="flat", labels=("a", "b"),
+        preprocessing=preset("unit", (299, 299)),
+    )  # fmt: skip
+    model.native().register_forward_pre_hook(lambda module, args: sizes.add(len(args[0])))
+    view = np.zeros((299, 299, 3), np.float32)
+    for name, values in (("rise", {"masks": 50}), ("occlusion", {}), ("lime", {"samples": 40})):
+        sizes.clear()
+        make(name, values, size=(299, 299)).explain(model, view, ClassTarget(0))
+        assert max(sizes) == 4, name
+    theirs = make("rise", {}, engine="xplique", size=(299, 299))
+    assert theirs.batch == 16  # what it does not honour is as it was declared
+
+
 def test_partial_maps_grow_into_the_result() -> None:
     partials = []
 
@@ -238,7 +259,7 @@ def test_more_cells_than_pixels_are_refused() -> None:
         Rise(grid=21).explain(model, np.ones((*SIZE, 3), np.float32), ClassTarget(0))
     for size in [(224, 224), (64, 90), (16, 16)]:
         Rise(**Rise.suggest(size)).grids(LinearModel(np.ones((1, *size, 3), np.float32)))
-    assert Rise.suggest((224, 224)) == {"grid": 7, "masks": 1950}
+    assert Rise.suggest((224, 224)) == {"grid": 7, "masks": 1950, "batch": 8}
     assert Rise.suggest((224, 224), {"grid": 13})["masks"] == 6750
 
 

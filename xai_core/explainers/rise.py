@@ -19,7 +19,7 @@ from xai_core.grids import Grids
 from xai_core.masked_mean import MaskedMean
 from xai_core.model import MasksFast
 from xai_core.params import batch, choice, fill, number, seed
-from xai_core.perturb import baseline
+from xai_core.perturb import at_once, baseline
 from xai_core.report.numbers import percent
 from xai_core.target import Target
 from xai_core.task import Shape
@@ -28,7 +28,7 @@ Array = NDArray[np.float32]
 
 NOISY = 0.9
 """A map that is expected to agree less than this with that of endless masks is a doubt."""
-_LOOKS = 40
+_LOOKS, _BATCH = 40, 16
 
 
 def _ours(method: Rise, model: MasksFast, image: Array, target: Target, progress: Progress) -> Raw:
@@ -216,18 +216,22 @@ class Rise(Explainer):
         label="Counted from",
         titles={"mean": "the mean score", "zero": "zero, as in the paper"},
     )
-    batch: int = batch(16, engines=("ours",), source="Xplique Rise.batch_size")
+    batch: int = batch(_BATCH, engines=("ours",), source="Xplique Rise.batch_size")
     seed: int = seed()
 
     @classmethod
     def suggest(
         cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
     ) -> dict[str, Any]:
-        """Return 7 cells a side, of at least 8 pixels each, and about 40 masks for each cell."""
+        """Return 7 cells a side, of at least 8 pixels each, and about 40 masks for each cell.
+
+        Fewer go through at once where the view is large, so that a run's memory stays small.
+        """
         grid = int(np.clip(min(size or (224, 224)) // 8, 2, 7))
         cells = given.get("grid", grid)
         cells = cells if isinstance(cells, int) else grid
-        return {"grid": grid, "masks": int(np.clip(40 * cells**2 // 50 * 50, 300, 8000))}
+        masks = int(np.clip(40 * cells**2 // 50 * 50, 300, 8000))
+        return {"grid": grid, "masks": masks, "batch": at_once(size or (1, 1), _BATCH)}
 
     def grids(self, model: Sized) -> Grids:
         """Return the masks. Raises ParamError where the view has fewer pixels than cells."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,12 @@ from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.layers import layer_of
 from xai_core.model import MasksFast, ShowsLayers
 from xai_core.params import batch, fill
-from xai_core.perturb import baseline
+from xai_core.perturb import at_once, baseline
 from xai_core.target import Target
 from xai_core.task import Shape
 
 Array = NDArray[np.float32]
+_BATCH = 16
 USUAL = 512
 """Channels that are reckoned with where nothing is known of the layer."""
 
@@ -86,7 +88,14 @@ class ScoreCAM(LayerMap):
     fill: str = fill(
         "what a channel does not mark", ("black", "mean", "grey", "blur"), engines=("ours",)
     )
-    batch: int = batch(16, engines=("ours",))
+    batch: int = batch(_BATCH, engines=("ours",))
+
+    @classmethod
+    def suggest(
+        cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """Return fewer at once where the view is large, so that a run's memory stays small."""
+        return {"batch": at_once(size or (1, 1), _BATCH)}
 
     def alike(self, scores: NDArray[np.float64]) -> tuple[str, ...]:
         """Say that the scores hardly tell the channels apart, where they do not."""

@@ -52,14 +52,14 @@ def command(
 def _by_itself(explanation: Explanation, card: Card) -> dict[str, Any]:
     """Return the values that the method takes where the others are given."""
     cls, values = explainers()[explanation.method], explanation.parameters
-    suggested = cls.suggest(card.input_size)
+    suggested = cls.suggested(card.input_size, {}, explanation.engine)
     changed = {name: values[name] for name in suggested if values.get(name) != suggested[name]}
     usual = {
         name: card.default_layer if param.kind == "layer" else param.default
         for name, param in cls.declared().items()
     }
     # what is taken for the rest may follow from the values that are given
-    return usual | cls.suggest(card.input_size, changed)
+    return usual | cls.suggested(card.input_size, changed, explanation.engine)
 
 
 def _class_word(labels: Sequence[str], index: int) -> str:
