@@ -120,7 +120,7 @@ def _networks(desk: Desk) -> dict[str, Network]:
     entries: list[catalogue.Entry | catalogue.Pretrained] = list(catalogue.models())
     entries += [each for each in catalogue.pretrained() if desk.session.holds(each)]
     for entry in entries:
-        name = _name(entry)
+        name = called(entry)
         if name not in found:
             found[name] = network(name, entry)
     return found
@@ -141,7 +141,8 @@ def network(name: str, entry: catalogue.Entry | catalogue.Pretrained) -> Network
     return Network(name, opened=opened, fetch=lambda session: session.fetch(entry))
 
 
-def _name(entry: catalogue.Entry | catalogue.Pretrained) -> str:
+def called(entry: catalogue.Entry | catalogue.Pretrained) -> str:
+    """Return what a model of the catalogue is called in a list."""
     if isinstance(entry, catalogue.Pretrained):
         return f"{entry.title} ({entry.library})"
     return entry.title
@@ -152,7 +153,7 @@ def _first_networks(desk: Desk, networks: dict[str, Network]) -> list[str]:
     if desk.model is None:
         return list(networks)[:1]
     labels = desk.model.card.labels
-    alike = [_name(each) for each in catalogue.models() if each.classes == labels]
+    alike = [called(each) for each in catalogue.models() if each.classes == labels]
     others = [name for name in alike if name != desk.model.name and name in networks]
     return [desk.model.name, *others[:1]]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from loaders import catalogue
+from loaders.catalogue import Entry, Pretrained
 from ui import (
     answer,
     ask,
@@ -28,7 +30,7 @@ from ui.held import Answer, Photo
 from xai_core import augment
 from xai_core.errors import ParamError
 from xai_core.explainer import Explainer
-from xai_core.lesson import Experiment, Lesson, Preset, lesson_of
+from xai_core.lesson import Experiment, Lesson, Preset, aside_of, lesson_of
 
 WATCH, SLOT = "preset-watch", "experiment:"
 
@@ -126,6 +128,8 @@ def _experiments(
     for each in experiments:
         slot = f"{SLOT}{cls.name}:{each.title}"
         views.line(f"\u201c{each.title}.\u201d {each.sentence}", "v-prose")
+        if each.networks:
+            views.line(_named(desk, each))
         work = desk.slots.work(slot)
         ready = desk.model is not None and desk.photo is not None
         if st.button("Run side by side", key=slot, disabled=work is not None or not ready):
@@ -143,6 +147,40 @@ def _experiments(
             # a changed photo has a row of its own
             columns = len(made.asks) if each.variants else min(len(made.cells), 3)
             compared.show(grid_form.panels(desk, made), columns=columns)
+            _asides(made)
+
+
+def _asides(made: grid.Grid) -> None:
+    """Draw what the methods of some runs have to show beside their maps."""
+    for cell in made.cells:
+        if cell.answer is None:
+            continue
+        explanation, view = cell.answer.explanation, cell.answer.scene.prediction.view
+        shown = aside_of(explanation, view)
+        if shown:
+            views.line(cell.ask.title, "v-label")
+            preview.pictures(shown)
+
+
+def _entries(desk: Desk, each: Experiment) -> list[Entry | Pretrained]:
+    """Return the first set of an experiment's networks whose files are there."""
+    for names in each.networks:
+        found = [entry for entry in map(catalogue.find, names) if entry is not None]
+        there = all(isinstance(e, Entry) or desk.session.holds(e) for e in found)
+        if there and len(found) == len(names):
+            return found
+    return []
+
+
+def _named(desk: Desk, each: Experiment) -> str:
+    """Say which networks an experiment runs on, and how to get those that it would rather have."""
+    used = [grid_form.called(entry) for entry in _entries(desk, each)]
+    said = f"The networks: {text.listed(used)}." if used else "None of its networks is here."
+    wanted = [entry for entry in map(catalogue.find, each.networks[0]) if entry is not None]
+    if [grid_form.called(entry) for entry in wanted] == used or not wanted:
+        return said
+    names = text.listed([grid_form.called(entry) for entry in wanted])
+    return f"{said} With {names}, downloaded under Change model, it runs on those."
 
 
 def _begin(desk: Desk, cls: type[Explainer], each: Experiment, slot: str) -> None:
@@ -164,4 +202,8 @@ def _begin(desk: Desk, cls: type[Explainer], each: Experiment, slot: str) -> Non
     for other in [key for key in desk.results if key.startswith(SLOT) and key != slot]:
         grid.stop(desk, other)
         desk.results.pop(other, None)  # one experiment's runs are kept, not all of a visit's
-    grid.begin(desk, [Network(model.name, model=model)], pictures, asks, slot=slot)
+    networks = [Network(model.name, model=model)]
+    if each.networks:
+        entries = _entries(desk, each)
+        networks = [grid_form.network(grid_form.called(entry), entry) for entry in entries]
+    grid.begin(desk, networks, pictures, asks, slot=slot)

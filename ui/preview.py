@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -28,9 +29,14 @@ def show(desk: Desk, cls: type[Explainer], asked: Question | None) -> None:
     except ParamError as error:
         views.line(str(error))
         return
-    st.html(f'<div class="v-preview">{"".join(map(_figure, parts))}</div>')
+    pictures(parts)
     views.line(sentence, "v-prose")
     st.button(told.another, key="preview-another", on_click=_next, args=(key,))
+
+
+def pictures(parts: Sequence[Part]) -> None:
+    """Draw pictures side by side, each with its words."""
+    st.html(f'<div class="v-preview">{"".join(map(_figure, parts))}</div>')
 
 
 def _next(key: str) -> None:

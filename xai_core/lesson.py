@@ -25,6 +25,8 @@ Pixels = NDArray[np.uint8]
 
 CELLS = 32
 """Most rows, and most columns, of places that can be pointed at."""
+BARS = 40
+"""Bars of a histogram."""
 SIDE = 200
 """Longest side of a part's picture, in pixels."""
 
@@ -71,7 +73,8 @@ class Experiment:
     """Runs side by side on the model and photo that are there, and what to watch.
 
     `trials` may follow from the model. With `variants` (names of `augment.CHANGES`) each trial runs
-    on the photo as it is, and on it changed so.
+    on the photo as it is, and on it changed so. With `networks` it runs on the first of these sets
+    of models, by their names in the catalogue, whose files are there, and says which.
     """
 
     title: str
@@ -79,6 +82,7 @@ class Experiment:
     trials: Trials
     watch: str
     variants: tuple[str, ...] = ()
+    networks: tuple[tuple[str, ...], ...] = ()
 
     def made(self, card: Card) -> tuple[Trial, ...]:
         """Return the trials for a model."""
@@ -117,6 +121,9 @@ class Worked:
 
 Work = Callable[[Explanation, Array], Worked]
 Draw = Callable[[Any, Array, int], tuple[tuple[Part, ...], str]]
+
+
+Aside = Callable[[Explanation, Array], tuple[Part, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +172,7 @@ class Lesson:
 
 _LESSONS: dict[type[Explainer], tuple[Lesson, Work]] = {}
 _PREVIEWS: dict[type[Explainer], Preview] = {}
+_ASIDES: dict[type[Explainer], Aside] = {}
 
 
 def lesson(method: type[Explainer], told: Lesson) -> Callable[[Work], Work]:
@@ -191,6 +199,27 @@ def preview_of(method: type[Explainer]) -> Preview | None:
     """Return what is drawn of a method before it runs, if anything is."""
     discovery.lessons()
     return _PREVIEWS.get(method)
+
+
+def aside(method: type[Explainer]) -> Callable[[Aside], Aside]:
+    """Tie pictures of how a run came about, to be shown beside it, to a method."""
+
+    def tie(draw: Aside) -> Aside:
+        _ASIDES[method] = draw
+        return draw
+
+    return tie
+
+
+def aside_of(explanation: Explanation, view: Array) -> tuple[Part, ...]:
+    """Return the pictures beside a run, none where its method has none or they do not fit."""
+    discovery.lessons()
+    cls = explainers().get(explanation.method)
+    draw = _ASIDES.get(cls) if cls else None
+    try:
+        return draw(explanation, view) if draw else ()
+    except Unfit:
+        return ()
 
 
 def lesson_of(method: str) -> Lesson | None:
@@ -285,6 +314,29 @@ def band(values: Array, around: Array, size: tuple[int, int]) -> Pixels:
     zero = height - 8 - (height - 16) * (0 - low) / span
     pen.line((0, zero, width, zero), stage.INK)
     pen.line(points(np.asarray(values, np.float64)), stage.ACCENT, 2)
+    return np.asarray(image)
+
+
+def histogram(values: Array, size: tuple[int, int], level: float) -> Pixels:
+    """Draw how often values are met, the bars beyond `level` lit, with a line there."""
+    from PIL import Image, ImageDraw
+
+    height, width = size
+    image = Image.new("RGB", (width, height), stage.GROUND)
+    pen = ImageDraw.Draw(image)
+    low, high = min(float(values.min()), level), max(float(values.max()), level)
+    span = (high - low) or 1.0
+    counts, edges = np.histogram(values, BARS, (low, low + span))
+    across = (width * (edges - low) / span).tolist()
+    # a single cell still shows beside many
+    tall = (height - 16) * np.sqrt(counts / max(int(counts.max()), 1))
+    for at, each in enumerate(tall.tolist()):
+        if each:
+            lit = float(edges[at]) >= level - span / BARS / 2
+            ends = (across[at] + 1, height - 8 - each, across[at + 1] - 1, height - 8)
+            pen.rectangle(ends, stage.ACCENT if lit else stage.QUIET)
+    line = width * (level - low) / span
+    pen.line((line, 0, line, height), stage.INK)
     return np.asarray(image)
 
 

@@ -184,3 +184,44 @@ def test_a_changed_photo_has_a_row_of_its_own(wall, monkeypatch):
     rows = [photos[at : at + shown["columns"]] for at in range(0, len(photos), shown["columns"])]
     assert all(len(set(row)) == 1 for row in rows)
     assert len(rows) == 1 + len(told.variants)
+
+
+def test_two_networks_stand_side_by_side_and_say_which(wall, monkeypatch):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    app = opened(AppTest.from_file(str(ROOT / "pages" / "grad_cam.py"), default_timeout=PATIENCE))
+    told = next(each for each in lesson_of("grad-cam").experiments if each.networks)
+    said = html.unescape(words(app))
+    assert "The networks: Shapes and Shapes with a shortcut." in said
+    assert "With ResNet50 (Keras) and Xception (Keras), downloaded under Change model" in said
+    slot = f"{lesson_page.SLOT}grad-cam:{told.title}"
+    next(button for button in app.button if button.key == slot).click()
+    settle(app, lambda app: grid.of(desk(app), slot) and not desk(app).pending)
+    made = grid.of(desk(app), slot)
+    assert [each.name for each in made.networks] == ["Shapes", "Shapes with a shortcut"]
+    assert all(cell.answer is not None for cell in made.cells)
+    about = [panel["about"] for panel in parts(app, "compared")[0]["panels"]]
+    assert [each.partition(": ")[2] or each for each in about] == about or len(set(about)) == 2
+
+
+def test_published_networks_are_taken_where_they_are(wall, monkeypatch):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    monkeypatch.setattr(wall, "holds", lambda self, entry: True, raising=False)
+    app = opened(AppTest.from_file(str(ROOT / "pages" / "grad_cam.py"), default_timeout=PATIENCE))
+    told = next(each for each in lesson_of("grad-cam").experiments if each.networks)
+    monkeypatch.setattr(type(desk(app).session), "holds", lambda self, entry: True)
+    app.run()
+    said = html.unescape(words(app))
+    assert "The networks: ResNet50 (Keras) and Xception (Keras)." in said
+    assert "downloaded under Change model" not in said
+    assert told.watch not in said
+
+
+def test_fem_shows_its_threshold_beside_grad_cam(wall, monkeypatch):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    app = opened(AppTest.from_file(str(ROOT / "pages" / "grad_cam.py"), default_timeout=PATIENCE))
+    slot = f"{lesson_page.SLOT}grad-cam:FEM beside it"
+    next(button for button in app.button if button.key == slot).click()
+    settle(app, lambda app: grid.of(desk(app), slot) and not desk(app).pending)
+    said = html.unescape(words(app))
+    assert "plus 1 of them, is" in said
+    assert "plus 2 of them, is" in said

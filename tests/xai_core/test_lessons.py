@@ -10,9 +10,18 @@ from tests.fakes.explained import card
 from xai_core import augment, discovery
 from xai_core.errors import ParamError
 from xai_core.explainer import explainers, make
-from xai_core.lesson import band, centre, lesson_of, places, preview_of, worked
+from xai_core.lesson import (
+    aside_of,
+    band,
+    centre,
+    histogram,
+    lesson_of,
+    places,
+    preview_of,
+    worked,
+)
 from xai_core.report import amount, percent
-from xai_core.stage import ACCENT, GROUND
+from xai_core.stage import ACCENT, GROUND, INK, QUIET
 from xai_core.target import ClassTarget
 
 VIEW = tiny.view(3)
@@ -316,3 +325,44 @@ def test_the_convergence_tells_this_run_s_numbers(model):
     told = re.search(r" (\S+) give or take (\S+) after all 100$", part.caption)
     assert number(told[1]) == pytest.approx(float(explanation.attribution[at]), rel=0.02)
     assert number(told[2]) == pytest.approx(1.96 * error, rel=0.06)
+
+
+# FEM's threshold
+
+
+@pytest.mark.parametrize("values", [{"k": 1.0}, {"k": 0.5, "weighing": "share"}])
+def test_the_threshold_of_fem_is_drawn_on_its_own_channel(model, values):
+    explanation = run(model, "fem", **values)
+    layer = explanation.parameters["layer"]
+    maps = model.activations(VIEW[None], layer)[0]
+    number = int(explanation.arrays["numbers"][0])
+    channel = maps[..., number]
+    np.testing.assert_allclose(explanation.arrays["values"][0], channel, atol=1e-5)
+    shown, cells = aside_of(explanation, VIEW)
+    level = channel.mean() + values["k"] * channel.std()
+    assert shown.caption.startswith(f"Channel {number} of {layer}, ")
+    assert shown.caption.endswith(f" is {amount(float(level))}")
+    marked = channel >= level
+    assert cells.caption.endswith(f" {marked.sum()} of {channel.size}")
+    if explanation.parameters["weighing"] == "mean":
+        assert explanation.arrays["channels"][0].sum() == marked.sum()
+    lit = np.all(shown.picture == ACCENT, -1).any()
+    assert lit == bool(marked.any())
+    side = np.argwhere(cells.picture[..., 0] > 127).mean(0) / cells.picture.shape[:2]
+    np.testing.assert_allclose(side, (np.argwhere(marked).mean(0) + 0.5) / channel.shape, atol=0.03)
+    import dataclasses
+
+    assert aside_of(dataclasses.replace(explanation, arrays={}), VIEW) == ()
+    assert aside_of(run(model, "grad-cam"), VIEW) == ()
+
+
+def test_a_histogram_is_lit_beyond_its_level():
+    values = np.array([0.0] * 30 + [1.0] * 2)
+    picture = histogram(values, (100, 200), 0.5)
+    lit = np.argwhere(np.all(picture == ACCENT, -1))
+    quiet = np.argwhere(np.all(picture == QUIET, -1))
+    assert lit[:, 1].min() > 190
+    assert quiet[:, 1].max() < 10
+    assert np.all(picture[:, 100] == INK)
+    tall = [np.ptp(found[:, 0]) + 1 for found in (lit, quiet)]
+    assert tall[0] / tall[1] == pytest.approx((2 / 30) ** 0.5, abs=0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +17,7 @@ from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.model import ShowsLayers
 from xai_core.params import choice, number
 from xai_core.target import Target
+from xai_core.task import Shape
 
 Array = NDArray[np.float32]
 
@@ -29,11 +32,13 @@ def _ours(method: FEM, model: ShowsLayers, image: Array, target: Target, progres
     weights = weights.astype(np.float32)
     cam = np.maximum(parts @ weights, 0)
     progress(1, 1)
+    shown = channels.strongest(parts.astype(np.float32), weights)
+    values = np.ascontiguousarray(maps[..., shown["numbers"]].transpose(2, 0, 1), np.float32)
     return method.drawn(
         cam,
         model.input_size,
         scalars={"marked": float(marked.mean())},
-        arrays={"weights": weights} | channels.strongest(parts.astype(np.float32), weights),
+        arrays={"weights": weights, "values": values} | shown,
         notes=method.why_blank(maps, marked) if not np.any(cam) else (),
     )
 
@@ -65,7 +70,9 @@ class FEM(LayerMap):
     shows: ClassVar[str] = "Cells that are unusually strong in a layer; the class does not matter."
     reference: ClassVar[str] = "doi:10.1109/IPTA50016.2020.9286629"
     needs: ClassVar[tuple[type, ...]] = (ShowsLayers,)
-    arrays = ARRAYS
+    arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
+        {**ARRAYS, "values": Shape("<f4", ("", "", ""), most=channels.CELLS, optional=True)}
+    )
     class_agnostic: ClassVar[bool] = True
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),

@@ -100,6 +100,16 @@ LESSON = Lesson(
             "Watch what stands out to the layer and says nothing of the class.",
         ),
         Experiment(
+            "Two networks, one photo",
+            "Another network has learned other channels, so that its map may lie elsewhere even "
+            "where both give the same answer.",
+            (Trial("Grad-CAM", {}),),
+            "Compare the two answers, then the cells: how coarse a map is follows from the "
+            "network, not from the method.",
+            networks=(("keras/ResNet50", "keras/Xception"), ("torchvision/resnet50",
+                      "keras/Xception"), ("shapes", "shapes_shortcut")),
+        ),
+        Experiment(
             "The same photo, changed",
             "A change that should not matter is made to the photo. The evidence should move with "
             "it.",
