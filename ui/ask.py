@@ -137,6 +137,9 @@ def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
         return None
     waits = desk.prediction is None
     target = target_of(seen, disabled=waits)
+    of: Of = st.session_state.get(OF, "logit")
+    if of != "logit":
+        views.line(f"Measured on its {WORDS[of]}: see All settings.")
     with st.container(key="method-card", gap="small"):
         asked = _controls(seen.card, target, only, disabled=waits)
     if asked is None:

@@ -13,6 +13,7 @@ from ui import (
     another_model,
     dialogs,
     findings,
+    layers_told,
     origins,
     preparation,
     pretrained,
@@ -36,6 +37,7 @@ DIALOGS = (
     dialogs.Dialog(ON_CARD, preparation.preprocessing),
     dialogs.Dialog(ON_NAMES, preparation.classes),
     dialogs.Dialog(ON_READING, reading.dialog),
+    dialogs.Dialog(layers_told.TITLE, layers_told.dialog, "medium"),
 )
 
 
@@ -71,7 +73,7 @@ def show(desk: Desk, *, brief: bool = False) -> None:
     places = _places(model)
     with st.container(horizontal=True, gap="small", key="model-buttons"):
         another_model.button()
-        for place in places:
+        for place in (*places, layers_told.TITLE):
             st.button(
                 place,
                 key=f"open-{place}",

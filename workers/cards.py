@@ -14,6 +14,7 @@ from xai_core.errors import VitrineError
 from xai_core.explainer import explainers
 from xai_core.layers import default_layer
 from xai_core.model import Detects, Predicts, ShowsLayers, lacks
+from xai_core.stages import MOST, stages
 
 MEASURED_ALONE = 200.0
 """Milliseconds of a pass from which a batch of 4 would make opening a model slow."""
@@ -41,6 +42,7 @@ def describe(model: Any) -> Card:
         head=model.head,
         pace=Pace(forward=forward(model)),
         methods={name: service(method, model) for name, method in explainers().items()},
+        stages=stages(getattr(model, "steps", ())),
     )
 
 
@@ -78,6 +80,8 @@ def check(card: Card) -> None:
     for layer in card.layers:
         if not all(side > 0 for side in (*layer.map_size, layer.channels)):
             raise ValueError("the card's layers")
+    if len(card.stages) > MOST:
+        raise ValueError("the card's stages")
     if card.default_layer is not None and card.layer(card.default_layer) is None:
         raise ValueError("the card's default layer")
 

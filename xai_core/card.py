@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from xai_core.model import Finding, Head, Layer
+from xai_core.stages import Stage
 
 Kind = Literal["classification", "detection"]
 Wanted = Literal["classification", "detection", "any"]
@@ -69,7 +70,8 @@ class Card:
 
     `input_size` is the view's height and width in pixels, `preprocessing` what
     `loaders.preprocessing.Preprocessing` is made of, `methods` says for each method whether it can
-    serve. `hash` is the file's sha256 and `sandbox` what holds the process: the client's own.
+    serve. `stages` tell what the network does, from the photo to the scores, as far as its file
+    shows it. `hash` is the file's sha256 and `sandbox` what holds the process: the client's own.
     """
 
     task: Kind = "classification"
@@ -87,6 +89,7 @@ class Card:
     head: Head
     pace: Pace
     methods: Mapping[str, Service]
+    stages: tuple[Stage, ...] = ()
     hash: str = ""
     sandbox: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 

@@ -136,6 +136,7 @@ class KerasModel:
         """Run once: choose the output, take its activation off, and list the layers."""
         network, views = self._network, _probe_views(self.input_size)
         seen = self._noted(views)
+        self.steps = seen.steps
         names = getattr(network.model, "output_names", None) or ()
         choices = [
             dataclasses.replace(each, kind=kind, ran=ran)
@@ -333,8 +334,7 @@ class KerasModel:
         if self._refusal:
             raise UnsupportedModel(self._refusal)
         made = copy.copy(self)
-        views = _probe_views(self.input_size)
-        made._network, said = rewrite.changed(self._network, change, views)
+        made._network, said = rewrite.changed(self._network, change, _probe_views(self.input_size))
         if isinstance(change, OutputWeights):
             made.head = dataclasses.replace(self.head, kind="logits")
             if len(change.weights) != len(self.labels):

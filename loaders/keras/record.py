@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loaders.keras import layers
+from loaders.keras import layers, steps
 from xai_core.model import Layer
+from xai_core.stages import Ran
 
 _AT_REST = re.compile("Dropout|Noise|ActivityRegularization|Identity")
 _STILL_THE_PHOTO = ("Rescaling", "Normalization", "Random", "TFOpLambda", "SlicingOpLambda")
@@ -22,6 +23,7 @@ class Record:
     """What a pass showed: `sites` can be looked into by path, `calls` is how often each ran.
 
     `maps` is how large the map of each site is; `calls` is in the order in which layers ended.
+    `steps` are all of the network's layers, as they ran.
     """
 
     answers: Any
@@ -31,6 +33,7 @@ class Record:
     calls: Mapping[str, int]
     makers: Mapping[int, tuple[int, Any]]
     """By the id of what it gave: when a single layer ran, counted from 1, and that layer."""
+    steps: tuple[Ran, ...] = ()
 
     def maker(self, output: Any) -> tuple[int, Any | None]:
         """Return when the layer ran that gave just this output, and the layer."""
@@ -52,6 +55,7 @@ def record(
     order: dict[str, int] = {}
     calls: dict[str, int] = {}
     makers: dict[int, tuple[int, Any]] = {}
+    noted: list[steps.Noted] = []
     kept: list[Any] = []  # so that no two outputs of the pass share an id
 
     def see(path: str, output: Any) -> Any:
@@ -61,6 +65,8 @@ def record(
             shapes[path] = tuple(output.shape)
             order[path] = id(output)
             kept.append(output)
+            if layers.is_single(tree[path]):
+                noted.append((tree[path], shapes[path]))
             if not layers.is_model(tree[path]):
                 makers.setdefault(id(output), (len(kept), tree[path]))
         return output
@@ -84,4 +90,5 @@ def record(
             continue
         listed.add(order[path])
         rows.append(Layer(path, kind, (height, width), channels))
-    return Record(answers, tuple(rows), sites, maps, calls, makers)
+    told = steps.ran(noted, count)
+    return Record(answers, tuple(rows), sites, maps, calls, makers, told)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from loaders.keras.audit import printable
 from loaders.labels import labels_for
-from loaders.onnx import external, names, outputs, reading, scaling, training
+from loaders.onnx import external, names, outputs, reading, scaling, steps, training
 from loaders.onnx.assemble import assembled
 from loaders.onnx.endings import ending
 from loaders.onnx.graph import Graph, inspect
@@ -98,6 +98,7 @@ def load(path: Path, options: Options, *, name: str) -> OnnxModel:
     )
     classes = max(2, scores.units)
     labels, labelled = labels_for(options, classes, imagenet=False, **names.named(graph, classes))
+    layers = _layers(file, network)
     findings = [*read.findings, *chosen, *file.found.findings, *said, *prepared, *labelled]
     return OnnxModel(
         network,
@@ -110,7 +111,8 @@ def load(path: Path, options: Options, *, name: str) -> OnnxModel:
         head=read.head,
         squashed=read.squashed,
         scale=read.scale,
-        places=_layers(file, network),
+        places=layers,
+        steps=steps.ran(graph, layers),
         reader=lambda value: _again(file, network, value),
         mode_reason=mode,
         findings=tuple(findings),

@@ -27,6 +27,7 @@ from xai_core.model import (
     missing,
 )
 from xai_core.perturb import MaskSource
+from xai_core.stages import Ran
 from xai_core.target import Target, UnitTarget
 
 Array = NDArray[np.float32]
@@ -76,6 +77,7 @@ class OnnxModel:
         squashed: HeadKind,
         scale: float = 1.0,
         places: Sequence[Place] = (),
+        steps: tuple[Ran, ...] = (),
         reader: Reader | None = None,
         mode_reason: str = "",
         findings: Sequence[Finding] = (),
@@ -88,7 +90,7 @@ class OnnxModel:
         self.mode_reason = mode_reason
         self.findings = tuple(findings)
         self._places = {place.layer.name: place for place in places}
-        self._reader = reader
+        self._reader, self.steps = reader, steps
         self._inner: tuple[str, Network] | None = None
 
     def lacks(self, need: type) -> str | None:

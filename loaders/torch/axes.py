@@ -32,7 +32,16 @@ PHOTOS: Axes = ("n", None, "h", "w")
 Source = tuple[Shape, "Axes | None"]
 """A tensor that goes in: its shape, and its axes where they are known."""
 
-_SPATIAL = ("conv2d", "convolution", "pool2d", "upsample", "batch_norm", "pixel_", "grid_sampler")
+_SPATIAL = (
+    "conv2d",
+    "conv_transpose2d",
+    "convolution",
+    "pool2d",
+    "upsample",
+    "batch_norm",
+    "pixel_",
+    "grid_sampler",
+)
 """Parts of names of operations that take a map with channels first and give one."""
 
 _SHUFFLES = ("index", "gather", "sort", "take", "scatter", "unfold", "fold")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from loaders.options import Maps
-from loaders.torch import layout
+from loaders.torch import layout, steps
 from loaders.torch.forward import nchw
 from loaders.torch.layers import Modules
 from loaders.torch.script import Graph
@@ -18,18 +18,23 @@ from loaders.torch.watch import Watch, step_of
 from loaders.torch.wrapped import Wrapped, plain
 from xai_core.errors import LoadError, UnsupportedModel
 from xai_core.model import Finding, Layer
+from xai_core.stages import Ran
 
 Values = Mapping[str, torch.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """The layers that give a map; of all outputs that do, how the map lies and `[h, w, C]`."""
+    """The layers that give a map; of all outputs that do, how the map lies and `[h, w, C]`.
+
+    `steps` are all of its layers, as they ran.
+    """
 
     layers: tuple[Layer, ...]
     layouts: dict[str, layout.Layout]
     shapes: dict[str, tuple[int, int, int]]
     findings: tuple[Finding, ...]
+    steps: tuple[Ran, ...] = ()
 
 
 class FirstPass:
@@ -88,7 +93,7 @@ class FirstPass:
             sorted(same, key=lambda layer: layer.name.count("."))[min(1, len(same) - 1)]
             for same in found.values()
         )
-        return Seen(layers, layouts, shapes, guessed)
+        return Seen(layers, layouts, shapes, guessed, self._steps)
 
     def _pass(
         self, photos: torch.Tensor, wanted: torch.Tensor | None
@@ -126,6 +131,7 @@ class FirstPass:
             photos = watch.begin(photos.view_as(photos))
             with watch:
                 scores = self._module.scores(photos)
+        self._steps = steps.ran(watch.steps)
         return values, scores
 
 

@@ -101,6 +101,7 @@ class TorchModel:
             random=bool(mode_reason),
         ).look(len(labels), seen, maps)
         self._layers, self._layouts, self._shapes = first.layers, first.layouts, first.shapes
+        self.steps = first.steps
         self.findings = (*findings, *first.findings)
         self._begin()
 

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from loaders import catalogue
 from tests.conftest import PATIENCE, ROOT
-from tests.pages.conftest import settle
-from ui import method_list, state, takeaway
+from tests.pages.conftest import settle, show
+from ui import layers_told, method_list, state, takeaway
 from workers.tasks.predict import Predict
 from xai_core import film
 from xai_core.card import Pace
@@ -72,6 +72,13 @@ def test_the_page_opens_with_the_shortcut_model_and_its_photo(app):
     assert "sandboxed: files, network, processes" in words(app)
     assert len(parts(app, "bars")[0]["rows"]) == 5
     assert "Press Run to see what it looked at" in words(app)
+
+
+def test_what_each_layer_does_is_behind_a_click(app):
+    opened(app)
+    shown = show(app, layers_told.TITLE)
+    assert layers_told.NOTHING in words(shown)  # the fake model's pass was not watched
+    assert any(each.label == layers_told.TITLE for each in app.button)
 
 
 def test_a_run_shows_a_figure_with_one_scale_and_the_words(app):

@@ -89,6 +89,18 @@ def test_a_good_card_passes():
         ("pace", {"forward": 1e300}),
         ("pace", {"forward": 1.0, "backward": 1.0}),
         ("surprise", 1),
+        (
+            "stages",
+            [
+                {
+                    "map_size": [2, 2],
+                    "channels": [1, 2],
+                    "groups": [{"times": 1, "parts": ["<b>layer</b>"]}],
+                }
+            ],
+        ),
+        ("stages", [{"map_size": [0, 2], "channels": [1, 2], "groups": []}]),
+        ("stages", [{"map_size": [2, 2], "channels": [1, 2], "groups": []}] * 500),
     ],
 )
 def test_a_bad_card_is_refused(key, value):
