@@ -9,7 +9,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # Imported here so that the first visitor does not wait for them.
-from ui import answer, ask, model_card, page, photo_card, route, state, views
+from ui import answer, ask, guard, model_card, page, photo_card, route, state, views
 
 __all__ = ["answer", "ask", "model_card", "page", "photo_card", "views"]
 
@@ -55,5 +55,5 @@ else:
         __file__,
         lifespan=lifespan,
         routes=route.routes(state.visitors, st.get_option("server.baseUrlPath")),
-        middleware=[Middleware(route.Cookies)],
+        middleware=[Middleware(guard.Guard), Middleware(route.Cookies)],
     )

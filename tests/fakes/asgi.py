@@ -45,9 +45,38 @@ def ask(app, method, path, *, headers=None, pieces=(b"",), cut=False, scheme="ht
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    # In a thread of its own: Playwright's loop may be running in this one.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(app(scope, receive, send))).result()
+    _alone(lambda: app(scope, receive, send))
     start = next(m for m in sent if m["type"] == "http.response.start")
     body = b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body")
     return Answer(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, body)
+
+
+def connect(app, path, *, headers=None):
+    """Open a WebSocket, and return the type of the app's first message about it."""
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message["type"])
+
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0"},
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "ws",
+        "subprotocols": [],
+        "headers": [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()],
+    }
+    _alone(lambda: app(scope, receive, send))
+    return sent[0]
+
+
+def _alone(begin):
+    # In a thread of its own: Playwright's loop may be running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(begin())).result()

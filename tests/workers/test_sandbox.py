@@ -102,7 +102,8 @@ print(json.dumps(attempt(given)))
 BY_SECCOMP = (
     "chmod", "tcp", "udp", "unix", "abstract", "fork", "signal", "limit", "affinity", "exec",
     "trace", "read the parent", "untie", "new namespace", "memfd", "io_uring", "bpf",
-    "userfaultfd", "clone3", "hand over", "high bits",
+    "userfaultfd", "clone3", "hand over", "high bits", "own", "choose", "share memory", "watch",
+    "hold up", "go first",
 )  # fmt: skip
 BY_LANDLOCK = ("read", "list", "write", "tcp", "abstract", "signal")
 
