@@ -64,6 +64,7 @@ tables: setup-dev
 	@$(BIN)/python -W ignore -m benchmarks.peaks
 	@$(BIN)/python -W ignore -m benchmarks.gaps
 	@$(BIN)/python -m benchmarks.methods
+	@$(BIN)/python -m benchmarks.sentences
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }

@@ -193,7 +193,8 @@ class Options:
     )
     head: Outputs | None = maybe(
         get_args(Outputs),
-        help="What the last numbers of the network mean. Chances are turned back into scores.",
+        help="What the last numbers of the network mean. Probabilities are turned back into "
+        "scores.",
         label="The outputs are",
         group=READING,
         place=ON_READING,

@@ -55,6 +55,7 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     _picture(answer, desk, made["sentences"])
     twins.offer(answer, desk)
     doubt.show(answer, desk, made["doubts"], made["check"])
+    views.line(report.terms(answer.explanation))
 
 
 def more(answer: Answer, desk: Desk) -> None:

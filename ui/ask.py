@@ -156,7 +156,8 @@ def _controls(
     served = card.methods
     name = _method(served, disabled=disabled) if only is None else only.name
     cls = explainers()[name]
-    why_not = served[name].why_not if name in served else f"{cls.title} came after this model."
+    newer = f"{cls.title} is newer than this opened model. Open it again."
+    why_not = served[name].why_not if name in served else newer
     views.line(cls.shows)
     if cls.class_agnostic:
         views.chips([(method_list.AGNOSTIC, True)])

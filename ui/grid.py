@@ -239,7 +239,8 @@ class Grid:
         served = card.methods.get(cell.ask.method)
         if served is None or served.why_not:
             title = explainers()[cell.ask.method].title
-            raise ParamError(served.why_not if served else f"{title} came after this model.")
+            newer = f"{title} is newer than this opened model. Open it again."
+            raise ParamError(served.why_not if served else newer)
         index = prediction.top[0]
         if self.wanted:
             if self.wanted not in card.labels:

@@ -210,7 +210,11 @@ def answered_otherwise(before: Model, now: Model) -> str:
     }
     places = {Options.declared()[name].place for name in changed}
     if changed == {"classes"}:
-        return "with the class names of before"
+        return "with the earlier class names"
     if places == {ON_CARD}:
-        return "with the pre-processing of before"
-    return "with the answers of before" if changed else "before the model was opened again"
+        return "with the earlier pre-processing"
+    return (
+        "with the earlier answers about the file"
+        if changed
+        else "before the model was opened again"
+    )

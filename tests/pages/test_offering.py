@@ -209,7 +209,7 @@ def test_lime_says_its_superpixels_and_shows_its_steps(app):
     app.selectbox(key="method").set_value("lime").run()
     app.slider(key=next(s.key for s in app.slider if "Samples" in s.label)).set_value(200)
     answered(app)
-    assert "of the weight for" in words(app)
+    assert "of the evidence for" in words(app)
     assert "film-held" not in app.session_state  # nothing is drawn before it is opened
     assert any(each.label == "How it came about" for each in app.expander)
     filmed(app)
@@ -334,7 +334,7 @@ def test_nobody_is_told_to_press_what_is_not_there(app):
     app.run()
     assert run_button(app) is None
     assert "Press Run" not in words(app)
-    assert "Shown: the last run, with the class names of before" in words(app)
+    assert "Shown: the last run, with the earlier class names" in words(app)
     assert ". Choose a method that serves this model." in words(app)
 
 

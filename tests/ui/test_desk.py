@@ -108,9 +108,9 @@ def test_a_switch_that_differs_is_said_in_words(desk):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"classes": tuple("abcdef")}, "with the class names of before"),
-        ({"mean": (0.1, 0.2, 0.3), "std": (1.0, 1.0, 1.0)}, "with the pre-processing of before"),
-        ({"classes": tuple("abcdef"), "fit": "crop"}, "with the answers of before"),
+        ({"classes": tuple("abcdef")}, "with the earlier class names"),
+        ({"mean": (0.1, 0.2, 0.3), "std": (1.0, 1.0, 1.0)}, "with the earlier pre-processing"),
+        ({"classes": tuple("abcdef"), "fit": "crop"}, "with the earlier answers about the file"),
         ({}, "before the model was opened again"),
     ],
 )

@@ -85,7 +85,7 @@ def test_evidence_in_two_corners_of_one_side_lies_in_that_half():
 def test_what_speaks_against_is_a_share_of_the_weight():
     found = report.facts(explained([[3.0, -1.0]], signed=True))
     assert found["against"] == pytest.approx(0.25)
-    assert "25\u00a0% of the map's weight speaks against it" in " ".join(
+    assert "25\u00a0% of all that the map holds speaks against it" in " ".join(
         report.sentences(explained([[3.0, -1.0]], signed=True), SURE, LABELS)
     )
 
@@ -233,19 +233,20 @@ def test_superpixels_are_counted_by_their_weights():
     assert (found["weakest"], found["weakest_place"]) == (-0.2, "at the top right")
     said = report.sentences(made, SURE, LABELS)
     assert said[0].replace("\u00a0", " ") == (
-        "Two superpixels of 9 carry half of the weight for \u201cstar\u201d, on 22 % of the view; "
-        "the strongest, at the bottom left, adds 0.41 to the score."
+        "Two superpixels of 9 carry half of the evidence for \u201cstar\u201d, on 22 % of "
+        "the photo; the strongest, at the bottom left, adds 0.41 to the score."
     )
     assert said[1].replace("\u00a0", " ") == (
-        "16 % of all weight speaks against it, most of all at the top right (\u22120.2)."
+        "16 % of all that the map holds speaks against it, most of all at the top right "
+        "(\u22120.2)."
     )
 
 
 def test_one_superpixel_may_carry_half():
     said = report.sentences(of_parts([0, 0, 0, 0, 3, 1, 0, 0, 0], of="probability"), SURE, LABELS)
     assert said[0] == (
-        "One superpixel of 9 carries half of the weight for \u201cstar\u201d: it lies in the "
-        "middle and adds 3 to the probability."
+        "One superpixel of 9 carries half of the evidence for \u201cstar\u201d (by probability): "
+        "it lies in the middle and adds 3 to the probability."
     )
     lead = report.sentences(of_parts([0, 2.04, 0, 0, 0, 0, 0, 0, 0], against=0), SURE, LABELS)
     assert "adds 2 to the lead in score." in lead[0]

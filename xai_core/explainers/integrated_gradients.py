@@ -92,7 +92,7 @@ class IntegratedGradients(GradientMap):
 
     title: ClassVar[str] = "Integrated gradients"
     place: ClassVar[int] = 10
-    shows: ClassVar[str] = "What each pixel adds to the score on the way from a blank view."
+    shows: ClassVar[str] = "What each pixel adds to the score on the way from a blank photo."
     reference: ClassVar[str] = "arXiv:1703.01365"
     signed: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(

@@ -162,7 +162,7 @@ def _notes(
     if segments == 1:
         return (
             "The photo was not cut: it is one superpixel, so its weight says nothing of where the "
-            "model looks. Choose the grid, or more segments.",
+            "model looks. Choose the grid, or more superpixels.",
         )
     if np.ptp(scores) == 0:
         return (
@@ -180,7 +180,7 @@ def _notes(
         notes.append(
             f"With this kernel the {len(scores)} samples are worth about {max(worth, 1):.0f} of "
             f"full weight, for {segments} superpixels: the weights are noisy. Take more samples, "
-            "a wider kernel or fewer segments."
+            "a wider kernel or fewer superpixels."
         )
     return tuple(notes)
 

@@ -132,8 +132,9 @@ def _notes(
         share = error / max(float(np.ptp(attribution)), 1e-30)
         said.append(
             f"With {masks:,.0f} masks the standard error of the map is {percent(share)} of its "
-            f"range, so that it would agree with the map of endless masks to about "
-            f"{max(agreement, 0):.2f} (1 is wholly). Four times as many masks halve the error."
+            f"range, so the map of endlessly many masks would correlate with it by about "
+            f"{max(agreement, 0):.2f} (1 is the same map). Four times as many masks halve the "
+            "error."
         )
     return tuple(said)
 

@@ -36,7 +36,7 @@ class Saliency(GradientMap):
     """How far a small change of each pixel moves the score, to either side.
 
     The size of the score's gradient at each pixel, the largest of the three colours (Simonyan et
-    al. 2013, section 3.1). It says where the score is touchy, which is not the same as where the
+    al. 2013, section 3.1). It says where the score is sensitive, which is not the same as where the
     evidence lies, and it looks noisy on deep networks.
     """
 

@@ -94,7 +94,7 @@ LESSON = Lesson(
         Experiment(
             "FEM beside it",
             "FEM takes no gradient: it keeps, of each channel, the cells that stand out by K "
-            "deviations, and asks of no class.",
+            "deviations, and asks about no class.",
             (Trial("Grad-CAM", {}), Trial("FEM, K = 1", {"k": 1.0}, FEM), Trial("FEM, K = 2",
              {"k": 2.0}, FEM)),
             "Watch what stands out to the layer and says nothing of the class.",

@@ -32,7 +32,7 @@ Array = NDArray[np.float32]
 LESSON = Lesson(
     know="You will know how a score is shared out among the pixels, and what the baseline decides.",
     sentences=(
-        "The way begins at a baseline, a blank view, and ends at the photo, with even mixtures of "
+        "The way begins at a baseline, a blank photo, and ends at the photo, with even mixtures of "
         "both between them.",
         "At each mixture the gradient says how far a small change of each pixel moves the score.",
         "A pixel's part is the mean of its gradients times how far it is from the baseline.",
@@ -78,7 +78,8 @@ LESSON = Lesson(
             "Beside one gradient",
             "Saliency takes a single gradient, at the photo; integrated gradients take many.",
             (Trial("Integrated gradients", {}), Trial("Saliency", {}, Saliency)),
-            "Watch where each is strongest: a touchy place need not be one that adds to the score.",
+            "Watch where each is strongest: a sensitive place need not be one that adds to the "
+            "score.",
         ),
     ),
     traps=(

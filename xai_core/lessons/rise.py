@@ -55,7 +55,7 @@ LESSON = Lesson(
         "mean": Symbol("y\u0304", "the mean score of all masked photos"),
     },
     presets=(
-        Preset("As it suggests", {}, "Watch the standard error under the formula: it is the size "
+        Preset("As suggested", {}, "Watch the standard error under the formula: it is the size "
                "of what is chance."),
         Preset("Few masks", {"masks": 200},
                "Watch how blotchy the map is, and what the doubt says of it."),
@@ -67,7 +67,7 @@ LESSON = Lesson(
             "Two seeds",
             "Other masks, drawn alike. What differs between the two maps is chance.",
             tuple(Trial(f"Seed {seed}", {"seed": seed, "masks": 500}) for seed in (1, 2)),
-            "Compare the weak places: only what both show is worth a word.",
+            "Compare the weak places: what only one of them shows is chance.",
         ),
         Experiment(
             "Showing little, showing much",

@@ -26,6 +26,7 @@ from xai_core.report.numbers import counted, percent, shortened
 from xai_core.report.pictures import Look, Pictures, bar, pictures
 from xai_core.report.run import OWN_NUMBER, Run
 from xai_core.report.scales import Scale, shared
+from xai_core.report.sentences import terms
 
 SIDE = 640
 """The longer side of a picture in the file, in pixels."""
@@ -217,6 +218,7 @@ def _run(run: Run, pics: Pictures, scale: Scale, look: Look, number: int) -> Htm
         _figures(run, pics, scale, look),
         tag("h3", "What it shows"),
         tag("p", sentence(" ".join((*made["sentences"], *region))), class_="prose"),
+        tag("p", terms(run.explanation), class_="quiet"),
         tag("h3", "Before you believe it"),
         tag(
             "ul", [tag("li", sentence(each)) for each in doubts] or tag("li", "No doubt is known.")

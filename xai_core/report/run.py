@@ -14,7 +14,7 @@ from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
 
 OWN_NUMBER = (
-    "Percents behind a class are the model's own numbers. They are not calibrated: nobody has "
+    "Percentages beside a class are the model's own numbers. They are not calibrated: nobody has "
     "counted how often it is right when it says them."
 )
 

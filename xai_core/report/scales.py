@@ -93,8 +93,8 @@ def shared(explanations: Sequence[Explanation]) -> Scale:
         top=1.0,
         relative=True,
         sentence="These maps count in different units, so each is divided by its own strongest "
-        "value, and all are drawn on one scale of its percents: places can be compared, strengths "
-        "cannot.",
+        "value, and all are drawn on one scale, in percent of it: places can be compared, "
+        "strengths cannot.",
     )
 
 

@@ -16,6 +16,8 @@ from xai_core.target import Target
 
 Array = NDArray[np.float32]
 
+SCORE = "The score (logit) is the class's own number, before it becomes a probability"
+
 
 def sentences(explanation: Explanation, probabilities: Array, labels: Sequence[str]) -> list[str]:
     """Say what the map shows, in two or three plain sentences. Class names are quoted."""
@@ -36,8 +38,15 @@ def sentences(explanation: Explanation, probabilities: Array, labels: Sequence[s
             f"{found['place']}."
         )
     if found["against"] >= 0.05 and "parts" not in found:
-        said.append(f"{percent(found['against'])} of the map's weight speaks against it.")
+        said.append(f"{percent(found['against'])} of all that the map holds speaks against it.")
     return [*said, *_answer(target, probabilities, labels)]
+
+
+def terms(explanation: Explanation) -> str:
+    """Say what is meant by the words that sentences and doubts use of a map."""
+    if is_class_agnostic(explanation.method):
+        return f"{SCORE}."
+    return f"Evidence is what the map counts for the class, by its method's own rule. {SCORE}."
 
 
 def evidence(explanation: Explanation, asked: str) -> str:
@@ -81,18 +90,18 @@ def _parts_said(found: Mapping[str, Any], asked: str, explanation: Explanation) 
     what = f"lead in {what}" if len(target.classes()) > 1 else what
     if many == 1:
         said = [
-            f"One superpixel of {found['parts']} carries half of the weight for {asked}: it lies "
+            f"One superpixel of {found['parts']} carries half of the evidence for {asked}: it lies "
             f"{found['strongest_place']} and adds {amount(found['strongest'])} to the {what}."
         ]
     else:
         said = [
-            f"{count(many)} superpixels of {found['parts']} carry half of the weight for {asked}, "
-            f"on {percent(found['half_area'])} of the view; the strongest, "
+            f"{count(many)} superpixels of {found['parts']} carry half of the evidence for "
+            f"{asked}, on {percent(found['half_area'])} of {_whole(found)}; the strongest, "
             f"{found['strongest_place']}, adds {amount(found['strongest'])} to the {what}."
         ]
     if found["against"] >= 0.05:
         said.append(
-            f"{percent(found['against'])} of all weight speaks against it, most of all "
+            f"{percent(found['against'])} of all that the map holds speaks against it, most of all "
             f"{found['weakest_place']} ({amount(found['weakest'])})."
         )
     return said

@@ -1,0 +1,42 @@
+"""`docs/sentences.md` holds what the code says today; nothing that a reader sees is left out."""
+
+from benchmarks import sentences
+from xai_core.explainer import explainers
+from xai_core.lesson import lesson_of
+
+CODE = '''"""A docstring of three words or more."""
+
+def f(name, ready):
+    """Another docstring that nobody reads."""
+    if not name:
+        raise ValueError(f"nobody is called {name} here")
+    raise ParamError(f"The file {name} cannot be read: {'it is cut short' if ready else WHY}. "
+                     "Send it again; nothing is lost.")
+
+STYLE = "color: red; display: none;"
+NAMES = "alpha beta gamma delta".split()
+LABEL = "Run it"
+SHOWN = f"<b>The {percent(found['half_area'])} of the map</b>"
+'''
+
+
+def test_sentences_are_told_from_docstrings_names_and_styles():
+    assert sentences.module(CODE) == [
+        "The file {name} cannot be read: {it is cut short/why}. Send it again; nothing is lost.",
+        "it is cut short",
+        "The {half area} of the map",
+    ]
+
+
+def test_a_script_s_sentences_are_read_without_its_comments():
+    source = '// Not this one here.\nlabel("Drop a file here");\nsay(`${name} has more bytes`);\n'
+    assert sentences.script(source) == ["Drop a file here", "{name} has more bytes"]
+
+
+def test_what_the_methods_and_their_lessons_say_is_there():
+    said = sentences.text()
+    for name, cls in explainers().items():
+        assert f"- {' '.join(cls.shows.split())}\n" in said
+        told = lesson_of(name)
+        for sentence in told.sentences if told else ():
+            assert f"- {sentence}\n" in said
