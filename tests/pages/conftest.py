@@ -39,6 +39,7 @@ def wall(tmp_path, monkeypatch):
         for name, title in (("shapes", "Shapes"), ("shapes_shortcut", "Shapes with a shortcut"))
     ]  # fmt: skip
     (assets / "models" / "models.json").write_text(json.dumps(rows))
+    (assets / "models" / "detectors.json").write_text("[]")
     # Large patches, so that the fake model's 8x8 cells differ.
     photo = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     photo = photo.repeat(20, 0).repeat(20, 1)
@@ -53,7 +54,7 @@ def wall(tmp_path, monkeypatch):
     monkeypatch.setattr(Wall, "folder", spool)
     monkeypatch.setattr(Wall, "held", False)
     monkeypatch.setattr(state, "Wall", Wall)
-    caches = (catalogue.models, catalogue.photos, recordings.recordings)
+    caches = (catalogue.models, catalogue.detectors, catalogue.photos, recordings.recordings)
     for cache in caches:
         cache.cache_clear()
     for cache in (state.wall, state.visitors):
