@@ -21,7 +21,7 @@ from xai_core.question import Question
 from xai_core.report.page import page
 from xai_core.report.record import record
 from xai_core.report.run import Run
-from xai_core.target import ClassTarget, Of
+from xai_core.target import ClassTarget, Of, Target, UnitTarget
 
 
 def flags(parser: argparse.ArgumentParser) -> None:
@@ -37,12 +37,26 @@ def flags(parser: argparse.ArgumentParser) -> None:
         default="logit",
         help="what is explained: the class's score before softmax or sigmoid, or its probability",
     )
+    parser.add_argument(
+        "--unit",
+        type=_unit,
+        metavar="LAYER:CHANNEL",
+        help="explain what a channel of an inner layer holds, its mean over the map, and no class",
+    )
     parser.add_argument("--engine", default="", help="which library computes it")
     parser.add_argument("--frame", choices=("view", "upload"), default="view")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--report", action="store_true", help="write report.html, too: all of it, to read and print"
     )
+
+
+def _unit(word: str) -> UnitTarget:
+    """Read a layer and one of its channels."""
+    layer, colon, channel = word.rpartition(":")
+    if not (colon and layer and channel.isascii() and channel.isdigit() and len(channel) < 7):
+        raise argparse.ArgumentTypeError(f"must be LAYER:CHANNEL, layer4:12, got {word[:60]!r}")
+    return UnitTarget(layer, int(channel))
 
 
 def rest(args: argparse.Namespace, words: list[str]) -> None:
@@ -63,7 +77,10 @@ def rest(args: argparse.Namespace, words: list[str]) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the map, its picture and `explanation.json`, and return what the last holds."""
-    _question(args, ClassTarget(0, of=args.of)).made()  # a bad value is refused before the model
+    if args.unit and (args.target or args.against or args.of != "logit"):
+        raise ParamError("--unit explains no class: it goes without --target, --against and --of")
+    # a bad value is refused before the model
+    _question(args, args.unit or ClassTarget(0, of=args.of)).made()
     with _opened.opened(args) as model:
         labels = model.card.labels
         against = _photo.index_of(args.against, labels, "against")
@@ -72,7 +89,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         index = int(seen.scores.argmax()) if index is None else index
         if against == index:
             raise ParamError(f"--against must be another class than the target, got {against}")
-        question = _question(args, ClassTarget(index, against, args.of))
+        target = args.unit or ClassTarget(index, against, args.of)
+        question = _question(args, target)
         explanation = wait(
             model.handle.explain(seen.pixels, question), explainers()[args.method].title
         )
@@ -110,5 +128,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return answer | {"files": [str(args.out / name) for name in files]}
 
 
-def _question(args: argparse.Namespace, target: ClassTarget) -> Question:
+def _question(args: argparse.Namespace, target: Target) -> Question:
     return Question(method=args.method, engine=args.engine, values=args.values, target=target)

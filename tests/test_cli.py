@@ -205,6 +205,31 @@ def test_explain(
         assert written[name], name
 
 
+def test_a_unit_of_a_layer_is_explained_and_the_parts_add_up(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
+) -> None:
+    asked = ("explain", "shapes", str(photo), "--method", "integrated-gradients", "--unit",
+             "features.20:3", "--steps", "100", "--out", str(tmp_path / "out"))  # fmt: skip
+    status, said, err = run(capsys, *asked)
+    assert status == 0, err
+    assert said["target"] == {"layer": "features.20", "channel": 3, "at": None}
+    assert said["label"] is None
+    told = said["scalars"]
+    change = told["score"] - told["baseline_score"]
+    assert told["sum"] == pytest.approx(change, rel=0.02)
+    made = np.load(tmp_path / "out" / "attribution.npy")
+    assert made.sum() == pytest.approx(told["sum"], rel=1e-3)
+    assert "channel 3 of \u201cfeatures.20\u201d" in said["sentences"][0]
+    assert "same class" not in said["check"]
+    assert "--unit features.20:3" in said["command"]
+    status, _, err = run(capsys, *asked, "--target", "star")
+    assert status == 2
+    assert "--unit explains no class" in err
+    status, _, err = run(capsys, *asked[:6], "features.20:999", *asked[7:])
+    assert status == 2
+    assert "from 0 to 159, the channels of features.20" in err
+
+
 def test_the_command_in_the_json_makes_the_same_again(
     capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
 ) -> None:

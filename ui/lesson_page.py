@@ -69,10 +69,15 @@ def show(cls: type[Explainer]) -> None:
 
 
 def own(desk: Desk, cls: type[Explainer]) -> Answer | None:
-    """Return the run that is shown where it is this method's, else its latest."""
+    """Return the run that is shown where it is this method's, else its latest on this model."""
     if desk.answer is not None and desk.answer.explanation.method == cls.name:
         return desk.answer
-    runs = [run for run in desk.runs if run.explanation.method == cls.name]
+    runs = [
+        run
+        for run in desk.runs
+        if run.explanation.method == cls.name
+        and (desk.model is None or run.scene.model.id == desk.model.id)
+    ]
     return runs[-1] if runs else None
 
 

@@ -11,7 +11,7 @@ import commands
 from tests.fakes.explained import explanation
 from xai_core.explainer import explainers, make
 from xai_core.report.command import command
-from xai_core.target import ClassTarget
+from xai_core.target import ClassTarget, UnitTarget
 
 SIZE = (128, 128)
 LABELS = ("heart", "star", "ring")
@@ -60,6 +60,16 @@ def test_the_command_repeats_the_values(method: str, changed: dict[str, Any]) ->
     values = {name: getattr(first, name) for name in first.declared()}
     assert {name: getattr(again, name) for name in again.declared()} == values | changed
     assert (args.target, args.of) == ("star", "probability")
+
+
+def test_a_unit_is_repeated() -> None:
+    target: Any = UnitTarget("layer:4.0", 12)
+    args = commands.parse(words("saliency", target=target))
+    assert args.unit == target
+    assert (args.target, args.against) == (None, None)
+    for bad in ("layer4", ":3", "layer4:", "layer4:-1", "layer4:\u0664"):
+        with pytest.raises(SystemExit):
+            commands.parse([*words("saliency", target=target)[:-2], f"--unit={bad}", "--out=o"])
 
 
 @pytest.mark.parametrize("cls", explainers().values())

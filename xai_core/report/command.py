@@ -9,6 +9,7 @@ from typing import Any, Literal
 from xai_core.card import Card
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
+from xai_core.target import UnitTarget
 
 Frame = Literal["view", "upload"]
 """The frame of the numbers that are written: the view's, or the photo's."""
@@ -32,6 +33,8 @@ def command(
     words = ["explain", model, photo, "--method", explanation.method]
     for flag, index in zip(("--target", "--against"), target.classes(), strict=False):
         words += _flag(flag, _class_word(card.labels, index))
+    if isinstance(target, UnitTarget):
+        words += _flag("--unit", f"{target.layer}:{target.channel}")
     if target.of != "logit":
         words += ["--of", target.of]
     if explanation.engine != cls.engines[0].name:

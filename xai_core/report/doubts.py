@@ -114,7 +114,8 @@ def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[
     title = min(served)[-1]
     if is_class_agnostic(explanation.method):
         return f"To see what speaks for the class, run {title}."
-    return f"To check it, run {title} on the same class and see if both agree."
+    what = "class" if explanation.target.classes() else "question"
+    return f"To check it, run {title} on the same {what} and see if both agree."
 
 
 def _passes(name: str, size: tuple[int, int]) -> float:
