@@ -102,7 +102,26 @@ def lesson(address: str, *, dark: bool = False) -> bytes:
     return shot(f"{address}/integrated_gradients", ran, dark=dark, height=900)
 
 
-PICTURES: Final = {"offering": offering, "compare": compare, "lesson": lesson}
+def training(name: str) -> Callable[..., bytes]:
+    """Return what takes a page that trains, on its recording, as PNG."""
+
+    def take(address: str, *, dark: bool = False) -> bytes:
+        def ran(page: Any) -> None:
+            page.get_by_role("button", name="Submit").wait_for()
+            page.locator("canvas").first.wait_for()
+
+        return shot(f"{address}/{name}", ran, dark=dark, height=900)
+
+    return take
+
+
+PICTURES: Final = {
+    "offering": offering,
+    "compare": compare,
+    "lesson": lesson,
+    "mlp": training("mlp"),
+    "lstm": training("lstm"),
+}
 
 
 def shot(address: str, act: Callable[[Any], None], *, dark: bool = False, height: int = 0) -> bytes:
