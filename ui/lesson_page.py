@@ -13,6 +13,7 @@ from ui import (
     formula,
     grid,
     grid_form,
+    guess,
     jobs,
     model_card,
     page,
@@ -61,6 +62,7 @@ def show(cls: type[Explainer]) -> None:
             strip.show(desk, shows=lambda run: run.explanation.method == cls.name)
             preview.show(desk, cls, asked)
             _story(cls, told, shown)
+            guess.show(desk)
             _experiments(desk, cls, "Try it side by side", told.experiments)
             _experiments(desk, cls, "Where it misleads", told.traps)
             if desk.run is None and shown is not None:

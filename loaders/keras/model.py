@@ -347,8 +347,6 @@ class KerasModel:
         made._begin()
         return made
 
-    # for wrapped libraries
-
     def native(self) -> Any:
         """Return a functional model: float32 `[N, h, w, 3]` RGB in 0..1 in, logits out.
 

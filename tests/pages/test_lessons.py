@@ -14,9 +14,10 @@ from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened, parts, run_button, words
 from ui import grid, lesson_page, state
-from xai_core import lesson
+from xai_core import guess, lesson
 from xai_core.explainer import explainers, make
 from xai_core.lesson import Sized, lesson_of
+from xai_core.report import amount
 
 PAGES = {
     "grad_cam": "grad-cam",
@@ -225,3 +226,25 @@ def test_fem_shows_its_threshold_beside_grad_cam(wall, monkeypatch):
     said = html.unescape(words(app))
     assert "plus 1 of them, is" in said
     assert "plus 2 of them, is" in said
+
+
+def test_a_guess_is_answered_by_the_model_itself(wall, monkeypatch):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    app = opened(AppTest.from_file(str(ROOT / "pages" / "lime.py"), default_timeout=PATIENCE))
+    seen = desk(app).seen
+    label = seen.card.labels[seen.prediction.top[0]]
+    assert f"The model says <b>{label}</b>. Each ninth of the photo" in words(app)
+    before = len(desk(app).runs)
+    app.selectbox(key="guess-place").set_value(2).run()
+    assert "falls without each" not in words(app)  # nothing is told before the guess is made
+    next(button for button in app.button if button.key == "guess-ask").click()
+    settle(app, lambda app: "falls without each" in words(app))
+    held = desk(app).results["guess"]
+    told = guess.seen(held.explanation, seen.prediction.view, 2, seen.card.labels)
+    said = html.unescape(words(app)).replace("<b>", "\u201c").replace("</b>", "\u201d")
+    for sentence in told.sentences:
+        assert sentence in said
+    assert "top right" in told.sentences[0]
+    for fall in told.falls.ravel():
+        assert amount(float(fall)) in said
+    assert len(desk(app).runs) == before

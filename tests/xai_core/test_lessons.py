@@ -270,6 +270,11 @@ def test_the_patch_that_is_drawn_is_one_that_the_run_asks_about():
         at = int(re.match(r"Patch ([\d,]+) of", said)[1].replace(",", "")) - 1
         np.testing.assert_allclose(part.picture, model.views[at] * 255, atol=1)
         assert f"of the {len(model.views):,} that" in said
+        if number == 0:  # it begins in the middle
+            corner = method.patches(model).corners[at]
+            assert (
+                np.abs(corner + (4.5, method.patch_width / 2) - np.array(tiny.SIZE) / 2).max() < 5
+            )
         seen.add(at)
     assert len(seen) > 3
 

@@ -85,8 +85,9 @@ def patch(method: Occlusion, view: Array, number: int) -> tuple[tuple[Part, ...]
     """Draw the photo with a patch of the run to come, the middle one first."""
     size = (view.shape[0], view.shape[1])
     patches = method.patches(Sized(size))
+    away = np.abs(2 * patches.corners + patches.patch - np.array(size)).sum(1)
     others = np.random.default_rng(0).permutation(len(patches))
-    index = len(patches) // 2 if number == 0 else int(others[number % len(patches)])
+    index = int(away.argmin()) if number == 0 else int(others[number % len(patches)])
     drawn = np.empty((1, *view.shape), np.float32)
     patches.apply(view, method.hidden(view), drawn, index)
     share = method.patch_height * method.patch_width / (size[0] * size[1])
