@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from loaders.recordings import recordings
 from tests.conftest import ROOT
 from tests.fakes.tiny import torch_model
 from xai_core import explainer
@@ -56,3 +58,13 @@ def test_every_link_and_path_leads_somewhere(page: Path) -> None:
         assert named
         for where in named:
             assert (ROOT / where).exists(), where
+
+
+def test_the_readme_moves() -> None:
+    """One of its pictures is the film of a run, as the page of its method plays it."""
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    (film,) = (ROOT / each for each in shown if each.endswith(".webp"))
+    assert film.stem in recordings()
+    assert film.stat().st_size < 700_000
+    with Image.open(film) as picture:
+        assert getattr(picture, "n_frames", 1) == len(recordings()[film.stem].captions) > 8

@@ -257,5 +257,89 @@ def test_limes_edges_lie_between_superpixels():
     assert edge.sum() == 48
 
 
+def seen(pixels):
+    """Enlarge a photo, by Pillow alone."""
+    small = Image.fromarray(pixels)
+    return np.asarray(small.resize((SIZE[1], SIZE[0]), Image.Resampling.BICUBIC)).astype(int)
+
+
+@pytest.mark.parametrize("base", ["mean", "zero"])
+def test_rises_frames_are_its_masks_scores_and_means(model, base):
+    explanation = run(model, "rise", masks=60, grid=4, keep=0.4, value=0.2, base=base, seed=2)
+    made, scores = film_of(explanation, VIEW), explanation.arrays["scores"]
+    masks = np.empty((60, *tiny.SIZE), np.float32)
+    make("rise", dict(explanation.parameters)).grids(model).write(masks, 0)
+    signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
+    ends = []
+    for frame in made.frames:
+        end = int(re.match(r"Mask ([\d,]+) of 60 scores", frame.caption)[1])
+        ends.append(end)
+        said = f"scores {amount(float(scores[end - 1]))}; the mean of all so far is "
+        assert said + f"{amount(float(scores[:end].mean()))}." in frame.caption
+        shown = masks[end - 1][..., None]
+        through = seen(render.pixels(VIEW * shown + np.float32(0.2) * (1 - shown)))
+        assert np.abs(panel(frame.picture, 0) - through).max() <= 2  # the rounding of a mixture
+        if end < 10:
+            continue  # some pixels no mask has shown yet
+        total = np.tensordot(scores[:end], masks[:end], 1)
+        so_far = total / (end * 0.4)
+        if base == "mean":
+            so_far = total / masks[:end].sum(0) - scores[:end].mean()
+        wanted = cells(so_far.astype(np.float32), signed=signed, vmax=top)
+        assert np.abs(panel(frame.picture, 1).astype(int) - wanted).max() <= 6
+    assert ends[0] == 1
+    assert ends[-1] == 60
+    assert len(ends) >= 15
+    wanted = cells(explanation.attribution, signed=signed, vmax=top)
+    assert np.abs(panel(made.frames[-1].picture, 1).astype(int) - wanted).max() <= 6
+    error = float(np.sqrt(np.mean(explanation.arrays["standard_error"] ** 2)))
+    assert f"the standard error of the map is {amount(error)}," in made.still.caption
+
+
+@pytest.mark.parametrize("nodes", ["midpoint", "gauss-legendre"])
+def test_integrated_gradients_frames_are_its_way_and_its_sum(model, nodes):
+    explanation = run(model, "integrated-gradients", steps=12, nodes=nodes, value=0.3)
+    made, arrays, scalars = film_of(explanation, VIEW), explanation.arrays, explanation.scalars
+    at, slopes = arrays["nodes"], arrays["slopes"]
+    weights = np.full(12, 1 / 12)
+    if nodes == "gauss-legendre":
+        weights = np.polynomial.legendre.leggauss(12)[1] / 2
+    sums = np.cumsum(weights * slopes)
+    assert sums[-1] == pytest.approx(scalars["sum"], rel=1e-4)
+    assert len(made.frames) == 13
+    start = np.full_like(VIEW, 0.3)
+    for index, frame in enumerate(made.frames[:-1]):
+        assert frame.caption == (
+            f"Step {index + 1} of 12, {percent(float(at[index]))} of the way: the parts add up to "
+            f"{amount(float(sums[index]))} so far."
+        )
+        np.testing.assert_array_equal(panel(frame.picture, 0), seen(render.pixels(start)))
+        mixture = seen(render.pixels(start + at[index] * (VIEW - start)))
+        assert np.abs(panel(frame.picture, 1) - mixture).max() <= 2  # the rounding of a mixture
+    last = made.frames[-1]
+    signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
+    np.testing.assert_array_equal(panel(last.picture, 0), seen(render.pixels(VIEW)))
+    wanted = cells(explanation.attribution, signed=signed, vmax=top)
+    np.testing.assert_array_equal(panel(last.picture, 1), wanted)
+    assert f"the gap is {amount(abs(scalars['gap']))}." in last.caption
+
+
+def test_another_model_gives_other_frames_of_the_same_photo(model, runs):
+    import torch
+
+    other = tiny.torch_model()
+    with torch.no_grad():
+        other.native().body[7].weight.copy_(model.native().body[7].weight.flip(0) * 0.7)
+    for name, first in runs.items():
+        values = dict(first.parameters)
+        second = make(name, values).explain(other, VIEW, ClassTarget(0))
+        frames, others = (film_of(each, VIEW).frames for each in (first, second))
+        assert len(frames) == len(others)
+        pairs = list(zip(frames, others, strict=True))
+        assert sum(one.caption != two.caption for one, two in pairs) > len(pairs) / 2, name
+        assert any((one.picture != two.picture).any() for one, two in pairs), name
+        assert (frames[-1].picture != others[-1].picture).any(), name
+
+
 def _split(explanation):
     return explanation.grain.labels, explanation.grain.weights
