@@ -202,16 +202,21 @@ def _mount(key: str, data: dict[str, Any], on_day: Chosen | None, on_span: Chose
 
 
 def _fed(look: Look, fed: Fed | None) -> dict[str, Any] | None:
-    """Return the bars of a forecast's window, from the first day of it that is shown."""
+    """Return the bars of a forecast's window, and of every other forecast's where they are known.
+
+    `first` is where a window begins among the days that are shown; what lies before is not drawn.
+    """
     if fed is None:
         return None
-    first = int(look.days[0])
-    inside = fed.steps >= first
-    return {
-        "from": int(np.searchsorted(look.days, fed.steps[inside][0])),
-        "shares": fed.shares[inside].tolist(),
+    length = len(fed.shares)
+    made = {
+        "day": int(np.searchsorted(look.days, fed.steps[-1])),
+        "length": length,
+        "first": np.searchsorted(look.days, look.days - length + 1).tolist(),
+        "shares": fed.shares.tolist(),
         "said": fed.words,
     }
+    return made | ({} if look.fed is None else {"every": _base64(look.fed)})
 
 
 def _base64(array: NDArray[Any]) -> str:

@@ -48,6 +48,7 @@ def _poll(desk: Desk, drawn: int, shown: Mapping[str, Drawn]) -> None:
             return
         time.sleep(0.04)
     if not dialogs.holds(desk):
+        st.empty()  # a click that came meanwhile, as to another page, goes before the rerun
         st.rerun()
 
 

@@ -28,6 +28,7 @@ KNOW = (
     "forecast is worth more than yesterday's price."
 )
 LABEL = "Recording"
+_SUBMIT = "lstm-submit"
 SLOT, HELD, LOOK = "lstm", "lstm-worker", "lstm-look"
 STORY = (
     "An LSTM reads a window day by day. Each of its units keeps one number, its \u201ccell\u201d.",
@@ -68,19 +69,21 @@ def _aloud(desk: Desk) -> tuple[str, str]:
 
 
 def _submit(desk: Desk, asked: lstm_form.Asked) -> None:
-    ready = asked.series is not None and asked.settings is not None
-    with st.container(key="run"):
-        pressed = st.button(
-            "Submit", type="primary", width="stretch", key="lstm-submit",
-            disabled=not ready or desk.job(SLOT) is not None,
-        )  # fmt: skip
-    if pressed and asked.series is not None and asked.settings is not None:
+    """Draw Submit; what was pressed begins before it, so that the page need not be drawn twice."""
+    series, settings = asked.series, asked.settings
+    free = desk.job(SLOT) is None
+    if st.session_state.get(_SUBMIT) and free and series is not None and settings is not None:
         try:
-            task = TrainLstm(series=asked.series, settings=asked.settings)
+            task = TrainLstm(series=series, settings=settings)
             desk.begin(SLOT, _worker(desk), task, what=task)
         except VitrineError as error:
             desk.notes[SLOT] = str(error)
-        st.rerun()
+        free = desk.job(SLOT) is None
+    ready = series is not None and settings is not None
+    with st.container(key="run"):
+        st.button(
+            "Submit", type="primary", width="stretch", key=_SUBMIT, disabled=not ready or not free
+        )
 
 
 def _worker(desk: Desk) -> Any:

@@ -88,7 +88,12 @@ def test_epochs_play_only_when_they_may_and_days_by_the_keyboard(opened):
     expect(page.locator(".chosen")).to_have_text(re.compile("Chosen: .* 2022 to .* 2022"))
     page.get_by_role("button", name="What feeds this forecast").press("Enter")
     page.get_by_role("heading", name="What feeds this forecast").wait_for()
-    expect(page.locator("canvas.fed")).to_be_visible()
+    fed = page.locator("canvas.fed")
+    expect(fed).to_be_visible()
+    # the bars are those of the forecast under the pointer
+    box = page.locator("canvas.map").bounding_box()
+    page.mouse.move(box["x"] + (box["width"] - 74) * 0.5, box["y"] + 20)
+    expect(fed).to_have_attribute("data-day", "114")
 
 
 def test_a_mistake_in_the_ticker_names_the_nearest(opened):
@@ -103,19 +108,21 @@ def test_a_mistake_in_the_ticker_names_the_nearest(opened):
 
 def test_train_leave_come_back_and_take_it_away(opened, tmp_path):
     page = opened()
-    for name, value in (("Epochs", "12"), ("Hidden layer size", "6")):
+    for name, value in (("Epochs", "120"), ("Hidden layer size", "6")):
         field = page.get_by_role("spinbutton", name=name, exact=True)
         field.fill(value)
         field.press("Tab")
         rested(page)
     page.get_by_role("button", name="Submit").click()
-    rested(page)
+    page.get_by_role("button", name="Pause").wait_for()
+    page.locator(".gates.live").wait_for()
     page.get_by_role("link", name="Methods").click()
     page.get_by_role("heading", name="Methods").wait_for()
     page.get_by_role("link", name="LSTM").click()
     page.get_by_text("Trained here: AAPL").wait_for()
-    expect(page.get_by_role("spinbutton", name="Epochs", exact=True)).to_have_value("12")
-    expect(page.locator(".gates")).to_have_attribute("data-epoch", "11")
+    expect(page.locator(".gates.live")).to_have_count(0)
+    expect(page.get_by_role("spinbutton", name="Epochs", exact=True)).to_have_value("120")
+    expect(page.locator(".gates")).to_have_attribute("data-epoch", "119")
     for button, name in (("Animation as WebP", "lstm-aapl.webp"), ("Model (.pt)", "lstm-aapl.pt")):
         with page.expect_download() as taken:
             page.get_by_role("button", name=button).click()
@@ -124,7 +131,7 @@ def test_train_leave_come_back_and_take_it_away(opened, tmp_path):
     from PIL import Image
 
     with Image.open(tmp_path / "lstm-aapl.webp") as film:
-        assert film.n_frames == 12
+        assert film.n_frames == 120
     assert (tmp_path / "lstm-aapl.pt").read_bytes()[:2] == b"PK"
 
 

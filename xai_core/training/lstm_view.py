@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Literal
 
@@ -16,6 +17,9 @@ from xai_core.training.lstm_cells import REMEMBERS, SIGNED, Floats, Network
 from xai_core.training.lstm_data import Compared, Windows, compared
 from xai_core.training.lstm_gates import Alike, Memory, Order
 from xai_core.training.prices import Series
+
+FED_STEPS, MOST_FED = 16, 1 << 20
+"""Of the path to every forecast at once, and the states that are run through then."""
 
 Bytes = NDArray[np.uint8]
 Indices = NDArray[np.int64]
@@ -200,6 +204,18 @@ class Look(Gated):
             share_of_return=made.features == "return",
             labels=tuple(own.series.label(int(at)) for at in steps),
         )
+
+    @functools.cached_property
+    def fed(self) -> NDArray[np.float32] | None:
+        """Which days feed each forecast that is shown, float32 `[days, window]`; None where the
+        network is too large for all of them.
+        """  # noqa: D205 - one sentence
+        x = self.windows.x[self.shown]
+        if x.shape[0] * x.shape[1] * sum(each.units for each in self.network.layers) > MOST_FED:
+            return None
+        shares = lstm_cells.feeds_each(self.network, x, FED_STEPS).sum(2) * self.windows.scale
+        made: NDArray[np.float32] = shares.astype(np.float32)
+        return made
 
     # -- what if ---------------------------------------------------------------------------------
 

@@ -60,6 +60,11 @@ def test_what_feeds_a_forecast_adds_up_to_it(look) -> None:
     base = look.windows.center + look.windows.scale * at_mean[0]
     assert fed.base == pytest.approx(base, abs=1e-3 * look.windows.scale)
     assert "feeds it most" in fed.words
+    # of all forecasts at once, along a shorter path
+    every = look.fed
+    assert every.shape == (len(look.days), 8)
+    size = np.abs(fed.shares).max()
+    assert every[-1] == pytest.approx(fed.shares, abs=0.01 * size)
 
 
 def test_a_gate_that_is_not_turned_moves_nothing_and_a_shut_one_forgets(look) -> None:

@@ -31,6 +31,7 @@ class Gates {
     }
     this.data = data;
     this.turned = data.turned ? floats(data.turned) : null;
+    this.every = data.fed?.every ? floats(data.fed.every) : null;
     if (fresh && data.span) this.span = data.span;
     this.root.classList.toggle("single", data.epochs.length < 2);
     this.root.classList.toggle("live", data.live);
@@ -253,24 +254,30 @@ class Gates {
     canvas.setAttribute("aria-label", `${data.name} on the same ${data.step}s as the map above, with the forecast. ${this.sentence()}`);
   }
 
+  // The bars of the forecast that the pointer or the slider is at, where all of them are known.
   drawFed() {
     const fed = this.data.fed;
     const canvas = this.find(".fed");
     canvas.hidden = !fed;
     if (!fed) return;
     const { pen, height, plot } = this.sheet("fed", 80);
-    const most = Math.max(...fed.shares.map(Math.abs), 1e-12);
+    const day = this.every ? this.hover?.day ?? this.day : fed.day;
+    const shares = this.every ? [...this.every.subarray(day * fed.length, (day + 1) * fed.length)] : fed.shares;
+    const most = Math.max(...shares.map(Math.abs), 1e-12);
     const wide = Math.max(this.x(1, plot), 2);
-    pen.strokeStyle = this.ink(40);
-    pen.strokeRect(this.x(fed.from, plot), height / 2, this.x(fed.shares.length, plot), 0.5);
-    fed.shares.forEach((share, at) => {
+    pen.fillStyle = this.ink(40);
+    pen.fillRect(this.x(fed.first[day], plot), height / 2, this.x(day + 1 - fed.first[day], plot), 1);
+    shares.forEach((share, at) => {
+      const place = day - fed.length + 1 + at;
+      if (place < 0) return;
       const tall = (share / most) * (height / 2 - 12);
-      pen.fillStyle = share > 0 ? "#2166ac" : "#c2493d";
-      pen.fillRect(this.x(fed.from + at, plot), height / 2 - Math.max(tall, 0), wide - 0.5, Math.abs(tall));
+      pen.fillStyle = share > 0 ? "#4b8fd1" : "#d0604f";
+      pen.fillRect(this.x(place, plot), height / 2 - Math.max(tall, 0), wide - 0.5, Math.abs(tall));
     });
     pen.fillStyle = this.ink(75);
-    pen.fillText("raises the forecast", 4, 11);
+    pen.fillText(`raises the forecast made on ${this.data.days[day]}`, 4, 11);
     pen.fillText("lowers it", 4, height - 4);
+    canvas.dataset.day = day;
     canvas.setAttribute("aria-label", fed.said);
   }
 
