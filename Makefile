@@ -56,6 +56,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.occlusion
 	@$(BIN)/python -m benchmarks.lime_mark
 	@$(BIN)/python -m benchmarks.rise
+	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -W ignore -m benchmarks.doubts
 
 tables: setup-dev

@@ -77,7 +77,7 @@ def _unit(run: Run) -> None:
             )
         )  # fmt: skip
     frames = recording.frames[layer]
-    values = frames.decoded()[:, :, unit]  # float32 [epochs, samples]
+    values = frames.column(unit)  # float32 [epochs, samples]
     classes = recording.arrays["probe classes"]
     life = mlp_units.by_class(values[..., None], classes, len(CLASSES))[..., 0]
     active = recording.arrays[f"{EACH}active {layer}"][:, unit]
@@ -112,7 +112,7 @@ def _unit(run: Run) -> None:
 
 def _telling(run: Run, layer: str) -> int:
     """Return the unit that tells one class best from the others."""
-    last, classes = run.recording.frames[layer].decoded()[-1], run.recording.arrays["probe classes"]
+    last, classes = run.recording.frames[layer].epoch(-1), run.recording.arrays["probe classes"]
     means = np.sort(mlp_units.by_class(last, classes, len(CLASSES)), 0)
     return int((means[-1] - means[-2]).argmax())
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from loaders.trainings import shipped
-from ui import mlp_details, mlp_view, page, settings_form, text, training_progress, trainings, views
+from ui import (
+    jobs,
+    mlp_details,
+    mlp_view,
+    page,
+    settings_form,
+    text,
+    training_progress,
+    trainings,
+    views,
+)
 from ui.desk import Desk
 from ui.mlp_branch import branch
 from ui.slots import Work
@@ -45,6 +55,17 @@ def show() -> None:
                 )
             if not busy and held.shown:
                 _trained(desk, held)
+            jobs.say(*_aloud(desk, held))
+
+
+def _aloud(desk: Desk, held: Trainings) -> tuple[str, str]:
+    """Return what a screen reader is told, and what tells that from what it was told before."""
+    if (job := held.job(desk)) is not None:
+        return "The training runs.", f"training-{job.id}"
+    own = [run for run in held.runs if not run.shipped]
+    if not own:
+        return held.note, f"note-{held.note}"
+    return f"The training has ended: {own[-1].title} is shown. {held.note}", f"run-{own[-1].id}"
 
 
 def _start(held: Trainings) -> None:

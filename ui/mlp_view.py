@@ -62,7 +62,7 @@ def pane(run: Run) -> dict[str, Any]:
         classes = recording.arrays["probe classes"]
         layers = {}
         for name, frames in recording.frames.items():
-            last = frames.decoded()[-1]
+            last = frames.epoch(-1)
             layers[name] = theatre.layer(
                 name,
                 title(settings, name),

@@ -45,8 +45,9 @@ def serves(means: Sequence[float], classes: Sequence[str]) -> list[str]:
 
 def white(frames: Frames) -> float:
     """Return the activation that is shown white: few are higher in any epoch."""
-    every = frames.decoded()[:: max(1, len(frames) // 12)]
-    above = every[every > 0]
+    every = slice(None, None, max(1, len(frames) // 12))
+    values = frames.coded()[every] * frames.steps[every, None, None]
+    above = values[values > 0]
     return float(np.quantile(above, WHITE)) if above.size else float(frames.steps[-1])
 
 

@@ -88,6 +88,18 @@ class Frames:
         made: Array = values * self.steps[:, None, None]
         return made
 
+    def column(self, at: int) -> Array:
+        """Return one unit's values, float32 `[epochs, rows]`."""
+        made: Array = self.coded()[:, :, at].astype(np.float32) - self.zero
+        made *= self.steps[:, None]
+        return made
+
+    def epoch(self, at: int) -> Array:
+        """Return one epoch's values, float32 `[rows, columns]`; -1 is the last."""
+        made: Array = self.coded()[at].astype(np.float32) - self.zero
+        made *= self.steps[at]
+        return made
+
     def before(self, epochs: int) -> Frames:
         """Return the first so many epochs."""
         size = int(self.ends[epochs - 1]) if epochs else 0

@@ -31,6 +31,8 @@ def test_a_value_comes_back_within_half_a_step():
     assert (gap <= frames.steps[:, None, None] * 0.5001).all()
     assert frames.steps[0] == pytest.approx(values[0].max() * 1.25 / 255)
     assert (frames.decoded()[values == 0] == 0).all()
+    assert np.array_equal(frames.column(3), frames.decoded()[:, :, 3])
+    assert np.array_equal(frames.epoch(-1), frames.decoded()[-1])
 
 
 def test_a_scale_doubles_when_an_epoch_outgrows_it_and_never_shrinks():

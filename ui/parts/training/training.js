@@ -51,7 +51,9 @@ class Chart {
     this.figure = made(parent, "figure", name);
     this.caption = made(this.figure, "figcaption");
     [this.curves, this.first] = [curves, first];
-    this.svg = drawn(this.figure, "svg", { class: "chart", viewBox: "0 0 300 120", preserveAspectRatio: "none", role: "img" });
+    const plot = made(this.figure, "div", "plot");
+    made(plot, "span", "high", short(top || 1));
+    this.svg = drawn(plot, "svg", { class: "chart", viewBox: "0 0 300 120", preserveAspectRatio: "none", role: "img" });
     this.last = Math.max(...Object.values(curves).map((curve) => curve.length)) - 1;
     const high = top || 1;
     this.x = (at) => 4 + (292 * at) / Math.max(1, this.last);
@@ -62,6 +64,9 @@ class Chart {
       drawn(this.svg, "polyline", { class: `line ${KINDS[kind]}`, points: points.filter(Boolean).join(" ") });
     });
     this.now = drawn(this.svg, "path", { class: "now", d: "" });
+    const ends = made(this.figure, "div", "ends");
+    made(ends, "span", "", `epoch ${first}`);
+    made(ends, "span", "", this.last ? String(first + this.last) : "");
     if (chosen !== null && chosen !== undefined) {
       drawn(this.svg, "path", { class: "chosen", d: `M${this.x(chosen) - 4} 119h8l-4 -7z` });
     }
