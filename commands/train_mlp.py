@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from commands import _training
+from loaders.samples import PACKED as MOST
+from workers.client import Session
+from workers.tasks.read_samples import ReadSamples
 from workers.tasks.train_mlp import TrainMlp
 from xai_core import params
+from xai_core.errors import LoadError, VitrineError
+from xai_core.task import Task
 from xai_core.training import mlp_verdict
 from xai_core.training.mlp import MlpSettings
 from xai_core.training.mlp_presets import PRESETS, preset
 from xai_core.training.recording import Recording
+from xai_core.training.samples import Samples
 
 
 def flags(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +30,20 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", choices=names, help="values that show one thing; other flags change them"
     )
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE",
+        help="an NPZ with x and y, or a ZIP of pictures in a folder a class (default: digits)",
+    )  # fmt: skip
     _training.flags(parser, MlpSettings)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the recording, the curves and the model; return what is said of them."""
     settings = _settings(args)
-    task = TrainMlp(settings=settings)  # what is too large is refused before anything starts
+    TrainMlp(settings=settings)  # what is too large is refused before anything starts
+
+    def task(session: Session) -> Task:
+        return TrainMlp(settings=settings, samples=_samples(args.data, session))
 
     def files(made: Recording) -> dict[str, bytes | str]:
         return {
@@ -36,8 +52,27 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "training.json": _training.text(_said(made, settings)),
         }
 
-    made, written = _training.train(lambda session: task, files, args.out)
+    made, written = _training.train(task, files, args.out)
     return _said(made, settings) | {"files": written}
+
+
+def _samples(path: Path | None, session: Session) -> Samples | None:
+    """Read a file of the reader's own behind the wall. Raises LoadError."""
+    if path is None:
+        return None
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= MOST else b""
+    except OSError as error:
+        raise LoadError(f"--data cannot be read from {str(path)!r}: {error}") from error
+    if size > MOST:
+        raise LoadError(f"--data has {size >> 20} MB; at most {MOST >> 20} MB are read")
+    task = ReadSamples(data=np.frombuffer(data, np.uint8), called=path.name[:60])
+    try:
+        found: Samples = _training.result(session, task).samples
+    except VitrineError as error:  # whatever is wrong is the file's
+        raise LoadError(str(error)) from None
+    return found
 
 
 def _settings(args: argparse.Namespace) -> MlpSettings:

@@ -83,5 +83,12 @@ def _asked(
         raise trainings.past(after, run)
     settings = dataclasses.replace(run.settings, epochs=epochs, stop_early=False)
     turns = (*(turn for turn in run.turns if turn.after < after), Turn(after, values))
-    asked = Asked(settings=settings, title=f"Run {held.number()}", turns=turns, parent=run)
-    return TrainMlp(settings=settings, turns=turns, whole=asked.whole), asked
+    asked = Asked(
+        settings=settings,
+        title=f"Run {held.number()}",
+        turns=turns,
+        parent=run,
+        data=run.data,
+    )
+    task = TrainMlp(settings=settings, turns=turns, whole=asked.whole, samples=run.data)
+    return task, asked

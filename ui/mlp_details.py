@@ -19,7 +19,7 @@ from xai_core import colormaps, encode, render
 from xai_core.encode import Kind
 from xai_core.training import mlp_units
 from xai_core.training.dense import Dense
-from xai_core.training.digits import CLASSES, SIDE
+from xai_core.training.mlp_units import About, about
 from xai_core.training.recording import EACH
 
 Array = NDArray[np.float32]
@@ -78,22 +78,25 @@ def _unit(run: Run) -> None:
         )  # fmt: skip
     frames = recording.frames[layer]
     values = frames.column(unit)  # float32 [epochs, samples]
-    classes = recording.arrays["probe classes"]
-    life = mlp_units.by_class(values[..., None], classes, len(CLASSES))[..., 0]
+    classes, parts = recording.arrays["probe classes"], about(recording)
+    life = mlp_units.by_class(values[..., None], classes, len(parts.classes))[..., 0]
     active = recording.arrays[f"{EACH}active {layer}"][:, unit]
-    views.line(_unit_says(unit, life[-1].tolist(), active, recording.first), "v-prose")
+    views.line(_unit_says(unit, life[-1].tolist(), active, recording.first, parts), "v-prose")
     at = names.index(layer)
     if at == 0:
-        weights = recording.arrays["weight 1"][unit].reshape(SIDE, SIDE)
+        weights = recording.arrays["weight 1"][unit].reshape(parts.sides)
         pictures = [(signed(weights), "Its weights: red where ink excites it, blue where it damps")]
     else:
-        exciting = dense(run).exciting(at, unit).reshape(SIDE, SIDE)
+        exciting = dense(run).exciting(at, unit).reshape(parts.sides)
         pictures = [(grey(exciting), "An input that it answers to strongly, found by its gradient")]
     strongest = np.argsort(-values[-1])[:5].tolist()
     best = [row for row in strongest if values[-1][row] > 0]
-    probes = recording.arrays["probes"].reshape(-1, SIDE, SIDE)
+    probes = recording.arrays["probes"].reshape(-1, *parts.sides)
     pictures += [
-        (grey(probes[row] / np.float32(255)), f"{CLASSES[classes[row]]}: {values[-1][row]:.2f}")
+        (
+            grey(probes[row] / np.float32(255)),
+            f"{parts.classes[classes[row]]}: {values[-1][row]:.2f}",
+        )
         for row in best
     ]
     figures(pictures)
@@ -101,8 +104,10 @@ def _unit(run: Run) -> None:
     top = float(life.max())
     table = colormaps.table("magma")
     image = table[np.rint(255 * life.T / (top or 1)).astype(np.uint8)]
-    said = f"Unit {unit}: mean answer to each of {len(CLASSES)} classes over {len(life)} epochs"
-    rows = "".join(f"<span>{text.escape(name)}</span>" for name in CLASSES)
+    said = (
+        f"Unit {unit}: mean answer to each of {len(parts.classes)} classes over {len(life)} epochs"
+    )
+    rows = "".join(f"<span>{text.escape(name)}</span>" for name in parts.classes)
     st.html(
         f'<div class="v-life"><div class="rows">{rows}</div>'
         f'<img src="{url(image)}" alt="{text.escape(said)}"></div>'
@@ -113,20 +118,23 @@ def _unit(run: Run) -> None:
 def _telling(run: Run, layer: str) -> int:
     """Return the unit that tells one class best from the others."""
     last, classes = run.recording.frames[layer].epoch(-1), run.recording.arrays["probe classes"]
-    means = np.sort(mlp_units.by_class(last, classes, len(CLASSES)), 0)
+    count = len(about(run.recording).classes)
+    means = np.sort(mlp_units.by_class(last, classes, count), 0)
     return int((means[-1] - means[-2]).argmax())
 
 
-def _unit_says(unit: int, means: Sequence[float], active: NDArray[np.uint8], first: int) -> str:
-    served = mlp_units.serves(means, CLASSES)
+def _unit_says(
+    unit: int, means: Sequence[float], active: NDArray[np.uint8], first: int, parts: About
+) -> str:
+    served = mlp_units.serves(means, parts.classes)
     if active[-1] == 0:
         since = len(active) - int(np.argmax(active[::-1] > 0)) if active.any() else 0
         return (
-            f"Unit {unit} is dead: from epoch {first + since} on it answers to no training digit, "
+            f"Unit {unit} is dead: from epoch {first + since} on it answers to no training sample, "
             "and no gradient moves it."
         )
     if not served:
-        return f"Unit {unit} is silent on the digits shown, and answers to other training digits."
+        return f"Unit {unit} is silent on the {parts.noun} shown, and answers to others."
     words = text.listed(served)
     return f"Unit {unit} answers most strongly to {words}."
 
@@ -137,12 +145,16 @@ def _unit_says(unit: int, means: Sequence[float], active: NDArray[np.uint8], fir
 def _mistakes(run: Run) -> None:
     wrong = run.recording.arrays["mistakes"]
     said = run.recording.arrays["mistake classes"]
+    parts = about(run.recording)
+    names_of, sides = parts.classes, parts.sides
     if not len(wrong):
-        views.line("It gets every held-out digit right.", "v-prose")
+        views.line("It gets every held-out sample right.", "v-prose")
         return
-    names = [f"{at + 1}: {CLASSES[true]} taken for {CLASSES[got]}" for at, (true, got) in
+    names = [f"{at + 1}: {names_of[true]} taken for {names_of[got]}" for at, (true, got) in
              enumerate(said.tolist())]  # fmt: skip
-    chosen = st.selectbox("Held-out digits that it gets wrong", names, key=f"mlp-wrong-{run.id}")
+    chosen = st.selectbox(
+        f"Held-out {parts.noun} that it gets wrong", names, key=f"mlp-wrong-{run.id}"
+    )
     at = names.index(chosen)
     true, got = (int(each) for each in said[at])
     x = (wrong[at] / 255).astype(np.float32)
@@ -153,18 +165,18 @@ def _mistakes(run: Run) -> None:
     gap = (scores[0, got] - scores[0, true]) - (scores[1, got] - scores[1, true])
     figures(
         [
-            (grey(x.reshape(SIDE, SIDE)), f"A {CLASSES[true]}"),
+            (grey(x.reshape(sides)), f"A {names_of[true]}"),
             (
-                signed(found.reshape(SIDE, SIDE)),
-                f"Red speaks for {CLASSES[got]}, blue for {CLASSES[true]}",
+                signed(found.reshape(sides)),
+                f"Red speaks for {names_of[got]}, blue for {names_of[true]}",
             ),
         ]
     )
     views.line(
-        f"It says {CLASSES[got]} with {100 * probabilities[got]:.0f}%, and {CLASSES[true]} with "
+        f"It says {names_of[got]} with {100 * probabilities[got]:.0f}%, and {names_of[true]} with "
         f"{100 * probabilities[true]:.0f}%. Integrated gradients from black, 256 steps: they "
         f"add up to {found.sum():+.2f} of the {gap:+.2f} by which ink moves the score of "
-        f"{CLASSES[got]} against that of {CLASSES[true]}.",
+        f"{names_of[got]} against that of {names_of[true]}.",
         "v-prose",
     )
 
@@ -211,9 +223,9 @@ def film(desk: Desk, run: Run, layer: str, kind: Kind) -> bytes:
     curves = {name: tuple(recording.curves[name].tolist()) for name in mlp_view.LOSSES}
     task = TrainingFilm(
         frames=recording.frames[layer],
-        heading=mlp_view.title(run.settings, layer),
+        heading=mlp_view.title(run.settings, layer, about(recording).inputs),
         white=mlp_units.white(recording.frames[layer]),
-        labels=CLASSES,
+        labels=about(recording).classes,
         kind=kind,
         curves=curves,
         first=recording.first,

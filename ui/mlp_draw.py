@@ -15,6 +15,7 @@ from ui.trainings import Run
 from xai_core import colormaps
 from xai_core.report import percent
 from xai_core.training.digits import CLASSES, PROBES, SIDE
+from xai_core.training.mlp_units import About, about
 
 _PIXELS = "mlp-drawn"
 _NONE = "one that you draw"
@@ -23,6 +24,9 @@ _NONE = "one that you draw"
 @st.fragment
 def show(run: Run) -> None:
     """Draw the pad and the answers."""
+    if about(run.recording) != About(data=about(run.recording).data):
+        views.line("Digits can be drawn for a network that was trained on digits.", "v-prose")
+        return
     views.line(
         "Draw with mouse or finger. Without a pointer, choose a held-out digit instead.", "v-prose"
     )
@@ -76,7 +80,8 @@ def answer(run: Run, pixels: NDArray[np.uint8] | None) -> dict[str, Any]:
         top = float(values.max())
         bright = np.rint(255 * values[0] / (top or 1)).astype(np.uint8)
         active = int((values > 0).sum())
-        said = f"{mlp_view.title(run.settings, name)}: {active} units answer, at most {top:.2f}"
+        title = mlp_view.title(run.settings, name, SIDE * SIDE)
+        said = f"{title}: {active} units answer, at most {top:.2f}"
         layers.append({"title": said, "values": theatre.coded(bright)})
     bars = [
         {"label": name, "share": float(share), "text": percent(float(share))}

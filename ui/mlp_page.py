@@ -7,6 +7,7 @@ import streamlit as st
 from loaders.trainings import shipped
 from ui import (
     jobs,
+    mlp_data,
     mlp_details,
     mlp_view,
     page,
@@ -43,10 +44,11 @@ def show() -> None:
         held = trainings.of(desk, NAME, _start)
         busy = held.job(desk) is not None
         with here.rail():
-            _presets(busy)
             settings_form.show(
                 NAME, MlpSettings, disabled=busy, between=lambda: _submit(desk, held, busy)
             )
+            _presets(busy)
+            mlp_data.choose(desk, busy)
         with here.stage():
             here.place_progress({held.slot: _under_way})
             if held.note:
@@ -107,20 +109,18 @@ def _submit(desk: Desk, held: Trainings, busy: bool) -> None:
     """Draw the button that trains, and say beforehand how large the recording may be."""
     try:
         settings = MlpSettings(**settings_form.values(NAME, MlpSettings))
-        size = sum(rows * units for rows, units in settings.sides(100).values())
+        task = TrainMlp(settings=settings, samples=mlp_data.own(desk))
+        size = task.size()
     except VitrineError as error:
         views.error(str(error))
         st.button("Submit", type="primary", disabled=True, key="mlp-submit", width="stretch")
         return
     if st.button("Submit", type="primary", disabled=busy, key="mlp-submit", width="stretch"):
         title = f"Run {held.number()}"
-        asked = Asked(settings=settings, title=title)
-        trainings.begin(desk, held, TrainMlp(settings=settings), asked)
+        asked = Asked(settings=settings, title=title, data=task.samples)
+        trainings.begin(desk, held, task, asked)
         st.rerun()
-    views.line(
-        f"Trains on 4,000 MNIST digits, on one thread, and is tried on 1,000 others. Its recording "
-        f"has at most {settings.epochs * size / 1e6:.1f} MB."
-    )
+    views.line(f"{mlp_data.said(desk)} Its recording has at most {size / 1e6:.1f} MB.")
 
 
 def _under_way(desk: Desk, work: Work) -> None:

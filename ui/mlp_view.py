@@ -13,21 +13,27 @@ from ui.desk import Desk
 from ui.slots import Work
 from ui.trainings import Run, Trainings
 from xai_core.training import mlp_units, mlp_verdict
-from xai_core.training.digits import CLASSES, PROBES, SIDE
 from xai_core.training.mlp import BRANCHES, MlpSettings
-from xai_core.training.recording import EACH
+from xai_core.training.mlp_units import About, about
+from xai_core.training.recording import EACH, Recording
 
-GROUPS = [
-    {"label": name, "from": at * PROBES, "to": (at + 1) * PROBES} for at, name in enumerate(CLASSES)
-]
-WHAT = f"{PROBES * len(CLASSES)} held-out digits by class, down; units, across"
 LOSSES = (mlp_verdict.LOSS, mlp_verdict.HELD_OUT)
 
 
-def title(settings: MlpSettings, name: str) -> str:
+def groups(recording: Recording) -> list[dict[str, Any]]:
+    """Return the rows of a recording's probes, class by class."""
+    classes = recording.arrays["probe classes"]
+    ends = np.searchsorted(classes, np.arange(len(about(recording).classes)), "right").tolist()
+    return [
+        {"label": name[:3], "from": start, "to": end}
+        for name, start, end in zip(about(recording).classes, [0, *ends[:-1]], ends, strict=True)
+    ]
+
+
+def title(settings: MlpSettings, name: str, inputs: int) -> str:
     """Return what a layer is called, with its inputs and units."""
     at = settings.names().index(name)
-    inputs = settings.hidden_size if at else SIDE * SIDE
+    inputs = settings.hidden_size if at else inputs
     return f"MLP {name} ({inputs}, {settings.hidden_size})"
 
 
@@ -65,9 +71,9 @@ def pane(run: Run) -> dict[str, Any]:
             last = frames.epoch(-1)
             layers[name] = theatre.layer(
                 name,
-                title(settings, name),
+                title(settings, name, about(recording).inputs),
                 frames,
-                orders=mlp_units.orders(last, classes, len(CLASSES)),
+                orders=mlp_units.orders(last, classes, len(about(recording).classes)),
                 counts=mlp_units.counts(recording, name),
             )
         early = recording.chosen != recording.last
@@ -83,6 +89,8 @@ def pane(run: Run) -> dict[str, Any]:
                 theatre.coded(each.astype("<i4")) for each in recording.arrays[f"{EACH}confusion"]
             ],
             "layers": layers,
+            "groups": groups(recording),
+            "what": f"{len(classes)} held-out {about(recording).noun}, down; units, across",
             "branches": True,
         }
     made: dict[str, Any] = run.shown["pane"]
@@ -150,14 +158,23 @@ def show(held: Trainings, desk: Desk) -> None:
         ids,
         ids,
         panes,
-        groups=GROUPS,
-        what=WHAT,
         white=max(run.shown["white"] for run in runs),
         tops=tops(panes),
         picked=held.picked,
         on_picked=picked,
         on_branch=branched,
     )
+
+
+def _even(parts: About, rows: int) -> list[dict[str, Any]]:
+    """Return the rows class by class where each has as many; else all of them as one."""
+    each, left = divmod(rows, len(parts.classes))
+    if left or not each:
+        return [{"label": "", "from": 0, "to": rows}]
+    return [
+        {"label": name[:3], "from": at * each, "to": (at + 1) * each}
+        for at, name in enumerate(parts.classes)
+    ]
 
 
 def live(desk: Desk, work: Work) -> None:
@@ -167,8 +184,10 @@ def live(desk: Desk, work: Work) -> None:
     if curves is None or not len(curves):
         return
     settings, first = work.what.settings, work.what.first
+    samples = work.what.data
+    parts = About() if samples is None else About(samples.classes, samples.sides, "samples")
     layers = {
-        name: theatre.still(name, title(settings, name), now.arrays[f"frame.{name}"])
+        name: theatre.still(name, title(settings, name, parts.inputs), now.arrays[f"frame.{name}"])
         for name in settings.names()[:1]
         if f"frame.{name}" in now.arrays
     }
@@ -182,6 +201,8 @@ def live(desk: Desk, work: Work) -> None:
         "chosen": None,
         "curves": shown,
         "layers": layers,
+        "groups": _even(parts, next(iter(layers.values()))["rows"] if layers else 0),
+        "what": f"held-out {parts.noun}, down; units, across",
     }
     if layers:
         theatre.show(
@@ -189,8 +210,6 @@ def live(desk: Desk, work: Work) -> None:
             f"live-{id(work)}-{last}",
             f"live-{id(work)}",
             [one],
-            groups=GROUPS,
-            what=WHAT,
             white=255.0,
             tops={"curves": float(np.nanmax(curves[:, :2])), "counts": 1},
             live=True,

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import kept
+from ui import kept, views
 from xai_core import params
 from xai_core.param import Param
 
@@ -32,29 +32,37 @@ def values(form: str, cls: type) -> dict[str, Any]:
 
 
 def show(form: str, cls: type, *, disabled: bool = False, between: Callable[[], None]) -> None:
-    """Draw the controls; `between` draws what stands between those in sight and the folded ones."""
+    """Draw the controls; `between` draws what stands between those in sight and the folded ones.
+
+    Those in sight have their help among the folded ones: its icon would be one more stop each on
+    the keyboard's way to the button.
+    """
     declared = params.declared(cls).values()
     front = [param for param in declared if not param.more]
     rest = [param for param in declared if param.more]
-    _boxes(form, front, disabled)
+    _boxes(form, front, disabled, bare=True)
     between()
     with st.expander("All settings", key=f"{form}-rest"):
         _boxes(form, rest, disabled)
+        for param in front:
+            views.line(f"\u201c{param.title}.\u201d {param.help}")
 
 
-def _boxes(form: str, shown: list[Param], disabled: bool) -> None:
+def _boxes(form: str, shown: list[Param], disabled: bool, *, bare: bool = False) -> None:
     """Draw two controls a row, so that a form is short."""
     for at in range(0, len(shown), 2):
         with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
             for param in shown[at : at + 2]:
-                widget(form, param, disabled=disabled)
+                widget(form, param, disabled=disabled, bare=bare)
 
 
-def widget(form: str, param: Param, *, disabled: bool = False, start: Any = None) -> Any:
-    """Draw one control and return its value."""
+def widget(
+    form: str, param: Param, *, disabled: bool = False, start: Any = None, bare: bool = False
+) -> Any:
+    """Draw one control and return its value; a `bare` one has no help beside it."""
     shared: dict[str, Any] = {
         "key": kept.control(key(form, param.name), param.default if start is None else start),
-        "help": param.help or None,
+        "help": None if bare else param.help or None,
         "persist_state": "session",
         "disabled": disabled,
     }

@@ -87,8 +87,6 @@ def show(
     group: str,
     panes: Sequence[Mapping[str, Any]],
     *,
-    groups: Sequence[Mapping[str, Any]],
-    what: str,
     white: float,
     tops: Mapping[str, float],
     picked: Mapping[str, Any] | None = None,
@@ -98,9 +96,10 @@ def show(
 ) -> None:
     """Show trainings side by side in step.
 
-    `id` tells these from others, `group` from those at which it begins at the first epoch again.
-    `groups` name the rows, `white` is the value that is shown brightest, and `tops` those that the
-    curves and counts reach. A click hands back `picked`, a button `branch`, on the key's state.
+    `id` tells these from others, `group` from those at which it begins at the first epoch again. A
+    pane's `groups` name its rows, and its `what` says what they are. `white` is the value that is
+    shown brightest, `tops` are those that the curves and counts reach. A click hands back `picked`,
+    a button `branch`, on the key's state.
     """
     nothing = lambda: None  # noqa: E731 - a callback must be there for a trigger to be
     _component()(
@@ -109,8 +108,6 @@ def show(
             "id": id,
             "group": group,
             "panes": list(panes),
-            "groups": list(groups),
-            "what": what,
             "top": white,
             "tops": dict(tops),
             "palette": _palette(),

@@ -35,7 +35,8 @@ _ids = itertools.count(1)
 class Run:
     """One training: its values, the turns that it took, what was seen, how it is called.
 
-    `shipped` says that it is a recording that came with Vitrine. `shown` is worked out once.
+    `shipped` says that it is a recording that came with Vitrine. `shown` is worked out once. `data`
+    are a reader's own.
     """
 
     settings: Any
@@ -43,6 +44,7 @@ class Run:
     title: str
     turns: tuple[Turn, ...] = ()
     shipped: bool = False
+    data: Any = None
     id: int = dataclasses.field(default_factory=lambda: next(_ids))
     shown: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -55,6 +57,7 @@ class Asked:
     title: str
     turns: tuple[Turn, ...] = ()
     parent: Run | None = None
+    data: Any = None
 
     @property
     def first(self) -> int:
@@ -152,7 +155,13 @@ def _done(held: Trainings, asked: Asked, recording: Recording) -> None:
     parent = asked.parent
     if parent is not None and recording.first:
         recording = recording.after(parent.recording)
-    run = Run(settings=asked.settings, recording=recording, title=asked.title, turns=asked.turns)
+    run = Run(
+        settings=asked.settings,
+        recording=recording,
+        title=asked.title,
+        turns=asked.turns,
+        data=asked.data,
+    )
     held.show(*([parent, run] if parent is not None else [run]))
     held.picked = held.branch = None
     held.note = " ".join(recording.notes)

@@ -90,8 +90,10 @@ def test_a_visit_trains_leaves_comes_back_branches_and_takes_away(mlp):
     page.get_by_role("button", name="Pause").click()
     page.get_by_text("Paused.").first.wait_for()
     page.get_by_role("link", name="Methods").click()
+    page.wait_for_url("**/methods")
     page.get_by_role("heading", name="Methods").first.wait_for()
     page.get_by_role("link", name="MLP").click()
+    page.wait_for_url("**/mlp")
     page.get_by_text("Paused.").first.wait_for()
     before = page.get_by_text("Paused.").first.text_content()
     page.get_by_role("button", name="Step one epoch").click()
@@ -118,6 +120,7 @@ def test_a_visit_trains_leaves_comes_back_branches_and_takes_away(mlp):
     branch.click()
     until(page, lambda: page.locator(".pane[data-drawn]").count() == 2)
     rested(page)
+    page.get_by_label("Order of the units").select_option(mlp_units.AS_IS)
     scrub(page, last)
     one, two = (
         page.locator(".stage canvas").nth(at).evaluate("canvas => canvas.toDataURL()")

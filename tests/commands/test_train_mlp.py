@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import cli
-from commands import parse
+from commands import _training, parse
 from commands.train_mlp import _settings
+from tests.fakes.wall import Wall
 from xai_core.training.mlp import MlpSettings
 from xai_core.training.mlp_presets import preset
 
@@ -33,6 +34,21 @@ def test_it_leaves_the_recording_the_curves_and_a_model_that_opens(tmp_path, cap
     assert cli.main(["inspect", str(tmp_path / "model.pt")]) == 0
     seen = json.loads(capsys.readouterr().out)
     assert (seen["input_size"], seen["channels"], seen["classes"]) == ([28, 28], 1, 10)
+
+
+def test_it_learns_a_reader_s_own_samples(tmp_path, capsys, monkeypatch):
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    monkeypatch.setattr(Wall, "folder", spool)
+    monkeypatch.setattr(_training, "Wall", Wall)
+    y = np.arange(60) % 3
+    np.savez(tmp_path / "own.npz", x=np.eye(3)[y].repeat(4, 1), y=y)
+    words = ["--data", str(tmp_path / "own.npz"), "--hidden-size", "8", "--epochs", "2"]
+    assert cli.main(["train-mlp", *words, "--out", str(tmp_path / "out")]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == "own.npz"
+    (tmp_path / "own.npz").write_bytes(b"no")
+    assert cli.main(["train-mlp", *words, "--out", str(tmp_path / "out")]) == 3
+    assert "own.npz is no NPZ" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

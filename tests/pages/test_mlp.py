@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from loaders.trainings import shipped
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, words
-from ui import mlp_draw, mlp_page, mlp_view, state, theatre, trainings
+from ui import mlp_data, mlp_draw, mlp_page, mlp_view, state, theatre, trainings
 from xai_core.training.mlp_presets import PRESETS
 
 
@@ -61,7 +62,7 @@ def test_it_opens_on_a_labelled_recording(page):
     assert (layer["rows"], layer["columns"], pane["epochs"]) == (100, 512, 100)
     frames = shipped("mlp").recording.frames["layer 1"]
     assert base64.b64decode(layer["data"]) == frames.data.tobytes()
-    assert [group["label"] for group in theatre_data["groups"]] == list("0123456789")
+    assert [group["label"] for group in pane["groups"]] == list("0123456789")
     assert "Recording: 5,000 MNIST digits" in said(page)
     assert "It overfits from epoch" in said(page)
     assert "nothing about overfitting" in said(page)
@@ -204,3 +205,36 @@ def test_a_drawn_digit_is_answered(page):
         assert mlp_draw.read(wrong) is None
     page.selectbox(key=f"mlp-digit-{run.id}").select_index(5).run()
     assert base64.b64decode(parts(page, "draw")[0]["given"]["pixels"]) == probes[4].tobytes()
+
+
+def test_it_trains_on_a_reader_s_own_samples(page):
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = (rng.integers(0, 60, (90, 6, 5)) + 90 * (np.arange(5) == y[:, None, None])).astype(np.uint8)
+    file = io.BytesIO()
+    np.savez(file, x=x, y=np.array(["ant", "bee", "fly"])[y])
+    page.file_uploader(key="mlp-upload").set_value(("own.npz", file.getvalue(), "")).run()
+    settle(page, lambda app: mlp_data.own(desk(app)))
+    assert "Trains on 72 samples of own.npz in 3 classes" in said(page)
+    trained(page, batch_size=8, epochs=40)
+    pane = shown(page)[0]["panes"][0]
+    assert pane["layers"]["layer 1"]["title"] == "MLP layer 1 (30, 16)"
+    assert [group["label"] for group in pane["groups"]] == ["ant", "bee", "fly"]
+    run = held(page).shown[0]
+    assert run.recording.curves["validation accuracy"][-1] == 1
+    assert "of the training samples are right" in said(page)
+    assert "Digits can be drawn for a network that was trained on digits." in said(page)
+    assert run.recording.arrays["each confusion"].shape == (40, 3, 3)
+    press(page, "mlp-branch")
+    settle(page, lambda app: len(held(app).shown) == 2)
+    one, two = (each.recording.frames["layer 1"].coded() for each in held(page).shown)
+    assert np.array_equal(one, two)
+    press(page, "mlp-digits")
+    assert "Trains on 4,000 MNIST digits" in said(page)
+
+
+def test_a_file_that_is_none_is_a_sentence(page):
+    page.file_uploader(key="mlp-upload").set_value(("own.npz", b"no", "")).run()
+    settle(page, lambda app: desk(app).notes.get(mlp_data.FILE))
+    assert "is no NPZ and no ZIP" in said(page)
+    assert "Trains on 4,000 MNIST digits" in said(page)

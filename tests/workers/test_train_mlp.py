@@ -9,6 +9,8 @@ from workers.tasks.train_mlp import TrainMlp
 from xai_core.errors import ParamError
 from xai_core.training.course import Turn
 from xai_core.training.mlp import MlpSettings
+from xai_core.training.mlp_units import About, about
+from xai_core.training.samples import Samples
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +70,13 @@ def test_a_step_is_an_epoch(trained):
     made = job.result(PATIENCE)
     assert len(made) == trained_epochs[-1]
     assert made.notes[0].startswith(f"Stopped in epoch {len(made)}")
+
+
+def test_samples_of_one_s_own_cross_the_wall(trained):
+    y = np.arange(60, dtype=np.int64) % 3
+    x = np.random.default_rng(0).integers(0, 256, (60, 12), dtype=np.uint8)
+    own = Samples(x=x, y=y, classes=("a", "b", "c"), sides=(3, 4), word="own.npz")
+    task = TrainMlp(settings=MlpSettings(hidden_size=8, epochs=2), samples=own)
+    made = trained.run(task).result(PATIENCE)
+    assert made.frames["layer 1"].sides == (12, 8)
+    assert about(made) == About(("a", "b", "c"), (3, 4), "samples", "own.npz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,24 +18,25 @@ from xai_core.task import Bench, Progress, Shape, Task, task
 from xai_core.training import checkpoints, course, recording
 from xai_core.training.checkpoints import Checkpoints
 from xai_core.training.course import Turn
-from xai_core.training.digits import CLASSES, HELD_OUT, PROBES, SIDE, Data, digits
+from xai_core.training.digits import CLASSES, PROBES, SIDE, Data, digits
 from xai_core.training.mlp import MlpSettings
 from xai_core.training.mlp_learner import MlpLearner, one_thread
 from xai_core.training.recording import Recording
+from xai_core.training.samples import Samples, split
 
 LIMIT = 4 * 3600.0
 MODEL = 64 << 20
 """Most bytes of the model's file."""
 MISTAKES = 60
 """Most of the held-out digits that are handed back because the network gets them wrong."""
-_PROBES = PROBES * len(CLASSES)
 
 
 @task
 class TrainMlp(Task):
     """Trains by `settings`; with `turns` it goes back and takes another way, and begins there.
 
-    With `whole` it is recorded from the first epoch all the same.
+    With `whole` it is recorded from the first epoch all the same; `samples` stand in the place of
+    the digits.
     What the file `model` holds, PyTorch opens without any code of ours.
     """
 
@@ -47,17 +49,37 @@ class TrainMlp(Task):
     settings: MlpSettings = dataclasses.field(default_factory=MlpSettings)
     turns: tuple[Turn, ...] = ()
     whole: bool = False
+    samples: Samples | None = None
 
     def __post_init__(self) -> None:
         """Refuse at once what would be too large. Raises ParamError."""
         super().__post_init__()
+        own = None if self.samples is None else split(self.samples)
+        object.__setattr__(self, "_own", own)
         self._sides()
         now = self.settings
         for turn in self.turns:
             now = now.changed(turn.values)
 
+    @property
+    def _data(self) -> Data | None:
+        own: Data | None = getattr(self, "_own", None)
+        return own
+
+    @property
+    def _numbers(self) -> tuple[int, int, int]:
+        """Return how many probes, inputs and classes there are; the digits need not be read."""
+        data = self._data
+        if data is None:
+            return PROBES * len(CLASSES), SIDE * SIDE, len(CLASSES)
+        return len(data.probes), data.x.shape[1], len(data.classes)
+
     def _sides(self) -> dict[str, tuple[int, int]]:
-        return self.settings.sides(_PROBES)
+        return self.settings.sides(self._numbers[0])
+
+    def size(self) -> int:
+        """Return the most bytes that its recording has: as if nothing could be pressed."""
+        return self.settings.epochs * sum(rows * units for rows, units in self._sides().values())
 
     def limit(self, card: Card | None) -> float:
         """Return 4 h; time in which it is paused is not counted."""
@@ -73,14 +95,14 @@ class TrainMlp(Task):
     def gives(self, card: Card | None) -> Mapping[str, Shape]:
         """Return the recording, the weights, the probes and the mistakes."""
         sides, units = self._sides(), self.settings.hidden_size
-        classes, inputs, names = len(CLASSES), SIDE * SIDE, self.settings.names()
+        (probes, inputs, classes), names = self._numbers, self.settings.names()
         made = recording.gives({name: rows * columns for name, (rows, columns) in sides.items()})
         many = recording.EPOCHS
         arrays = {
             "each norms": Shape("<f4", ("", len(names) + 1), most=many * 8),
             "each confusion": Shape("<i4", ("", classes, classes), most=many * classes**2),
-            "probes": Shape("|u1", (_PROBES, inputs)),
-            "probe classes": Shape("<i8", (_PROBES,)),
+            "probes": Shape("|u1", (probes, inputs)),
+            "probe classes": Shape("<i8", (probes,)),
             "mistakes": Shape("|u1", ("", inputs), most=MISTAKES * inputs),
             "mistake classes": Shape("<i8", ("", 2), most=MISTAKES * 2),
         }
@@ -101,14 +123,14 @@ class TrainMlp(Task):
         if set(result.frames) != set(self.settings.names()):
             raise ValueError("a recording of other layers")
         for frames in result.frames.values():
-            if frames.sides != (_PROBES, self.settings.hidden_size):
+            if frames.sides != (self._numbers[0], self.settings.hidden_size):
                 raise ValueError("a recording of another network")
         if not len(result) or result.last >= self.settings.epochs:
             raise ValueError("a recording of other epochs")
 
     def run(self, bench: Bench, progress: Progress) -> Recording:
         """Return it. Raises LoadError where the digits are not there, and ParamError."""
-        settings, data = self.settings, digits()
+        settings, data = self.settings, self._data or digits()
         with one_thread():
             learner = MlpLearner(settings, data)
             made = course.train(
@@ -127,9 +149,20 @@ class TrainMlp(Task):
             arrays=arrays,
             notes=(made.ended,) if made.ended else (),
             files={"model": Path(path.name)},
-            scalars={"learned": len(settings.learned(data)[0]), "held out": HELD_OUT},
-            words={"data": data.word},
+            scalars={"learned": len(settings.learned(data)[0]), "held out": len(data.held_y)},
+            words=words_of(data, self.samples is None),
         )
+
+
+def words_of(data: Data, digits: bool) -> dict[str, str]:
+    """Return what a recording says of its data, for `mlp_units.About`."""
+    if digits:
+        return {"data": data.word}
+    return {
+        "data": data.word,
+        "classes": json.dumps(data.classes),
+        "sides": json.dumps(data.sides),
+    }
 
 
 def _shown(learner: MlpLearner, data: Data) -> dict[str, NDArray[Any]]:

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.training.digits import CLASSES, SIDE
 from xai_core.training.recording import EACH, Frames, Recording
 
 Array = NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What a recording's samples are: their classes, their sides as pictures, their name."""
+
+    classes: tuple[str, ...] = CLASSES
+    sides: tuple[int, int] = (SIDE, SIDE)
+    noun: str = "digits"
+    data: str = ""
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers a sample has."""
+        return self.sides[0] * self.sides[1]
+
+
+def about(recording: Recording) -> About:
+    """Return what a recording says of its samples; one that says nothing is of digits."""
+    words = recording.words
+    if "classes" not in words:
+        return About(data=words.get("data", ""))
+    high, wide = json.loads(words["sides"])
+    classes = tuple(str(each) for each in json.loads(words["classes"]))
+    return About(classes, (int(high), int(wide)), "samples", words["data"])
+
 
 AS_IS, BY_CLASS, BY_ACTIVITY = "as they are", "by class served", "by activity"
 WHITE = 0.995

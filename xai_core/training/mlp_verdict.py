@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from xai_core.training.mlp_learner import ALWAYS, MlpLearner
+from xai_core.training.mlp_units import about
 from xai_core.training.recording import EACH, Recording
 
 Fit = Literal["overfits", "underfits", "fits"]
@@ -46,7 +45,8 @@ def curves_say(recording: Recording) -> str:
     loss, held = (recording.curves[name][: at + 1] for name in (LOSS, HELD_OUT))
     right, held_right = (f"{100 * recording.curves[name][at]:.0f}%" for name in (RIGHT, HELD_RIGHT))
     low = int(held.argmin())
-    rates = f"{right} of the training digits are right, and {held_right} of the held-out ones."
+    noun = about(recording).noun
+    rates = f"{right} of the training {noun} are right, and {held_right} of the held-out ones."
     match fit(recording):
         case "overfits" if held[at] >= RISE * held[low]:
             return (
@@ -57,11 +57,11 @@ def curves_say(recording: Recording) -> str:
         case "overfits":
             return (
                 f"It overfits: {rates} The gap between the two is what it has learned of its "
-                "training digits alone."
+                f"training {noun} alone."
             )
         case "underfits":
             return (
-                f"It underfits: {rates} It has not learned its own training digits, so a longer "
+                f"It underfits: {rates} It has not learned its own training {noun}, so a longer "
                 "training, longer steps or more units that answer would help."
             )
     return (
@@ -87,25 +87,25 @@ def lines_say(recording: Recording, layer: str) -> str:
     """Say what the dark lines of a layer are, and what they are not."""
     units, silent, dead = dark(recording, layer)
     rows = recording.frames[layer].sides[0]
-    learned = int(recording.scalars["learned"])
+    learned, noun = int(recording.scalars["learned"]), about(recording).noun
     if not silent:
         return (
             f"{layer.capitalize()} has no dark line: each of its {units} units answers to at least "
-            f"one of the {rows} digits."
+            f"one of the {rows} {noun}."
         )
     lines = "line is" if silent == 1 else "lines are"
     said = (
         f"In {layer} {silent} of {units} {lines} dark in the last epoch: silent on all {rows} "
-        "digits shown. "
+        f"{noun} shown. "
     )
     if dead:
         answer = "unit answers" if dead == 1 else "units answer"
         said += (
-            f"{dead} {answer} to none of the {learned:,} training digits either: dead, so that no "
+            f"{dead} {answer} to none of the {learned:,} training {noun} either: dead, so that no "
             "gradient moves their weights. "
         )
     if silent > dead:
-        said += f"{silent - dead} only answer to other digits. "
+        said += f"{silent - dead} only answer to other {noun}. "
     return said + (
         "Dark lines say how much of the layer works, and nothing about overfitting: a unit that is "
         "silent has no part in the answer."
@@ -116,14 +116,15 @@ def noise_says(recording: Recording) -> str:
     """Say what became of wrong labels, where there were any."""
     if WRONG not in recording.curves:
         return ""
+    noun = about(recording).noun
     share = float(recording.curves[WRONG][recording.chosen - recording.first])
     if share >= 0.5:
         return (
-            f"It gives {100 * share:.0f}% of the wrongly labelled training digits the wrong label "
+            f"It gives {100 * share:.0f}% of the wrongly labelled training {noun} the wrong label "
             "that it was shown: it has learned them by heart."
         )
     return (
-        f"It gives {100 * share:.0f}% of the wrongly labelled training digits the label that it "
+        f"It gives {100 * share:.0f}% of the wrongly labelled training {noun} the label that it "
         "was shown: most of the noise was not learned."
     )
 
@@ -133,7 +134,7 @@ def says(recording: Recording, layer: str) -> list[str]:
     sentences = [curves_say(recording), noise_says(recording), lines_say(recording, layer)]
     if (count := always(recording, layer)) > recording.frames[layer].sides[1] // 10:
         sentences.append(
-            f"{np.format_float_positional(count, trim='-')} units answer to every training digit: "
+            f"{count} of the units answer to every training sample: "
             "for them the ReLU bends nothing."
         )
     return [sentence for sentence in sentences if sentence]

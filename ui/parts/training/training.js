@@ -109,7 +109,8 @@ class Pane {
     this.canvas = made(this.stage, "canvas");
     this.canvas.setAttribute("role", "img");
     this.mark = made(this.stage, "div", "mark");
-    const { groups, palette, top } = theatre.data;
+    const { palette, top } = theatre.data;
+    const { groups } = data;
     const all = groups.at(-1).to;
     rows.style.gridTemplateRows = groups.map((group) => `${group.to - group.from}fr`).join(" ");
     for (const group of groups) {
@@ -121,7 +122,7 @@ class Pane {
     const stops = [0, 64, 128, 192, 255].map((at) => `rgb(${palette.slice(3 * at, 3 * at + 3).join(" ")})`);
     made(scale, "i").style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
     scale.append(`${short(top)} and more`);
-    made(scale, "span", "what", theatre.data.what);
+    made(scale, "span", "what", data.what);
     const beside = made(this.root, "div", "beside");
     const common = { first: data.first, chosen: data.chosen, go: (at) => theatre.go(at) };
     this.losses = new Chart(beside, "losses", data.curves, { ...common, top: theatre.data.tops.curves });
@@ -169,7 +170,7 @@ class Pane {
   draw() {
     if (!this.own) return;
     const { rows, columns } = this.own;
-    const { palette, top, groups } = this.theatre.data;
+    const { palette, top } = this.theatre.data;
     const at = this.at;
     this.name.textContent = `${this.own.title}: epoch ${at + this.data.first}`;
     this.losses.show(at);
@@ -197,7 +198,7 @@ class Pane {
     if (this.canvas.width !== columns || this.canvas.height !== rows) Object.assign(this.canvas, { width: columns, height: rows });
     this.canvas.getContext("2d").putImageData(image, 0, 0);
     const counts = Object.entries(this.own.counts ?? {}).map(([name, curve]) => `${name} ${curve[at]}`);
-    this.canvas.setAttribute("aria-label", `${this.name.textContent}. ${rows} samples in ${groups.length} groups by ${columns} units. ${counts.join(", ")}`);
+    this.canvas.setAttribute("aria-label", `${this.name.textContent}. ${rows} samples in ${this.data.groups.length} groups by ${columns} units. ${counts.join(", ")}`);
     this.root.dataset.drawn = at + this.data.first;
     this.show();
   }
@@ -234,7 +235,7 @@ class Pane {
     this.square.getContext("2d").putImageData(image, 0, 0);
     this.told.replaceChildren("confusion: right ");
     made(this.told, "b", "", `${right} of ${all}`);
-    this.square.setAttribute("aria-label", `Confusion of the held-out digits, true class by row, answer by column: ${right} of ${all} right`);
+    this.square.setAttribute("aria-label", `Confusion of what was held out, true class by row, answer by column: ${right} of ${all} right`);
   }
 
   pick(event) {
