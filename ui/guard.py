@@ -61,7 +61,7 @@ class Guard:
         headers = Headers(scope=scope)
         known = is_host_allowed(headers.get("host"))
         if scope["type"] == "websocket":
-            if known and _own(headers):
+            if known and same_site(headers.get("origin"), headers.get("host")):
                 await self.app(scope, receive, send)
             else:
                 await receive()
@@ -81,7 +81,11 @@ class Guard:
             await self.app(scope, receive, answer)
 
 
-def _own(headers: Headers) -> bool:
-    """Say whether a connection is opened by a page of this server; a browser says whose it is."""
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+def same_site(origin: str | None, host: str | None) -> bool:
+    """Say whether a request's page, where the browser names it, is of the server that it asks."""
+    if not origin:
+        return True
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        return False

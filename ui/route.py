@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import MutableHeaders
@@ -24,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui import identity
+from ui.guard import same_site
 from ui.visitors import Visitor, Visitors
 from workers.incoming import Misplaced, Superseded, Upload, UploadError
 
@@ -116,6 +116,8 @@ def routes(visitors: Callable[[], Visitors], base: str = "") -> list[Route]:
         async def checked(request: Request) -> Response:
             try:
                 return await answer(request, _visitor(request, visitors()))
+            except ClientDisconnect:
+                return Response(status_code=499)
             except Misplaced as error:
                 return _refusal(error, received=error.received)
             except Superseded as error:
@@ -148,7 +150,7 @@ def _visitor(request: Request, visitors: Visitors) -> Visitor:
     origin = request.headers.get("origin")
     # A browser names the origin with every request but a plain GET of its own page's.
     foreign = origin is None and request.method != "GET"
-    if foreign or (origin and urlsplit(origin).netloc != request.headers.get("host")):
+    if foreign or not same_site(origin, request.headers.get("host")):
         raise UploadError("The request came from another site's page, and was refused.", 403)
     visitor = visitors.find(key)
     if visitor is None or not identity.holds(key, request.headers.get(TOKEN, "")):
@@ -173,7 +175,7 @@ def _announced(body: bytes) -> tuple[str, int, str]:
         name, size, mark = given["name"], given["size"], given.get("mark", "")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UploadError("The announcement cannot be read.", 400) from None
-    whole = isinstance(size, int) and not isinstance(size, bool)
+    whole = isinstance(size, int) and not isinstance(size, bool) and abs(size) < 1 << 63
     if not (isinstance(name, str) and whole and isinstance(mark, str)):
         raise UploadError("The announcement cannot be read.", 400)
     shown = "".join(

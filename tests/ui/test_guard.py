@@ -58,7 +58,13 @@ def test_only_its_own_pages_may_connect(app):
 
     assert first(origin="http://localhost:8501") == "websocket.accept"
     assert first() == "websocket.accept"  # no browser
-    for origin in ("http://localhost:9000", "https://evil.example", "null", "http://localhost"):
+    for origin in (
+        "http://localhost:9000",
+        "https://evil.example",
+        "null",
+        "http://localhost",
+        "http://[",
+    ):
         assert first(origin=origin) == "websocket.close"
 
 

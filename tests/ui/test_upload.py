@@ -93,6 +93,13 @@ def files(tmp_path):
     return [path for path in (tmp_path / "spool").rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("size", [10**400, -(10**400), -1, 0, 2**63, 10**20], ids=range(6))
+def test_a_size_that_no_file_has_is_refused_in_a_sentence(browser, size):
+    answer = browser.announce(size)
+    assert 400 <= answer.status < 500 or answer.status == 507
+    assert answer.json["error"].endswith(".")
+
+
 def test_a_file_arrives_whole_under_a_name_of_ours(browser, visitors, tmp_path):
     data = bytes(range(256)) * 3
     begun = browser.announce(len(data), name="../../résumé <b>.pt")
