@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from ui import compared, grid, grid_form, kept, page, strip, takeaway, views
+from ui import compared, grid, grid_form, grid_links, kept, links, page, strip, takeaway, views
 from ui.strip import GRID, PINNED, WHAT
 from xai_core.report.numbers import counted
 
 with page.opened(
     "Side by side",
     "See where two methods, two networks or two photos differ, on one scale.",
-    needs=(page.MODEL, page.PHOTO),
+    needs=(grid_links.read, page.MODEL, page.PHOTO),
     bench=True,
 ) as here:
     desk = here.desk
@@ -21,8 +21,9 @@ with page.opened(
             "Compare", list(titles), format_func=titles.__getitem__, key=key, required=True
         )
         if what == GRID:
-            grid_form.draw(desk)
+            grid_form.draw(desk, grid_links.show)
         else:
+            links.put("")  # what is pinned is this visit's, and in no address
             views.line(
                 "Pin two to six runs in the strip. They stand side by side in the order in which "
                 "they were pinned."

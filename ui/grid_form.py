@@ -24,7 +24,11 @@ FIRST = ""
 """Stands for each model's own first answer in the list of classes."""
 
 
-def draw(desk: Desk) -> None:
+Shown = Callable[[Desk, Sequence[Network], Sequence[Picture], Sequence[str], str], None]
+"""Is told what the form is set to."""
+
+
+def draw(desk: Desk, shown_to: Shown) -> None:
     """Draw the form and its button, once there is a model and a photo to begin with."""
     if desk.model is None or desk.photo is None:
         for error in (desk.model_error, desk.photo_error):
@@ -55,12 +59,19 @@ def draw(desk: Desk) -> None:
     with st.container(key="question"):
         wanted = st.selectbox(
             "Why",
-            [FIRST, *_classes(desk)],
+            [FIRST, *classes(desk)],
             format_func=lambda name: name or "each model's first answer",
             key=kept.control("grid-class"),
             persist_state="session",
             help="The class that is explained, by its name, in every model.",
         )
+    shown_to(
+        desk,
+        [networks[name] for name in chosen],
+        [photos[name] for name in shown],
+        methods,
+        str(wanted or ""),
+    )
     count = len(chosen) * len(shown) * len(methods)
     under_way = desk.slots.work(grid.SLOT) is not None
     if st.button(
@@ -117,13 +128,17 @@ def _networks(desk: Desk) -> dict[str, Network]:
     found: dict[str, Network] = {}
     if desk.model is not None:
         found[desk.model.name] = Network(desk.model.name, model=desk.model)
-    entries: list[catalogue.Entry | catalogue.Pretrained] = list(catalogue.models())
-    entries += [each for each in catalogue.pretrained() if desk.session.holds(each)]
-    for entry in entries:
+    for entry in entries(desk):
         name = called(entry)
         if name not in found:
             found[name] = network(name, entry)
     return found
+
+
+def entries(desk: Desk) -> list[catalogue.Entry | catalogue.Pretrained]:
+    """List what is built in, and the published models that are on this server."""
+    held = [each for each in catalogue.pretrained() if desk.session.holds(each)]
+    return [*catalogue.models(), *held]
 
 
 def network(name: str, entry: catalogue.Entry | catalogue.Pretrained) -> Network:
@@ -198,7 +213,7 @@ def _reader(file: Any) -> Callable[[], bytes]:
     return lambda: bytes(file.getvalue())
 
 
-def _classes(desk: Desk) -> list[str]:
+def classes(desk: Desk) -> list[str]:
     """List the names that can be asked for: the classes of the model on the desk."""
     return [] if desk.model is None else list(dict.fromkeys(desk.model.card.labels))
 

@@ -15,6 +15,7 @@ from ui import (
     grid_form,
     guess,
     jobs,
+    links,
     model_card,
     page,
     photo_card,
@@ -41,16 +42,19 @@ def show(cls: type[Explainer]) -> None:
     told = lesson_of(cls.name)
     if told is None:
         raise ValueError(f"there is no lesson on {cls.name}")
-    with page.opened(cls.title, told.know, needs=(page.MODEL, page.PHOTO), bench=True) as here:
+    needs = (lambda desk: links.read(desk, cls), page.MODEL, page.PHOTO)
+    with page.opened(cls.title, told.know, needs=needs, bench=True) as here:
         desk = here.desk
         twins.follow(desk)
         with here.rail():
+            links.note(desk)
             with st.container(gap="xsmall"):
                 model_card.show(desk, brief=True)
             with st.container(gap="xsmall"):  # its lines come and go, what follows stays put
                 photo_card.show(desk, lambda seen: ask.top_five(desk, seen))
             _presets(desk, cls, told)
             asked = ask.method(desk, only=cls)
+            links.show(desk, asked, alone=True)
         with here.stage():
             here.place_progress()
             with st.container():
@@ -67,6 +71,7 @@ def show(cls: type[Explainer]) -> None:
             _experiments(desk, cls, "Where it misleads", told.traps)
             if desk.run is None and shown is not None:
                 answer.more(shown, desk)
+                views.line(links.said(desk))
             jobs.announce(desk)
 
 

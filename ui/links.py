@@ -17,10 +17,11 @@ from loaders import catalogue
 from loaders.catalogue import Entry, Pretrained, Sample
 from ui import another_model, ask, forms, method_list, photo_card, views
 from ui.desk import Desk
+from ui.grid import Picture
 from ui.held import Model, Photo
 from xai_core.card import Card
 from xai_core.errors import ParamError
-from xai_core.explainer import explainers
+from xai_core.explainer import Explainer, explainers
 from xai_core.param import Param
 from xai_core.question import Question
 from xai_core.report.numbers import printable, quote
@@ -41,18 +42,28 @@ _READ, _WAITS, _ASKS, _NOTE = "link-read", "link-waits", "link-asks", "link-note
 # -- reading ----------------------------------------------------------------------------------
 
 
-def read(desk: Desk) -> None:
-    """Take what the address asks for: a page names this before what else it needs."""
+def first(longest: int = LONGEST) -> dict[str, str]:
+    """Return what the address asks for when a tab opens, cut to `longest`; nothing afterwards."""
+    if st.session_state.get(_READ):
+        return {}
+    st.session_state[_READ] = True
+    return {name: st.query_params[name][: longest + 1] for name in list(st.query_params)[:MOST]}
+
+
+def read(desk: Desk, only: type[Explainer] | None = None) -> None:
+    """Take what the address asks for: a page names this before what else it needs.
+
+    `only` is the method of a page that has no choice of one.
+    """
     state = st.session_state
-    if not state.get(_READ):
-        state[_READ] = True
-        asked = {}
-        for name in list(st.query_params)[:MOST]:
-            asked[name] = st.query_params[name][: LONGEST + 1]
-        if asked:
-            state[_WAITS], state[_NOTE] = asked, []
-            _place(desk, asked)
-    _follow(desk)
+    page = only.name if only is not None else ""
+    if asked := first():
+        state[_WAITS], state[_NOTE] = (page, asked), []
+        _place(desk, asked)
+    if _WAITS in state and state[_WAITS][0] != page:  # left before the model was there
+        del state[_WAITS]
+        state.pop(_ASKS, None)
+    _follow(desk, only)
 
 
 def _place(desk: Desk, asked: dict[str, str]) -> None:
@@ -67,30 +78,30 @@ def _place(desk: Desk, asked: dict[str, str]) -> None:
                 "carries: open that file and choose its class."
             )
     elif MODEL in asked:
-        entry = catalogue.find(asked[MODEL])
+        entry = named(asked[MODEL])
         if isinstance(entry, Pretrained) and not desk.session.holds(entry):
             notes.append(
                 f"This address asks for {quote(entry.title)}, which is not on this server yet. "
                 "Download it under Change model, then open the address again."
             )
             entry = None
-        elif asked.get(PREPARED) == OWN and not (model is not None and _by_hand(model)):
+        elif asked.get(PREPARED) == OWN and not (model is not None and by_hand(model)):
             notes.append(
                 "This address was made with pre-processing or class names set by hand, which it "
                 "does not carry: the answer may differ."
             )
         if entry is not None and model is not None and model.word == entry.name and model.built_in:
-            entry = entry if _by_hand(model) and PREPARED not in asked else None
+            entry = entry if by_hand(model) and PREPARED not in asked else None
     if asked.get(PHOTO) == OWN:
-        if photo is None or _sample(photo) is not None:
+        if photo is None or sample_of(photo) is not None:
             notes.append(
                 "This address was made with a photo of the sender's own, which no address "
                 "carries: put it here under Change photo."
             )
     elif PHOTO in asked:
         found = [each for each in catalogue.photos() if each.name == asked[PHOTO]]
-        sample = found[0] if found and (photo is None or _sample(photo) != found[0]) else None
-    lost = (entry and model and not model.built_in) or (sample and photo and not _sample(photo))
+        sample = found[0] if found and (photo is None or sample_of(photo) != found[0]) else None
+    lost = (entry and model and not model.built_in) or (sample and photo and not sample_of(photo))
     if lost:
         state[_ASKS] = (entry, sample)
     else:
@@ -106,11 +117,18 @@ def _bring(desk: Desk, entry: Entry | Pretrained | None, sample: Sample | None) 
         photo_card.open_sample(desk, sample)
 
 
-def _sample(photo: Photo) -> Sample | None:
+def named(name: str) -> Entry | Pretrained | None:
+    """Return the classifier of that name that anybody can open, or None."""
+    found = catalogue.find(name)
+    return found if isinstance(found, Pretrained) or found in catalogue.models() else None
+
+
+def sample_of(photo: Photo | Picture) -> Sample | None:
+    """Return the built-in photo that a photo is, or None."""
     return next((e for e in catalogue.photos() if photo_card.word_of(e) == photo.word), None)
 
 
-def _follow(desk: Desk) -> None:
+def _follow(desk: Desk, only: type[Explainer] | None) -> None:
     """Set the controls once the model and the photo are there; before any control is drawn."""
     state = st.session_state
     if _WAITS not in state or _ASKS in state:
@@ -118,13 +136,13 @@ def _follow(desk: Desk) -> None:
     coming = desk.opening is not None or desk.fetching is not None or desk.decoding is not None
     if coming or desk.model is None or desk.photo is None:
         return
-    _set(desk, desk.model, state.pop(_WAITS))
+    _set(desk, desk.model, state.pop(_WAITS)[1], only)
 
 
-def _set(desk: Desk, model: Model, asked: Mapping[str, str]) -> None:
-    state, card, known = st.session_state, model.card, explainers()
+def _set(desk: Desk, model: Model, asked: Mapping[str, str], only: type[Explainer] | None) -> None:
+    state, card = st.session_state, model.card
     left = {name: value for name, value in asked.items() if value != OWN or name not in NAMES}
-    if MODEL in left and catalogue.find(left[MODEL]):
+    if MODEL in left and named(left[MODEL]):
         del left[MODEL]
     if left.get(PHOTO) in [sample.name for sample in catalogue.photos()]:
         del left[PHOTO]
@@ -139,12 +157,14 @@ def _set(desk: Desk, model: Model, asked: Mapping[str, str]) -> None:
         ask.aim(desk, ClassTarget(index, against))
     if left.get(OF) in WORDS:
         state[ask.OF] = left.pop(OF)
-    cls = known.get(asked.get(METHOD, ""))
+    cls = only or explainers().get(asked.get(METHOD, ""))
     if cls is not None:
-        del left[METHOD]
-        state[ask.METHOD] = cls.name
-        if cls.name != method_list.ordered(card.methods)[0]:
-            state[ask.CHOSEN] = True
+        if left.get(METHOD) == cls.name:
+            del left[METHOD]
+        if only is None:
+            state[ask.METHOD] = cls.name
+            if cls.name != method_list.ordered(card.methods)[0]:
+                state[ask.CHOSEN] = True
         engine = cls.engines[0].name
         if left.get(ENGINE) in [each.name for each in cls.engines]:
             engine = left.pop(ENGINE)
@@ -160,7 +180,7 @@ def _set(desk: Desk, model: Model, asked: Mapping[str, str]) -> None:
                     pass  # it is left over, and said
             state[forms.key(cls.name, param.name, form.scope)] = value
     if left:
-        state[_NOTE].append(_ignored(left))
+        state[_NOTE].append(ignored(left))
     state[_NOTE] = (" ".join(state[_NOTE]), None)
 
 
@@ -168,7 +188,7 @@ def _is(model: Model, said: str | None) -> bool:
     """Whether a model is the one that the address was made with, as far as it says."""
     if said is None:
         return True
-    entry = None if said == OWN else catalogue.find(said)
+    entry = None if said == OWN else named(said)
     return (
         model.word == entry.name
         if entry and model.built_in
@@ -176,9 +196,9 @@ def _is(model: Model, said: str | None) -> bool:
     )
 
 
-def _by_hand(model: Model) -> bool:
+def by_hand(model: Model) -> bool:
     """Whether a built-in model was opened with answers other than its own."""
-    entry = catalogue.find(model.word) if model.built_in else None
+    entry = named(model.word) if model.built_in else None
     return entry is not None and model.options != entry.options
 
 
@@ -207,7 +227,8 @@ def _value(card: Card, param: Param, said: str) -> Any:
     return value
 
 
-def _ignored(left: Mapping[str, str]) -> str:
+def ignored(left: Mapping[str, str]) -> str:
+    """Say what of an address does not fit."""
     words = [
         f"{printable(name)[:30]} {quote(printable(value)[:40])}"
         for name, value in list(left.items())[:LISTED]
@@ -244,40 +265,47 @@ def _decided(desk: Desk, opens: bool) -> None:
         _bring(desk, entry, sample)
 
 
-def show(desk: Desk, question: Question | None) -> None:
-    """Let the browser's address follow what is set."""
+def show(desk: Desk, question: Question | None, *, alone: bool = False) -> None:
+    """Let the browser's address follow what is set; `alone` where the page is of one method."""
     state = st.session_state
     if _WAITS in state:
         return
-    query = address(desk, question)
+    query = address(desk, question, alone=alone)
     held = state.get(_NOTE)
     if isinstance(held, tuple) and question is not None:  # it goes with what it was said of
         state[_NOTE] = (held[0] if held[1] in (None, query) else "", query)
+    put(query)
+
+
+def put(query: str) -> None:
+    """Let the browser's address carry this query."""
     mount = views.component("address", '<div class="address"></div>')
     mount(key="address", data={"query": query})
 
 
-def address(desk: Desk, question: Question | None) -> str:
+def address(desk: Desk, question: Question | None, *, alone: bool = False) -> str:
     """Return the query of an address that asks this question again."""
     found: dict[str, str] = {}
     model, photo = desk.opening or desk.model, desk.photo
     if model is not None:
-        known = model.built_in and catalogue.find(model.word) is not None
+        known = model.built_in and named(model.word) is not None
         found[MODEL] = model.word if known else OWN
-        if known and _by_hand(model):
+        if known and by_hand(model):
             found[PREPARED] = OWN
     if photo is not None and desk.decoding is None:
-        sample = _sample(photo)
+        sample = sample_of(photo)
         found[PHOTO] = sample.name if sample is not None else OWN
     # while the model is still looking, the question is to what it has seen before
     if question is not None and model is not None and desk.prediction and model is desk.model:
         found |= _asked(model, question)
+        if alone:
+            del found[METHOD]
     return urlencode(found)
 
 
 def _asked(model: Model, question: Question) -> dict[str, str]:
     card, cls = model.card, explainers()[question.method]
-    target, *against = [_word(model, index) for index in question.target.classes()]
+    target, *against = [word_of_class(model, index) for index in question.target.classes()]
     found = {TARGET: target} | ({AGAINST: against[0]} if against else {})
     if question.target.of != "logit":
         found[OF] = question.target.of
@@ -291,10 +319,10 @@ def _asked(model: Model, question: Question) -> dict[str, str]:
     return found
 
 
-def _word(model: Model, index: int) -> str:
+def word_of_class(model: Model, index: int) -> str:
     """Return what names a class: no name that is the visitor's own."""
     label = model.card.labels[index]
-    plain = model.built_in and not _by_hand(model) and len(label) <= LONGEST and not label.isdigit()
+    plain = model.built_in and not by_hand(model) and len(label) <= LONGEST and not label.isdigit()
     return label if plain and model.card.labels.count(label) == 1 else str(index)
 
 
@@ -305,10 +333,10 @@ def said(desk: Desk) -> str:
     own = []
     if model is not None and not model.built_in:
         own.append("model file")
-    if photo is not None and _sample(photo) is None:
+    if photo is not None and sample_of(photo) is None:
         own.append("photo")
     if own:
         words.append(f"Your {' and your '.join(own)} cannot be in it: send what it needs along.")
-    elif model is not None and _by_hand(model):
+    elif model is not None and by_hand(model):
         words.append("Pre-processing and class names that were set by hand are not in it.")
     return " ".join(words)

@@ -59,3 +59,36 @@ def test_a_link_asks_the_same_question_elsewhere(visit, browser):
     until(other, lambda: carried(other) == carried(page))
     expect(other.get_by_role("button", name=RUN)).to_be_enabled()
     context.close()
+
+
+def test_a_lesson_s_and_a_grid_s_links_open_the_same_elsewhere(visit, browser):
+    page = ready(visit())
+    front = page.url.split("?")[0].rstrip("/")
+    page.goto(f"{front}/occlusion")
+    ready(page)
+    slider = page.get_by_role("slider", name="Patch height and width")
+    slider.focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    until(page, lambda: carried(page).get("patch-height") == slider.input_value())
+    lesson, patch = page.url, slider.input_value()
+    page.goto(f"{front}/compare")
+    page.get_by_role("button", name="Run all").wait_for()
+    until(page, lambda: "methods" in carried(page))
+    choose(page, "Why", "heart")
+    until(page, lambda: carried(page).get("target") == "heart")
+    grid = page.url
+
+    context = newcomer(browser)
+    other = context.new_page()
+    other.goto(lesson)
+    ready(other)
+    expect(other.get_by_role("slider", name="Patch height and width")).to_have_value(patch)
+    context.close()
+    context = newcomer(browser)
+    other = context.new_page()
+    other.goto(grid)
+    other.get_by_role("button", name="Run all").wait_for()
+    expect(other.get_by_role("combobox", name="Why")).to_have_value("heart")
+    until(other, lambda: carried(other) == carried(page))
+    context.close()

@@ -1,13 +1,16 @@
 """The address carries the question, and nothing of it that is hostile or foreign does harm."""
 
+import dataclasses
 from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened, parts, run_button, words
-from ui import links
+from ui import links, state
 from xai_core.target import ClassTarget
 
 
@@ -154,3 +157,153 @@ def test_no_method_has_a_setting_of_a_reserved_name():
 
     for cls in explainers().values():
         assert not {param.flag[2:] for param in cls.declared().values()} & set(links.NAMES)
+
+
+def test_no_address_opens_an_object_detector(follow, monkeypatch):
+    from loaders import catalogue
+
+    detector = catalogue.models()[0]
+    monkeypatch.setattr(catalogue, "detectors", lambda: (dataclasses.replace(
+        detector, name="boxes", task="detection"),))  # fmt: skip
+    app = follow(model="boxes")
+    assert "model <b>boxes</b>" in words(app)
+    assert desk(app).model.word == "shapes_shortcut"
+
+
+# the pages of one method
+
+
+@pytest.fixture
+def lesson(wall, monkeypatch):
+    """Return a function that opens the address of a page of one method."""
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+
+    def lesson(slug="occlusion", **asked):
+        app = AppTest.from_file(str(ROOT / "pages" / f"{slug}.py"), default_timeout=PATIENCE)
+        for name, value in asked.items():
+            app.query_params[name.replace("_", "-")] = value
+        return opened(app)
+
+    return lesson
+
+
+def test_a_lesson_s_address_sets_everything(lesson):
+    app = lesson(
+        model="shapes", photo="star", target="ring", against="heart", patch_height="12",
+        patch_width="11", fill="blur", of="probability",
+    )  # fmt: skip
+    assert (desk(app).model.word, desk(app).photo.name) == ("shapes", "Star")
+    assert "ignored" not in words(app)
+    assert query(app) == {
+        "model": "shapes", "photo": "star", "target": "ring", "against": "heart",
+        "patch-height": "12", "patch-width": "11", "fill": "blur", "of": "probability",
+    }  # fmt: skip
+    asked = answered(app) and desk(app).answer.question
+    assert (asked.method, asked.target) == ("occlusion", ClassTarget(4, 3, "probability"))
+    assert asked.values["patch_width"] == 11
+    assert "The address of this page opens the question as it is set here." in words(app)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"method": "grad-cam"}, "method <b>grad-cam</b>"),
+        ({"model": "../../secret"}, "model <b>../../secret</b>"),
+        ({"photo": "<img src=x>"}, "photo <b>&lt;img src=x&gt;</b>"),
+        ({"value": "nan"}, "value <b>nan</b>"),
+        ({"engine": "theirs"}, "engine <b>theirs</b>"),
+        ({"target": LONG}, f"target <b>{'x' * 40}</b>"),
+        ({LONG: "1"}, f"{'x' * 30} <b>1</b>"),
+        ({f"a{at}": "1" for at in range(900)}, " and 57 more."),
+    ],
+)
+def test_a_lesson_says_what_of_its_address_does_not_fit(lesson, asked, said):
+    app = lesson(**asked)
+    assert "is ignored: " in words(app)
+    assert said in words(app)
+    assert query(app).keys() == {"model", "photo", "target"}
+
+
+def test_a_lesson_s_address_has_nothing_of_one_s_own(lesson):
+    app = lesson("grad_cam")
+    desk(app).upload_model("secret.pt", b"mine", desk(app).model.options)
+    settle(app, lambda app: desk(app).model.name == "secret.pt" and desk(app).prediction
+           and not desk(app).pending)  # fmt: skip
+    assert query(app)["model"] == "own"
+    assert query(app)["target"].isdigit()
+    assert "secret" not in str(query(app))
+
+
+# a grid
+
+
+@pytest.fixture
+def compare(wall, monkeypatch):
+    """Return a function that opens the address of a grid."""
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+
+    def compare(**asked):
+        app = AppTest.from_file(str(ROOT / "pages" / "compare.py"), default_timeout=PATIENCE)
+        for name, value in asked.items():
+            app.query_params[name] = value
+        return settle(app, lambda app: any(each.key == "run-grid" for each in app.button))
+
+    return compare
+
+
+def chosen(app):
+    return [app.multiselect(key=f"grid-{field}").value for field in ("models", "photos", "methods")]
+
+
+def test_a_grid_s_address_follows_and_sets_it(compare):
+    app = compare()
+    assert query(app) == {
+        "models": "shapes_shortcut,shapes", "photos": "heart_marked,star",
+        "methods": ",".join(app.multiselect(key="grid-methods").value),
+    }  # fmt: skip
+    asked = {
+        "models": "shapes", "photos": "star,heart_marked", "methods": "rise,occlusion",
+        "target": "ring",
+    }  # fmt: skip
+    app = compare(**asked)
+    assert chosen(app) == [["Shapes"], ["Star", "Heart_Marked"], ["rise", "occlusion"]]
+    assert app.selectbox(key="grid-class").value == "ring"
+    assert query(app) == asked
+    assert "ignored" not in words(app)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"models": "shapes,../../secret"}, "models <b>../../secret</b>"),
+        ({"photos": "<img src=x>"}, "photos <b>&lt;img src=x&gt;</b>"),
+        ({"methods": "os.system,rise"}, "methods <b>os.system</b>"),
+        ({"methods": LONG}, f"methods <b>{'x' * 40}</b>"),
+        ({"models": "," * 5000}, "models <b>,,,,"),
+        ({"target": "600"}, "target <b>600</b>"),
+        ({LONG: "1"}, f"{'x' * 30} <b>1</b>"),
+        ({f"a{at}": "1" for at in range(900)}, " and 57 more."),
+        ({"models": "own"}, "made with models of the sender"),
+        ({"photos": "own,star"}, "made with photos of the sender"),
+        ({"prepared": "own"}, "set by hand, which it does not carry"),
+    ],
+)
+def test_what_of_a_grid_is_unknown_is_said_and_the_rest_taken(compare, asked, said):
+    app = compare(**asked)
+    assert said in words(app)
+    assert all(chosen(app))
+    if asked.get("methods") == "os.system,rise":
+        assert chosen(app)[2] == ["rise"]
+    app.multiselect(key="grid-methods").set_value(["occlusion"]).run()
+    app.run()
+    assert said not in words(app)
+
+
+def test_a_grid_s_address_has_nothing_of_one_s_own(compare):
+    app = compare()
+    desk(app).upload_model("secret.pt", b"mine", desk(app).model.options)
+    settle(app, lambda app: desk(app).model.name == "secret.pt" and desk(app).prediction
+           and not desk(app).pending)  # fmt: skip
+    app.multiselect(key="grid-models").set_value(["secret.pt", "Shapes"]).run()
+    assert query(app)["models"] == "own,shapes"
+    assert "secret" not in str(query(app))
