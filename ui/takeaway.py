@@ -22,9 +22,12 @@ from xai_core.report.numbers import counted
 from xai_core.report.page import page
 from xai_core.report.record import record
 from xai_core.report.run import Run
-from xai_core.report.sheet import sheet
+from xai_core.report.sheet import sheet, unreadable
 
 JUDGED = "judgement"
+LISTED = 5
+"""Characters that a sentence lists."""
+
 RIGHT: Mapping[Right, str] = {"yes": "Yes", "no": "No", "unsure": "Unsure"}
 
 
@@ -80,6 +83,14 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
             "application/json",
             on_click="ignore",
             help="All that is known of it: settings, target, sentences, doubts, hashes, versions.",
+        )
+    scene = answer.scene
+    boxes = unreadable((*made["sentences"], *made["doubts"], scene.model.name, scene.photo.name))
+    if boxes:
+        more = ", ..." if len(boxes) > LISTED else ""
+        views.line(
+            f"The PNG has no letters for {', '.join(boxes[:LISTED])}{more} and shows a box for "
+            "each. The report has them all."
         )
     st.code(made["command"], language="bash", wrap_lines=True)
     _files(answer)

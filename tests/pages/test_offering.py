@@ -430,6 +430,16 @@ def test_two_visitors_have_two_desks(app, wall):
     assert desk(app) is not desk(other)
 
 
+def test_names_that_the_png_has_no_letters_for_are_told(app):
+    opened(app)
+    answered(app)
+    assert "The PNG has no letters" not in words(app)
+    desk(app).reopen(classes=tuple(f"\u732b{at}" for at in range(6)))
+    settle(app, lambda app: not desk(app).pending and run_button(app))
+    answered(app)
+    assert "The PNG has no letters for \u732b and shows a box for each." in words(app)
+
+
 def test_class_names_from_others_are_shown_as_text(app):
     opened(app)
     evil = "<img src=y onerror=alert(1)>"

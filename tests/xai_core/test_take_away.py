@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import unicodedata
 from html.parser import HTMLParser
 
 import numpy as np
@@ -421,3 +422,18 @@ def test_drawing_needs_no_matplotlib():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_characters_without_a_letter_are_told():
+    from fontTools.ttLib import TTFont
+
+    from xai_core.report.sheet import SAID, unreadable
+
+    drawn = TTFont(SAID.font.path)["cmap"].getBestCmap()
+    every = [chr(code) for code in (*range(0x20, 0x600), *range(0x3040, 0x30A0), 0x732B, 0xD55C)]
+    every = [
+        each for each in every if each.isprintable() and unicodedata.category(each)[0] not in "MZ"
+    ]
+    assert unreadable(every) == [each for each in every if ord(each) not in drawn]
+    assert unreadable(["star", "\u201cchat\u201d \u2212 3"]) == []
+    assert unreadable(["\u732b", "star \u732b\u72ac"]) == ["\u732b", "\u72ac"]

@@ -10,7 +10,8 @@ import dataclasses
 import functools
 import importlib.util
 import io
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,20 @@ def _bar(image: Any, draw: Any, scale: Scale, look: Look, place: tuple[int, int,
     ends = (("la", left), ("ma", left + width // 2), ("ra", left + width))
     for (anchor, x), text in zip(ends, scale.ticks, strict=True):
         draw.text((x, top + 22), text, fill=INK, font=NUMBER.font, anchor=anchor)
+
+
+def unreadable(texts: Iterable[str]) -> list[str]:
+    """Return the characters that stand as boxes in the picture, as those of Chinese do."""
+    return [each for each in dict.fromkeys("".join(texts)) if not _has(each)]
+
+
+@functools.cache
+def _has(character: str) -> bool:
+    """Whether there is a letter for a character: what has none gets the box of U+FFFF."""
+    joins = unicodedata.category(character).startswith("M")  # it is drawn with the one before it
+    if character.isascii() or joins or not printable(character).strip():
+        return True
+    return bytes(SAID.font.getmask(character)) != bytes(SAID.font.getmask("\uffff"))
 
 
 @functools.cache
