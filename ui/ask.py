@@ -215,8 +215,9 @@ def _method(served: Mapping[str, Service], *, disabled: bool) -> str:
 def preset(desk: Desk, cls: type[Explainer], values: Mapping[str, Any]) -> None:
     """Set a method's controls for the model on the desk; values beyond their range are cut to it.
 
-    What is not given is set as the method suggests it.
+    What is not given is set as the method suggests it, and the score is what is explained.
     """
+    st.session_state[OF] = "logit"
     if desk.model is None:
         return
     card = desk.model.card

@@ -86,10 +86,10 @@ LESSON = Lesson(
     experiments=(
         Experiment(
             "Layer by layer",
-            "Early layers have fine cells and know edges; late ones have coarse cells and know the "
-            "class.",
+            "Early layers have fine cells, each of which sees little of the photo; late ones have "
+            "coarse cells that see much of it.",
             layers,
-            "Watch the map gather on what decides, and its cells grow, from left to right.",
+            "Watch the cells grow from left to right, and whether the map gathers on one place.",
         ),
         Experiment(
             "FEM beside it",
@@ -97,7 +97,7 @@ LESSON = Lesson(
             "deviations, and asks about no class.",
             (Trial("Grad-CAM", {}), Trial("FEM, K = 1", {"k": 1.0}, FEM), Trial("FEM, K = 2",
              {"k": 2.0}, FEM)),
-            "Watch what stands out to the layer and says nothing of the class.",
+            "Watch what stands out to the layer: FEM's map would be the same for any class.",
         ),
         Experiment(
             "Two networks, one photo",

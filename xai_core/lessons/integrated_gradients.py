@@ -32,8 +32,8 @@ Array = NDArray[np.float32]
 LESSON = Lesson(
     know="You will know how a score is shared out among the pixels, and what the baseline decides.",
     sentences=(
-        "The way begins at a baseline, a blank photo, and ends at the photo, with even mixtures of "
-        "both between them.",
+        "The way begins at a baseline, such as a black photo, and ends at the photo, with "
+        "mixtures of both between them.",
         "At each mixture the gradient says how far a small change of each pixel moves the score.",
         "A pixel's part is the mean of its gradients times how far it is from the baseline.",
         "All parts add up to what the score changes by; the gap that is left says whether the "
@@ -52,19 +52,23 @@ LESSON = Lesson(
         "y": Symbol("y", "the score that is explained: the class's logit, or what was chosen"),
     },
     presets=(
-        Preset("As published", {"steps": 50, "baseline": "value", "value": 0.0, "batch": 16},
-               "Watch the gap that the doubt names: it is what the sum misses the score by."),
+        Preset("50 steps from black, before the softmax",
+               {"steps": 50, "baseline": "value", "value": 0.0, "batch": 16},
+               "Watch the gap that the doubt names: it is what the sum misses the score's change "
+               "by."),
         Preset("Few steps", {"steps": 5},
-               "Watch the gap grow: the gradients between the steps are not seen."),
+               "Watch the gap: what the gradients do between the steps is not seen."),
         Preset("Gauss-Legendre", {"steps": 20, "nodes": "gauss-legendre"},
-               "Watch the gap: the same number of gradients, taken at better places."),
+               "Watch the gap: where the score is smooth, these nodes sum it up more exactly than "
+               "as many even ones; where it bends sharply they need not."),
     ),
     experiments=(
         Experiment(
             "Two baselines",
             "What the photo shares with the baseline gets nothing, whatever it is to the model.",
             tuple(Trial(f"From {name}", {"baseline": name}) for name in ("black", "white")),
-            "Watch the dark and the bright parts of the photo change places.",
+            "Watch the blackest places of the photo in the first map and the whitest in the "
+            "second: they get nothing there.",
         ),
         Experiment(
             "The score and the probability",
@@ -85,10 +89,11 @@ LESSON = Lesson(
     traps=(
         Experiment(
             "Too few steps",
-            "With few steps the parts do not add up to the score, and nothing in the picture shows "
-            "it.",
+            "With few steps the parts need not add up to what the score changes by, and nothing in "
+            "the picture shows it.",
             (Trial("3 steps", {"steps": 3}), Trial("100 steps", {"steps": 100})),
-            "Compare the maps, then the gap that each run's doubt names.",
+            "Compare the maps. Both runs are kept under This visit, where their doubts name the "
+            "gap.",
         ),
     ),
 )  # fmt: skip

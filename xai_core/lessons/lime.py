@@ -33,13 +33,14 @@ LESSON = Lesson(
     "it says little.",
     sentences=(
         "The photo is cut into superpixels, pieces of like colour.",
-        "Masked photos hide a random half of the pieces, and the model scores each of them.",
+        "Masked photos hide each piece by the toss of a coin, and the model scores them.",
         "A masked photo that is more like the whole one counts more.",
-        "A straight line is fitted: which pieces are shown goes in, the score comes out, and each "
-        "piece's weight is what it adds. R2 says how well the line fits.",
+        "A straight line is fitted, its weights held small: which pieces are shown goes in, the "
+        "score comes out, and each piece's weight is what it adds. R2 says how well the line fits.",
     ),
     formula=("{g}({z}) = {w0} + \u03a3_j {w} \u00b7 {z}_j",
-             "{w} makes \u03a3_z {pi} \u00b7 ( {y}({z}) \u2212 {g}({z}) )^2 smallest"),
+             "{w} makes \u03a3_z {pi} \u00b7 ( {y}({z}) \u2212 {g}({z}) )^2 "
+             "+ \u03a3_j {w}^2 smallest"),
     symbols={
         "g": Symbol("g", "the straight line, which stands for the model near this photo"),
         "z": Symbol("z", "a masked photo: a 1 for each superpixel that is shown, else a 0",
@@ -52,9 +53,10 @@ LESSON = Lesson(
     },
     presets=(
         Preset("A few large pieces", {"segments": 12},
-               "Watch R2: with few pieces a straight line often fits better."),
+               "Watch whether R2 rises: a piece that is hidden alone or with others does the "
+               "same to a straight line."),
         Preset("Many small pieces", {"segments": 120, "samples": 3000},
-               "Watch R2 and the noise: each piece alone does little."),
+               "Watch R2, and what a second seed changes: each piece alone does less."),
         Preset("A grid", {"segmentation": "grid"},
                "Watch the edges: the grid does not look at the photo, so a piece may hold half of "
                "a thing."),

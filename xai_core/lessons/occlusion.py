@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import render, stage
+from xai_core.card import Card
 from xai_core.explainers.occlusion import Occlusion
 from xai_core.explanation import Explanation
 from xai_core.film import Unfit, told
@@ -33,16 +34,30 @@ Array = NDArray[np.float32]
 LISTED = 6
 """Patches whose falls a line writes out."""
 
+
+def sizes(card: Card) -> tuple[Trial, ...]:
+    """Return a small and a large patch for a model's view."""
+    side = min(card.input_size)
+    found = []
+    for patch, stride in ((max(2, side // 20), max(2, side // 20)),
+                          (max(3, side * 3 // 8), max(2, side // 10))):  # fmt: skip
+        values = {"patch_height": patch, "patch_width": patch,
+                  "stride_height": stride, "stride_width": stride}  # fmt: skip
+        found.append(Trial(f"A patch of {patch} pixels", values))
+    return tuple(found)
+
+
 LESSON = Lesson(
     know="You will know what it costs the model to lose a place, and why the patch's size decides "
     "what you see.",
     sentences=(
         "The model scores the whole photo once.",
-        "A patch of one colour hides a place, the model scores what is left, and the patch moves "
-        "on by its stride until it has been everywhere.",
+        "A patch hides a place, with grey unless another fill is set, the model scores what is "
+        "left, and the patch moves on by its stride over the whole photo.",
         "Where the score falls, the model has lost something that spoke for the class; where it "
         "rises, something that spoke against it.",
-        "Each pixel gets the mean fall over all patches that hid it.",
+        "Each pixel gets the mean fall over all patches that hid it, or their sum where that is "
+        "set.",
     ),
     formula=("{M} = mean over the patches {p} that hide a pixel of ( {y}({x}) \u2212 {y}({xp}) )",),
     symbols={
@@ -59,22 +74,19 @@ LESSON = Lesson(
                "Watch the number of passes: a small patch with a short stride asks many times."),
         Preset("Coarse", {"patch_height": 32, "patch_width": 32, "stride_height": 16,
                           "stride_width": 16},
-               "Watch how far the evidence spreads: nothing is finer than the patch."),
+               "Watch how far the evidence spreads: each fall is shared by all that its patch "
+               "hid."),
         Preset("Blurred, not grey", {"fill": "blur"},
                "Watch whether the map changes: a grey patch is itself something new to the model."),
     ),
     traps=(
         Experiment(
             "Too small a patch, or too large a one",
-            "A patch that is smaller than what the model looks at leaves enough of it in sight, so "
-            "the score hardly falls; one that is larger smears the fall over all that it hides.",
-            (
-                Trial("A patch of 6 pixels", {"patch_height": 6, "patch_width": 6,
-                                         "stride_height": 6, "stride_width": 6}),
-                Trial("A patch of 48 pixels", {"patch_height": 48, "patch_width": 48,
-                                          "stride_height": 12, "stride_width": 12}),
-            ),
-            "Compare how large the strongest place is in each.",
+            "A patch that is smaller than what the model looks at may leave enough of it in sight "
+            "for the score hardly to fall; one that is larger smears the fall over all that it "
+            "hides.",
+            sizes,
+            "Compare how wide the strongest place is in each, and how far the score falls there.",
         ),
     ),
 )  # fmt: skip

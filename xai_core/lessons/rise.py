@@ -42,7 +42,8 @@ LESSON = Lesson(
     sentences=(
         "A small grid of random zeros and ones is enlarged softly and shifted: that is a mask.",
         "The photo is shown through many such masks, and the model scores each.",
-        "A place gets the mean score of the masks that showed it, less the mean score of all.",
+        "A place gets the mean of the scores, each counted by how much of the place its mask "
+        "showed, less the mean score of all.",
         "With more masks the chance in it goes down: four times as many halve the error.",
     ),
     formula=("{S} = \u03a3_i {y}({x}\u2299{M}) \u00b7 {M} / \u03a3_i {M}  \u2212  {mean}",),
@@ -55,10 +56,10 @@ LESSON = Lesson(
         "mean": Symbol("y\u0304", "the mean score of all masked photos"),
     },
     presets=(
-        Preset("As suggested", {}, "Watch the standard error under the formula: it is the size "
-               "of what is chance."),
+        Preset("As suggested", {}, "Point at a place under the formula: what follows \u201cgive "
+               "or take\u201d is how large the part of chance is there."),
         Preset("Few masks", {"masks": 200},
-               "Watch how blotchy the map is, and what the doubt says of it."),
+               "Watch how blotchy the map is, and whether a doubt says so."),
         Preset("20,000 masks on a grid of 13", {"masks": 20_000, "grid": 13, "keep": 0.5},
                "Watch the estimate on the button before you run it: each mask is one pass."),
     ),
@@ -83,7 +84,8 @@ LESSON = Lesson(
             "More cells show smaller parts, but each does less and the masks no longer suffice.",
             (Trial("A grid of 5", {"grid": 5, "masks": 500}),
              Trial("A grid of 16", {"grid": 16, "masks": 500})),
-            "The finer map looks more detailed. Most of that detail is chance.",
+            "The finer map looks more detailed. Run both again with another seed: the detail that "
+            "changes is chance.",
         ),
     ),
 )  # fmt: skip
