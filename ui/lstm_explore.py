@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -16,6 +17,9 @@ from xai_core.report.numbers import counted
 from xai_core.training import lstm_cells, lstm_view
 from xai_core.training.lstm_view import Look
 
+Rewind = Callable[[int, float], None]
+"""Goes back to the end of an epoch, and on with another learning rate."""
+
 ASKED, DAY = "lstm-asked", "lstm-day"
 ALL = "all units"
 NAMES = {"webp": "WebP", "gif": "GIF", "webm": "WebM"}
@@ -23,8 +27,12 @@ MIME = {"webp": "image/webp", "gif": "image/gif", "webm": "video/webm"}
 
 
 @st.fragment
-def show(look: Look, label: str, desk: Desk, *, own: bool) -> None:
-    """Draw the gates and the answers to what is asked of them."""
+def show(look: Look, label: str, desk: Desk, *, rewind: Rewind | None) -> None:
+    """Draw the gates and the answers to what is asked of them.
+
+    `rewind` takes a training of the reader's own up again; a recording has none.
+    """
+    own = rewind is not None
     settings = look.recording.settings
     name = f"{'own' if own else 'recorded'}-{id(look)}"
     with st.container(horizontal=True, gap="small", key="lstm-views"):
@@ -80,6 +88,8 @@ def show(look: Look, label: str, desk: Desk, *, own: bool) -> None:
         views.line(alike.words(look.labels), "v-prose")
         _found(look, alike)
     _turn(look, name, turned)
+    if rewind is not None:
+        _rewind(look, name, rewind)
     _take(look, desk, layer, by, own=own)
 
 
@@ -140,6 +150,25 @@ def _turn(look: Look, name: str, turned: Any) -> None:
         views.line("At 1 nothing is changed. Turn it, and memory and forecast move.")
     else:
         views.line(turned.words, "v-prose")
+
+
+def _rewind(look: Look, name: str, rewind: Rewind) -> None:
+    """Draw what goes back to an epoch, with its very weights, and takes another way from there."""
+    own = look.recording
+    if own.last < 1 or own.settings.epochs < 3:
+        return
+    views.title("Go back, and take another way")
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom", key="lstm-back"):
+        most = min(own.last, own.settings.epochs - 2)
+        after = st.slider("After epoch", 0, most, most // 2, key=f"lstm-after-{name}")
+        rate = st.number_input(
+            "Learning rate from there", 1e-6, 100.0, own.settings.learning_rate, format="%g",
+            key=f"lstm-rate-{name}",
+            help="The same learning rate repeats the training exactly.",
+        )  # fmt: skip
+        if st.button("Train on from there", key="lstm-rewind"):
+            rewind(int(after), float(rate))
+            st.rerun()
 
 
 def _take(look: Look, desk: Desk, layer: int, by: Any, *, own: bool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
@@ -19,7 +19,8 @@ from workers.tasks.train_lstm import TrainLstm
 from xai_core.errors import VitrineError
 from xai_core.task import Command
 from xai_core.training import prices
-from xai_core.training.lstm import RECORDED, SHOWN, LstmRecording
+from xai_core.training.course import Turn
+from xai_core.training.lstm import LEARNING_RATE, RECORDED, SHOWN, LstmRecording
 from xai_core.training.lstm_view import Look
 
 TITLE = "LSTM"
@@ -30,6 +31,8 @@ KNOW = (
 LABEL = "Recording"
 _SUBMIT = "lstm-submit"
 SLOT, HELD, LOOK = "lstm", "lstm-worker", "lstm-look"
+LEFT, TURNS = "lstm-left", "lstm-turns"
+"""The training that a branch left, with the ways it took; those of the training that is shown."""
 STORY = (
     "An LSTM reads a window day by day. Each of its units keeps one number, its \u201ccell\u201d.",
     "The \u201cforget gate\u201d says how much of that number stays: 1 keeps all, 0 wipes it.",
@@ -54,7 +57,8 @@ def show() -> None:
             if shown is not None:
                 look, made = shown
                 _said(look, made)
-                lstm_explore.show(look, "" if made is None else LABEL, desk, own=made is None)
+                rewind = functools.partial(_rewind, desk, look) if made is None else None
+                lstm_explore.show(look, "" if made is None else LABEL, desk, rewind=rewind)
             _story()
             lstm_own.show(desk, asked.series)
             jobs.say(*_aloud(desk))
@@ -92,6 +96,30 @@ def _worker(desk: Desk) -> Any:
     if held is None or held.state in ("closed", "failed"):
         held = desk.results[HELD] = desk.session.hold(TrainLstm.worker)
     return held
+
+
+def _rewind(desk: Desk, look: Look, after: int, rate: float) -> None:
+    """Take a training up again at the end of an epoch, in the worker that keeps its states."""
+    own = look.recording
+    of, taken = desk.results.get(TURNS, (None, ()))
+    before = [turn for turn in taken if turn.after < after] if of is own else []
+    try:
+        turns = (*before, Turn(after, {LEARNING_RATE: rate}))
+        task = TrainLstm(series=own.series, settings=own.settings, turns=turns)
+        desk.results[LEFT] = (own, turns)
+        desk.begin(SLOT, _worker(desk), task, what=task)
+    except VitrineError as error:
+        desk.notes[SLOT] = str(error)
+
+
+def _joined(desk: Desk, own: LstmRecording) -> LstmRecording:
+    """Return a training with the epochs before it where it was taken up again."""
+    left, turns = desk.results.pop(LEFT, (None, ()))
+    if left is None or not own.first:
+        return own
+    made = cast(LstmRecording, own.after(left))
+    desk.results[SLOT], desk.results[TURNS] = made, (made, turns)
+    return made
 
 
 # While it trains ---------------------------------------------------------------------------------
@@ -162,6 +190,7 @@ def _look(desk: Desk) -> tuple[Look, Mapping[str, str] | None] | None:
     own: LstmRecording | None = desk.results.get(SLOT)
     if own is None:
         return _recorded()
+    own = _joined(desk, own)
     held: Look | None = desk.results.get(LOOK)
     if held is None or held.recording is not own:
         held = desk.results[LOOK] = Look(own)

@@ -11,8 +11,9 @@ from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, words
 from ui import lstm_form, lstm_own, lstm_page, state
-from xai_core.training import prices
-from xai_core.training.lstm import LstmRecording
+from xai_core.training import lstm_learner, prices
+from xai_core.training.course import Turn
+from xai_core.training.lstm import LEARNING_RATE, LstmRecording
 from xai_core.training.price_file import read
 
 
@@ -91,6 +92,42 @@ def test_it_trains_and_what_was_trained_is_asked(app):
     assert not app.exception
     app.selectbox(key="lstm-what").set_value("cell").run()
     assert not app.exception
+
+
+def test_it_goes_back_and_takes_another_way(app):
+    small(app)
+    first = trained(app)
+    rate = next(each for each in app.number_input if each.label == "Learning rate from there")
+    rate.set_value(0.1).run()
+    app.button(key="lstm-rewind").click().run()
+    assert not app.exception
+    settle(app, lambda app: desk(app).job(lstm_page.SLOT) is None)
+    app.run()
+    second = desk(app).results[lstm_page.SLOT]
+    assert (second.first, len(second)) == (0, 3)
+    # the same up to where it left, and another from there
+    assert (first.forecast[0] == second.forecast[0]).all()
+    assert (first.forecast[2] != second.forecast[2]).any()
+    assert "From epoch 1 on with a learning rate of 0.1." in said(app)
+
+
+def test_a_branch_of_a_branch_keeps_the_way_that_it_came(app):
+    for name, value in (("hidden_size", 4), ("epochs", 5), ("window", 8)):
+        control(app, "number_input", name).set_value(value)
+    trained(app)
+    for after, rate in ((1, 0.1), (3, 0.0001)):
+        field = next(each for each in app.number_input if each.label == "Learning rate from there")
+        field.set_value(rate).run()
+        next(each for each in app.slider if each.label == "After epoch").set_value(after).run()
+        app.button(key="lstm-rewind").click().run()
+        settle(app, lambda app: desk(app).job(lstm_page.SLOT) is None)
+        app.run()
+        assert not app.exception
+    made = desk(app).results[lstm_page.SLOT]
+    turns = [Turn(1, {LEARNING_RATE: 0.1}), Turn(3, {LEARNING_RATE: 0.0001})]
+    again = lstm_learner.train(made.settings, made.series, turns=turns)
+    assert (made.weights == again.weights).all()
+    assert len(made) == 5
 
 
 @pytest.mark.parametrize(

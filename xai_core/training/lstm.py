@@ -29,6 +29,8 @@ GATE = "forget"
 """The gate that is recorded after each epoch."""
 LOSS, HELD_OUT = "training loss", "held-out loss"
 FORECAST = "forecast"
+LEARNING_RATE = "learning_rate"
+"""What may change on the way."""
 RECORDED = "lstm"
 """The name of the recording that ships."""
 

@@ -20,6 +20,7 @@ from xai_core.training.lstm import (
     FORECAST,
     GATE,
     HELD_OUT,
+    LEARNING_RATE,
     LOSS,
     SHOWN,
     LstmRecording,
@@ -29,9 +30,6 @@ from xai_core.training.lstm import (
 from xai_core.training.mlp_learner import one_thread
 from xai_core.training.prices import Series
 from xai_core.training.recording import Writer
-
-BRANCHES = ("learning_rate",)
-"""What may change on the way."""
 
 
 class LstmLearner:
@@ -74,9 +72,9 @@ class LstmLearner:
     def change(self, values: Mapping[str, float]) -> None:
         """Go on with another learning rate. Raises ParamError for anything else."""
         for name in values:
-            if name not in BRANCHES:
-                raise ParamError(f"A branch may change {BRANCHES[0]}, and not {name[:40]!r}")
-        self._rate = float(values.get(BRANCHES[0], self._rate))
+            if name != LEARNING_RATE:
+                raise ParamError(f"A branch may change {LEARNING_RATE}, and not {name[:40]!r}")
+        self._rate = float(values.get(LEARNING_RATE, self._rate))
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate
 
@@ -188,7 +186,12 @@ def train(
         if path is not None:
             learner.save(path)
     own = made.recording
-    notes = [note for note in (made.ended, series.note, series.gap_words()) if note]
+    ways = [
+        f"From epoch {turn.after + 1} on with a learning rate of {turn.values[LEARNING_RATE]:g}."
+        for turn in turns
+        if LEARNING_RATE in turn.values
+    ]
+    notes = [note for note in (made.ended, *ways, series.note, series.gap_words()) if note]
     return LstmRecording(
         frames=own.frames, curves=own.curves, arrays=own.arrays, first=own.first,
         chosen=own.chosen, notes=tuple(notes), words=words(settings, series),
