@@ -162,8 +162,8 @@ def _rewind(look: Look, name: str, rewind: Rewind) -> None:
         most = min(own.last, own.settings.epochs - 2)
         after = st.slider("After epoch", 0, most, most // 2, key=f"lstm-after-{name}")
         rate = st.number_input(
-            "Learning rate from there", 1e-6, 100.0, own.settings.learning_rate, format="%g",
-            key=f"lstm-rate-{name}",
+            "Learning rate from there", 1e-6, 100.0, own.settings.learning_rate,
+            step=0.001, format="%g", key=f"lstm-rate-{name}",
             help="The same learning rate repeats the training exactly.",
         )  # fmt: skip
         if st.button("Train on from there", key="lstm-rewind"):
