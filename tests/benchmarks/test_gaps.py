@@ -23,7 +23,7 @@ def test_what_was_measured_holds_and_stands_on_the_page() -> None:
         assert other.median < one.median / 3
 
 
-@pytest.mark.parametrize("name", ["shapes", "shapes_shortcut"])  # the Keras twin says the same
+@pytest.mark.parametrize("name", ["shapes_shortcut"])
 def test_a_part_of_it_comes_out_again(name: str) -> None:
     kept = {row.steps: row for row in gaps.read() if row.model == name}
     for row in gaps.measured((50, 300), [name], photos=1):

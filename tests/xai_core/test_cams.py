@@ -1,6 +1,7 @@
 """The class activation maps against the libraries, the papers written out slowly, closed forms."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,28 +63,30 @@ def scaled(values: Any) -> Any:
 
 # The libraries
 
-LIBRARY: list[tuple[str, dict[str, Any], int]] = [
-    ("grad-cam++", {"form": "damped"}, 15),
-    ("hirescam", {}, 15),
-    ("xgrad-cam", {}, 15),
-    ("layercam", {}, 15),
-    ("fem", {"weighing": "share"}, 15),
-    ("fem", {"weighing": "share", "k": 1.0}, 3),
-    ("scorecam", {}, 3),
-    ("ablationcam", {}, 2),
+ALL, SPREAD = range(15), (0, 4, 8, 9, 13)
+"""All questions; for what is slow, all photos and each of the three kinds of target."""
+LIBRARY: list[tuple[str, dict[str, Any], Sequence[int]]] = [
+    ("grad-cam++", {"form": "damped"}, ALL),
+    ("hirescam", {}, ALL),
+    ("xgrad-cam", {}, ALL),
+    ("layercam", {}, ALL),
+    ("fem", {"weighing": "share"}, ALL),
+    ("fem", {"weighing": "share", "k": 1.0}, SPREAD),
+    ("scorecam", {}, SPREAD[:3]),
+    ("ablationcam", {}, SPREAD[:3]),
 ]
 
 
-@pytest.mark.parametrize(("method", "values", "count"), LIBRARY)
+@pytest.mark.parametrize(("method", "values", "asked"), LIBRARY)
 def test_is_the_grad_cam_librarys(
     twins: tuple[Any, Any],
     questions: list[tuple[Any, Target]],
     method: str,
     values: dict[str, Any],
-    count: int,
+    asked: Sequence[int],
 ) -> None:
     drawn = 0
-    for view, target in questions[:count]:
+    for view, target in (questions[at] for at in asked):
         ours = explained(twins[0], view, target, method, **values).attribution
         if method == "ablationcam" and target.of_views(twins[0], view[None])[0] < 0:
             # the library divides by the score, which turns the map round
@@ -94,7 +97,7 @@ def test_is_the_grad_cam_librarys(
         drawn += np.ptp(ours) > 0
         if np.any(ours):
             np.testing.assert_allclose(scaled(ours), library.attribution, atol=1e-4)
-    assert drawn >= 2 * count / 3
+    assert drawn >= 2 * len(asked) / 3
 
 
 def test_eigencam_is_the_librarys_up_to_its_sign(
@@ -136,7 +139,7 @@ def test_is_xpliques(
     theirs: dict[str, Any],
 ) -> None:
     drawn = 0
-    for view, target in questions[:9]:
+    for view, target in (questions[at] for at in SPREAD):
         ours = explained(twins[1], view, target, method, **values)
         xplique = explained(twins[1], view, target, method, engine="xplique", **theirs)
         cubic = tf.image.resize(ours.grain.cells[..., None], view.shape[:2], method="bicubic")
@@ -144,7 +147,7 @@ def test_is_xpliques(
         top = max(float(wanted.max()), 1e-9)
         np.testing.assert_allclose(wanted / top, xplique.attribution / top, atol=1e-4)
         drawn += np.ptp(xplique.attribution) > 0
-    assert drawn >= 6
+    assert drawn >= 3
 
 
 @pytest.mark.parametrize("method", FAMILY)

@@ -9,10 +9,13 @@ import tensorflow as tf
 from loaders import catalogue
 from loaders.images import decode
 from loaders.load import load
+from xai_core.engines import xplique as xplique_engine
 from xai_core.explainer import make
 from xai_core.target import ClassTarget, Target
 
 PHOTOS = [sample.path for sample in catalogue.photos()[:5]]
+SPREAD = (0, 4, 8, 9, 13)
+"""Questions for what is slow: every photo, each of the three places."""
 PATCHES = {"patch_height": 32, "patch_width": 24, "stride_height": 24, "stride_width": 16}
 
 
@@ -123,9 +126,97 @@ def test_gradients_are_xpliques(
 def test_gradients_are_xpliques_through_its_torch_wrapper(
     twins: tuple[Any, Any], questions: list[tuple[Any, Target]], method: str
 ) -> None:
-    for view, target in questions[:3]:
+    for view, target in (questions[at] for at in SPREAD):
         values = GRADIENTS[method]
         like = values | THEIRS.get(method, {})
         ours = attribution(twins[0], view, target, method, **like).attribution
         xplique = attribution(twins[0], view, target, method, engine="xplique", **values)
         close(xplique.attribution, ours)
+
+
+# captum on the torch twin: another library than the engines'
+
+CAPTUM: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "guided-backprop": ("GuidedBackprop", {"colours": "sum"}, {}),
+    "integrated-gradients gauss-legendre": (
+        "IntegratedGradients",
+        {"nodes": "gauss-legendre", "steps": 8},
+        {"method": "gausslegendre", "n_steps": 8, "baselines": 0.0},
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+@pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients")
+@pytest.mark.parametrize("case", CAPTUM)
+def test_gradients_are_captums(
+    twins: tuple[Any, Any], questions: list[tuple[Any, Target]], case: str
+) -> None:
+    import torch
+    from captum import attr
+
+    name, values, theirs = CAPTUM[case]
+    method = getattr(attr, name)(twins[0].native())
+    for view, target in (questions[at] for at in SPREAD):
+        ours = attribution(twins[0], view, target, case.split()[0], **values).attribution
+        given = torch.from_numpy(view.transpose(2, 0, 1).copy())[None]
+        found = method.attribute(given, target=target.classes()[0], **theirs)
+        parts = found.detach()[0].numpy()
+        wanted = parts.sum(0) if ours.min() < 0 else np.abs(parts).sum(0)
+        close(ours, wanted)
+
+
+# What is random, at equal draws
+
+
+def test_rise_is_xpliques_at_equal_masks(
+    twins: tuple[Any, Any], questions: list[tuple[Any, Target]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xplique.attributions import Rise as Theirs
+
+    given = {"masks": 50, "grid": 5, "keep": 0.5, "value": 0.25, "seed": 3}
+    grids = make("rise", given).grids(twins[1])
+    masks, at = np.empty((50, *twins[1].input_size), np.float32), 0
+    grids.write(masks, 0)
+
+    def drawn(one: tf.Tensor, binary: tf.Tensor, value: float) -> tuple[tf.Tensor, tf.Tensor]:
+        nonlocal at
+        part = tf.constant(masks[at : at + len(binary)][..., None])
+        at = (at + len(binary)) % 50
+        return part * one[None] + (1 - part) * value, part
+
+    monkeypatch.setattr(Theirs, "_apply_masks", staticmethod(tf.function(drawn)))
+    for view, target in (questions[at] for at in SPREAD):
+        theirs = xplique_engine.rise(twins[1], view, target, **given)
+        ours = attribution(twins[1], view, target, "rise", **given)
+        assert np.ptp(theirs) > 0.01
+        made = ours.attribution + ours.scalars["mean_score"]
+        np.testing.assert_allclose(made, theirs, atol=1e-4)
+
+
+RANDOM: dict[str, dict[str, Any]] = {
+    "rise": {"masks": 50, "grid": 5},
+    "lime": {"samples": 50, "segmentation": "grid", "segments": 30},
+}
+
+
+@pytest.mark.parametrize("method", RANDOM)
+def test_perturbations_of_the_twins(
+    twins: tuple[Any, Any], questions: list[tuple[Any, Target]], method: str
+) -> None:
+    for view, target in (questions[at] for at in SPREAD):
+        ours, keras = (
+            attribution(twin, view, target, method, **RANDOM[method]).attribution for twin in twins
+        )
+        assert np.ptp(ours) > 0.01
+        np.testing.assert_allclose(keras, ours, atol=1e-4)
+
+
+def test_lime_is_the_librarys(twins: tuple[Any, Any], questions: list[tuple[Any, Target]]) -> None:
+    for view, target in (questions[at] for at in SPREAD):
+        ours, library = (
+            attribution(twins[0], view, target, "lime", engine=engine, **RANDOM["lime"])
+            for engine in ("ours", "lime")
+        )
+        assert np.ptp(ours.attribution) > 0.01
+        np.testing.assert_allclose(library.attribution, ours.attribution, atol=1e-4)
