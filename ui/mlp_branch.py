@@ -30,6 +30,11 @@ def branch(desk: Desk, held: Trainings) -> None:
         "same values the branch repeats the original exactly.",
         "v-prose",
     )
+    if run.shipped:
+        views.line(
+            "A branch off the recording is trained here from its first epoch: on another kind of "
+            "machine than the recording's its last digits may differ from it."
+        )
     with st.container(key="mlp-branch-form"):
         _form(desk, held, run)
 

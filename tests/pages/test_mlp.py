@@ -123,6 +123,7 @@ def test_a_branch_off_the_recording_is_trained_from_its_start(page):
     run = mlp_page.recorded("mlp-dying")
     held(page).show(run)
     page.run()
+    assert "A branch off the recording is trained here from its first epoch" in said(page)
     page.number_input(key=f"mlp-branch-{run.id}-7-after").set_value(1)
     page.number_input(key=f"mlp-branch-{run.id}-7-epochs").set_value(3).run()
     press(page, "mlp-branch")
