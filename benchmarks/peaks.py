@@ -35,8 +35,8 @@ class Row:
 
     On `photos` that the mark turned: in how many the map's peak lies `on` the mark, `near` it, and
     `blank`. On `honest` photos of one shape under the honest model: in how many the peak lies
-    `inside` the shape's box, and the median of the map's positive weight in it (`mass`, 0..1),
-    where the box has the share `box` of the photo.
+    `inside` the shape's outline, and the median of the map's positive weight in it (`mass`, 0..1),
+    where the outline has the share `area` of the photo.
     """
 
     method: str
@@ -47,11 +47,11 @@ class Row:
     honest: int = 0
     inside: int = 0
     mass: float = 0.0
-    box: float = 0.0
+    area: float = 0.0
 
 
 def honest(photos: int) -> Iterator[tuple[Any, NDArray[np.float32], NDArray[np.bool_], int]]:
-    """Yield the honest model, a view of one shape that it knows, where its box lies, its class."""
+    """Yield the honest model, a view of one shape that it knows, what it covers, its class."""
     from assets.scenes import CLASSES, scene
     from loaders import catalogue
     from loaders.load import load
@@ -71,10 +71,18 @@ def honest(photos: int) -> Iterator[tuple[Any, NDArray[np.float32], NDArray[np.b
         if model.labels[index] != wanted:
             continue
         found += 1
-        top, left, bottom, right = (round(edge * view.shape[0]) for edge in things[0].box)
-        inside = np.zeros(view.shape[:2], bool)
-        inside[top:bottom, left:right] = True
-        yield model, view, inside, index
+        yield model, view, things[0].covers(len(view)), index
+
+
+def peak(values: NDArray[np.float32]) -> int:
+    """Return the flat place of the strongest value; of the largest patch of such, the middle."""
+    from scipy.ndimage import label
+
+    patches, count = label(values >= values.max() - 1e-6 * np.ptp(values))
+    sizes = np.bincount(patches.ravel(), minlength=count + 1)[1:]
+    places = np.argwhere(patches == 1 + int(sizes.argmax()))
+    away = np.square(places - places.mean(0)).sum(1)
+    return int(np.ravel_multi_index(tuple(places[int(away.argmin())]), values.shape))
 
 
 def measured(names: Iterable[str], photos: int = PHOTOS, plain: int = HONEST) -> list[Row]:
@@ -93,23 +101,23 @@ def measured(names: Iterable[str], photos: int = PHOTOS, plain: int = HONEST) ->
             found = methods[row.method].explain(model, case.view, ClassTarget(star)).attribution
             row.photos += 1
             row.blank += int(found.max() <= 0)
-            row.on += int(case.marked.flat[found.argmax()] and found.max() > 0)
-            row.near += int(close.flat[found.argmax()] and found.max() > 0)
+            row.on += int(case.marked.flat[peak(found)] and found.max() > 0)
+            row.near += int(close.flat[peak(found)] and found.max() > 0)
     masses: dict[str, list[float]] = {row.method: [] for row in rows}
-    boxes = []
+    areas = []
     for fair, view, inside, index in honest(plain):
-        boxes.append(float(inside.mean()))
+        areas.append(float(inside.mean()))
         for row in rows:
             found = methods[row.method].explain(fair, view, ClassTarget(index)).attribution
             positive = np.maximum(found, 0)
             row.honest += 1
-            row.inside += int(inside.flat[found.argmax()] and found.max() > 0)
+            row.inside += int(inside.flat[peak(found)] and found.max() > 0)
             masses[row.method].append(
                 float(positive[inside].sum() / max(float(positive.sum()), 1e-30))
             )
     for row in rows:
-        row.mass = round(float(np.median(masses[row.method])), 3) if boxes else 0.0
-        row.box = round(float(np.median(boxes)), 3) if boxes else 0.0
+        row.mass = round(float(np.median(masses[row.method])), 3) if areas else 0.0
+        row.area = round(float(np.median(areas)), 3) if areas else 0.0
     return rows
 
 
@@ -125,7 +133,7 @@ def lines(rows: list[Row]) -> list[str]:
     by_name = {row.method: row for row in rows}
     made = [
         "| family | method | peak on the mark | within 8 px of it | blank | honest: peak in the "
-        "shape's box | weight in the box |",
+        "outline | weight in the outline |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for family, methods in by_family().items():
