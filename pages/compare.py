@@ -56,7 +56,7 @@ with page.opened(
                        "v-empty v-quiet")  # fmt: skip
         else:
             views.line(
-                "Two photos under two networks by two methods, in one go: choose them here and "
+                "Two photos under two networks by two methods, in one go: choose them and "
                 "press Run all. Each run is kept as if it had been made alone.",
                 "v-empty v-quiet",
             )

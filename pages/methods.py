@@ -32,7 +32,7 @@ with page.opened(
         for family, methods in known.items()
     }
     count, total = (sum(map(len, each.values())) for each in (found, known))
-    on_desk = f"this model is \u201c{model.name}\u201d, which is on the desk" if model else (
+    on_desk = f"this model is \u201c{model.name}\u201d, which is open" if model else (
         "the model is being opened, then costs are said"
     )  # fmt: skip
     if count:

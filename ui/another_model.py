@@ -106,7 +106,7 @@ def _reading(model: Model) -> None:
         views.line(f"{name} is {known}. Its network is being read ...", "v-prose")
     else:
         views.line(f"{name} has arrived. Its first bytes are being read ...", "v-prose")
-    views.line("It goes on if you close this; the model on the desk stays until then.")
+    views.line("It goes on if you close this; the model that is open stays until then.")
 
 
 def found(model: Model) -> str:

@@ -251,7 +251,7 @@ GIVEN: dict[type, str] = {
     ShowsLayers: "a layer whose output is a map",
     HasLayers: "a layer whose output is a map, and its gradients",
     RunsFrom: "to be run on from a layer",
-    Rewrites: "a changed copy of itself",
+    Rewrites: "a copy that can be changed",
     HasNative: "the framework's own model",
     Detects: "objects in boxes",
 }

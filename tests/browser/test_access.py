@@ -339,6 +339,18 @@ def test_a_skip_link_comes_first_on_every_page(visit, pages):
         until(page, lambda main=main: main.evaluate("(it, at) => it.contains(at)", focused(page)))
 
 
+def test_the_title_stands_clear_of_the_header(visit, pages):
+    page = visit()
+    page.set_viewport_size(WINDOWS["phone"])
+    for address in apart(pages):
+        page.goto(address)
+        title = page.get_by_role("heading").first
+        title.wait_for()
+        rested(page)
+        header = page.get_by_test_id("stHeader").bounding_box()
+        assert title.bounding_box()["y"] >= header["y"] + header["height"], address
+
+
 def test_a_skip_link_goes_with_its_page(visit):
     page = ready(visit())
     page.get_by_role("link", name="Methods").click()

@@ -17,7 +17,7 @@ from xai_core.explainer import explainers, make
 def page(app):
     app.run()
     app.switch_page("pages/methods.py")
-    settle(app, lambda app: "which is on the desk" in words(app))
+    settle(app, lambda app: "which is open" in words(app))
     return app
 
 
@@ -63,7 +63,7 @@ def test_methods_stand_under_their_family_with_what_they_show(page):
 def test_the_page_opens_first_of_all_and_opens_the_model_that_it_speaks_of(wall):
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     app.switch_page("pages/methods.py")
-    settle(app, lambda app: "which is on the desk" in words(app))
+    settle(app, lambda app: "which is open" in words(app))
     assert "this model is <b>Shapes with a shortcut</b>" in words(app)
     assert app.session_state["desk"].photo is None
 
