@@ -30,6 +30,10 @@ PARTS: Final = {
 WORDS: Final = 3
 """Fewer words than these are a name or a label."""
 
+LONG: Final = 12
+"""More words than these without one that joins them are a list of names."""
+_JOINTS: Final = frozenset({"a", "the", "is", "are", "of", "to", "and", "or", "not", "with"})
+
 FAULTS: Final = frozenset({"ValueError", "TypeError", "AssertionError", "RuntimeError"})
 """What is raised at whoever writes the code, and read by no visitor."""
 
@@ -157,7 +161,10 @@ def _called(node: ast.expr) -> str:
 def is_said(said: str) -> bool:
     """Whether a text is a sentence or a piece of one, not a name, a mark or a style."""
     bare = _TAG.sub(" ", _PLACEHOLDER.sub("", said))
-    return len(_WORD.findall(bare)) >= WORDS and " " in bare.strip() and not _CODE.search(bare)
+    words = _WORD.findall(bare)
+    if len(words) > LONG and not _JOINTS & {word.lower() for word in words}:
+        return False
+    return len(words) >= WORDS and " " in bare.strip() and not _CODE.search(bare)
 
 
 def _skipped(tree: ast.Module) -> set[ast.AST]:

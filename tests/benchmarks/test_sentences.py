@@ -20,6 +20,12 @@ SHOWN = f"<b>The {percent(found['half_area'])} of the map</b>"
 '''
 
 
+def test_the_file_is_not_stale():
+    assert sentences.PLACE.read_text(encoding="utf-8") == sentences.text(), (
+        "docs/sentences.md is stale: python -m benchmarks.sentences"
+    )
+
+
 def test_sentences_are_told_from_docstrings_names_and_styles():
     assert sentences.module(CODE) == [
         "The file {name} cannot be read: {it is cut short/why}. Send it again; nothing is lost.",
