@@ -36,8 +36,12 @@ def key(name: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What the form says: a series and values, or why there are none, beside which field."""
+    """What the form says: a series and values, or why there are none, beside which field.
 
+    `place` is where its button goes: before what is folded, on the keyboard's way too.
+    """
+
+    place: Any
     series: Series | None = None
     settings: LstmSettings | None = None
 
@@ -51,7 +55,8 @@ def draw(desk: Desk) -> Asked:
         for pair in (front[:2], front[2:]):
             with st.container(horizontal=True, gap="small"):
                 for param in pair:
-                    _control(param)
+                    _control(param, bare=True)
+    place = st.container()
     with st.expander("All settings", key="lstm-more"):
         st.selectbox(
             "Data",
@@ -64,14 +69,16 @@ def draw(desk: Desk) -> Asked:
         )
         for param in rest:
             _control(param)
+        for param in front:  # an icon each would be one more stop on the keyboard's way
+            views.line(f"\u201c{param.title}.\u201d {param.help}")
     try:
         settings = LstmSettings(**{param.name: _value(param) for param in _params()})
         if series is not None:
             settings.windows(series)
     except ParamError as error:
         views.error(str(error))
-        return Asked(series)
-    return Asked(series, settings)
+        return Asked(place, series)
+    return Asked(place, series, settings)
 
 
 def _params() -> list[Param]:
@@ -82,11 +89,11 @@ def _value(param: Param) -> Any:
     return st.session_state.get(key(param.name), param.default)
 
 
-def _control(param: Param) -> None:
+def _control(param: Param, *, bare: bool = False) -> None:
     name = kept.control(key(param.name), param.default)
     shared: dict[str, Any] = {
         "key": name,
-        "help": param.help or None,
+        "help": None if bare else param.help or None,
         "persist_state": "session",
     }
     unit = f" ({param.unit})" if param.unit and param.more else ""

@@ -84,7 +84,7 @@ def _submit(desk: Desk, asked: lstm_form.Asked) -> None:
             desk.notes[SLOT] = str(error)
         free = desk.job(SLOT) is None
     ready = series is not None and settings is not None
-    with st.container(key="run"):
+    with asked.place, st.container(key="run"):
         st.button(
             "Submit", type="primary", width="stretch", key=_SUBMIT, disabled=not ready or not free
         )
