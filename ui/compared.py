@@ -89,7 +89,8 @@ def differing(answers: Sequence[Answer]) -> list[str]:
     kinds: dict[str, Callable[[Answer], str]] = {
         "method": lambda each: explainers()[each.explanation.method].title,
         "settings": _set,
-        "class": lambda each: each.explanation.target.words(each.scene.card.labels),
+        "class": _asked,
+        "the number that is explained": lambda each: each.explanation.target.of,
         "photo": lambda each: each.scene.photo.name,
         "model": lambda each: each.scene.model.name,
     }
@@ -106,6 +107,12 @@ def differing(answers: Sequence[Answer]) -> list[str]:
         return ["These runs do not differ in anything that was set."]
     said = [f"These runs differ in {_listed(many)}."]
     return [*said, f"All share the {_listed(same)}."] if same else said
+
+
+def _asked(answer: Answer) -> str:
+    target = answer.explanation.target
+    words = [answer.scene.card.labels[index] for index in target.classes()]
+    return " against ".join(words) or target.words(answer.scene.card.labels)
 
 
 def _set(answer: Answer) -> str:

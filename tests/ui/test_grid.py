@@ -191,3 +191,13 @@ def test_pairs_are_summed_up():
         "Of 5 pairs of runs on one photo, 1 agree, 1 agree in part, 2 disagree and 1 cannot be "
         "compared, as a map is flat." + end
     )
+
+
+def test_a_score_and_a_probability_of_one_class_differ_in_the_number(desk, both):
+    networks, pictures = both
+    asks = [grid.Ask("grad-cam", called=of, of=of) for of in ("logit", "probability")]
+    found = made(desk, networks[:1], pictures[:1], asks)
+    answers = [cell.answer for cell in found.cells]
+    assert [each.explanation.target.of for each in answers] == ["logit", "probability"]
+    said = differing(answers)
+    assert said[0] == "These runs differ in the number that is explained."
