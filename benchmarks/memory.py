@@ -68,7 +68,10 @@ def watched(pid: int) -> Iterator[list[float]]:
 
     def look() -> None:
         while not over.wait(EVERY):
-            seen.append(held(pid))
+            try:
+                seen.append(held(pid))
+            except OSError:  # a cancelled worker that did not listen in time is gone
+                return
 
     thread = threading.Thread(target=look)
     thread.start()
