@@ -52,7 +52,8 @@ def test_a_task_of_an_extension_is_found_checked_and_run(extension):
     assert cls(steps=4).run(task.Bench(), task.silent).scalars == {"steps": 4}
     with pytest.raises(ParamError, match=r"CountSteps\.steps must be"):
         cls(steps=10)
-    with pytest.raises(ParamError, match="A task must be one of count-steps, got 'other'"):
+    # ours are listed besides where this process had not loaded them before
+    with pytest.raises(ParamError, match=r"A task must be one of .*count-steps.*, got 'other'"):
         task.named("other")
 
 
