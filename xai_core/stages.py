@@ -111,6 +111,8 @@ class Stage:
     def title(self) -> str:
         """Its size in words."""
         low, high = self.channels
+        if not high:  # the file does not say
+            return "No map" if self.head else f"{_sides(self.map_size)} cells"
         many = f"{high:,} {'number' if self.head else 'channel'}{'s' * (high != 1)}"
         spread = many if low == high else f"{low:,} to {many}"
         return f"No map, {spread}" if self.head else f"{_sides(self.map_size)} cells, {spread}"

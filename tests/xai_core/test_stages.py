@@ -73,3 +73,9 @@ def test_only_what_has_a_sentence_is_told():
     for sentence in KINDS.values():
         assert sentence[0].islower()
         assert not sentence.endswith(".")
+
+
+def test_a_stage_whose_width_is_not_known_names_none():
+    head = Stage((1, 1), (0, 0), (Group(1, ("dense layer",)),))
+    maps = Stage((7, 5), (0, 0), (Group(1, ("ReLU",)),))
+    assert (head.title, maps.title) == ("No map", "7 x 5 cells")

@@ -11,5 +11,5 @@ def test_a_graph_is_told_in_its_order(tmp_path: Path) -> None:
     card = describe(opened(tmp_path / "m", model(nodes)))
     assert [(stage.title, stage.line) for stage in card.stages] == [
         ("15 x 15 cells, 5 channels", "3 x 3 convolution, ReLU"),
-        ("No map, 0 numbers", "global average pooling; dense layer; softmax"),
+        ("No map", "global average pooling; dense layer; softmax"),
     ]
