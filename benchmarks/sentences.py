@@ -162,7 +162,7 @@ def is_said(said: str) -> bool:
     """Whether a text is a sentence or a piece of one, not a name, a mark or a style."""
     bare = _TAG.sub(" ", _PLACEHOLDER.sub("", said))
     words = _WORD.findall(bare)
-    if len(words) > LONG and not _JOINTS & {word.lower() for word in words}:
+    if len(words) > LONG and not _JOINTS & set(bare.lower().split()):
         return False
     return len(words) >= WORDS and " " in bare.strip() and not _CODE.search(bare)
 
