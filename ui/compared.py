@@ -19,6 +19,7 @@ from xai_core import colormaps, render, report
 from xai_core.agreement import STRONGEST, Agreement, agreement, apart
 from xai_core.explainer import explainers
 from xai_core.report.agreement import verdict
+from xai_core.report.numbers import counted
 from xai_core.report.scales import Scale, shared
 
 FEW = 6
@@ -193,7 +194,13 @@ def _agreement(panels: Sequence[Panel]) -> None:
     left_out = [pair for at, pair in enumerate(pairs) if at not in found]
     views.line("How far they agree", "v-label v-ruled")
     if found:
-        views.line(summed_up(list(found.values())), "v-prose")
+        alike = [made for at, made in found.items() if _one_class(*pairs[at])]
+        if alike:
+            views.line(summed_up(alike), "v-prose")
+        if others := len(found) - len(alike):
+            views.line(f"{counted(others, 'pair')} of maps for different classes "
+                       f"{'is' if others == 1 else 'are'} listed and not counted: they need not "
+                       "agree.")  # fmt: skip
         place = st.expander(f"All {len(found)} pairs") if len(found) > FEW else st.container()
         with place:
             _table([(pairs[at], made) for at, made in found.items()])
@@ -201,6 +208,16 @@ def _agreement(panels: Sequence[Panel]) -> None:
         views.line(_why_not(left_out))
     if found:
         _where(pairs, found)
+
+
+def _one_class(one: Panel, other: Panel) -> bool:
+    """Whether two runs ask about the same, by the classes' names: models may number them apart."""
+    asked = {
+        run.explanation.target.words(run.scene.card.labels)
+        for run in (one.answer, other.answer)
+        if run is not None
+    }
+    return len(asked) == 1
 
 
 def summed_up(found: Sequence[Agreement]) -> str:
@@ -256,7 +273,7 @@ def _why_not(pairs: Sequence[tuple[Panel, Panel]]) -> str:
         for one, other in pairs
         if one.answer is not None and other.answer is not None
     }
-    return " ".join(sorted(reasons))
+    return f"Left out: {counted(len(pairs), 'pair')}. {' '.join(sorted(reasons))}"
 
 
 def _where(pairs: Sequence[tuple[Panel, Panel]], found: dict[int, Agreement]) -> None:
@@ -266,7 +283,7 @@ def _where(pairs: Sequence[tuple[Panel, Panel]], found: dict[int, Agreement]) ->
         "Where two of them disagree",
         ordered,
         format_func=lambda at: f"{pairs[at][0].title} and {pairs[at][1].title}",
-        key="disagreeing",
+        key=f"disagreeing-{len(found)}",  # more runs: the least alike pair comes first again
     )
     (one, other), made = pairs[at], found[at]
     if one.answer is None or other.answer is None or made.placed is None:

@@ -21,6 +21,7 @@ from xai_core import params, report
 from xai_core.agreement import agreement, same_question
 from xai_core.errors import VitrineError
 from xai_core.explainer import explainers
+from xai_core.explanation import Explanation
 from xai_core.params import FILLS
 from xai_core.probes.hiding import SHARES, Hiding
 from xai_core.report.run import OWN_NUMBER
@@ -70,10 +71,19 @@ def agreed(answer: Answer, desk: Desk) -> list[str]:
     for run in desk.runs:
         if run is answer or not same_question(answer.explanation, run.explanation):
             continue
+        if _repeats(answer.explanation, run.explanation):
+            continue
         title = explainers()[run.explanation.method].title
         called = f"{title} (run {desk.runs.number(run)})"
         found.append((called, agreement(answer.explanation, run.explanation)))
     return report.agreement_sentences(found[-3:])
+
+
+def _repeats(one: Explanation, other: Explanation) -> bool:
+    """Whether a run is the same one made again: it confirms nothing."""
+    first, second = one.question, other.question
+    same = (first.method, first.engine) == (second.method, second.engine)
+    return same and dict(first.values) == dict(second.values)
 
 
 def _at() -> int:

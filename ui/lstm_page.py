@@ -38,7 +38,7 @@ STORY = (
     "The \u201cforget gate\u201d says how much of that number stays: 1 keeps all, 0 wipes it.",
     "The \u201cinput gate\u201d says how much of the new day, the \u201ccandidate\u201d, is added; "
     "the \u201coutput gate\u201d how much of the cell is told on.",
-    "A gate of 0.5 halves what is there each day; one of 0.95 still has a third after three weeks.",
+    "A gate of 0.5 halves what is there each day; one of 0.95 still has about half after 14 days.",
 )
 
 

@@ -102,7 +102,9 @@ def _presets(busy: bool) -> None:
 
 def _set(preset: MlpPreset) -> None:
     settings_form.put(NAME, MlpSettings, preset.values)
-    st.session_state[WATCH] = f"{preset.title}: {preset.watch}"
+    st.session_state[WATCH] = (
+        f"{preset.title}: {preset.watch} Its values stand in the fields; Submit trains it."
+    )
 
 
 def _submit(desk: Desk, held: Trainings, busy: bool) -> None:
@@ -182,11 +184,11 @@ def _verdict(shown: list[Run]) -> None:
 
 def _contrast(held: Trainings) -> None:
     """Answer the reader who takes dark lines for overfitting, with two runs."""
-    views.title("Are dark lines overfitting?")
+    views.title("Do dark lines mean overfitting?")
     views.line(
         "No. Two recordings side by side: in the left one most lines are dark and it does not "
-        "overfit; the right one overfits and has next to none. Overfitting shows in the gap "
-        "between the two curves.",
+        "overfit; the right one overfits and has next to none. Overfitting shows where the "
+        "validation loss turns and rises while the training loss still falls.",
         "v-prose",
     )
     if st.button("Show the two side by side", key="mlp-contrast"):

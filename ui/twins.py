@@ -11,6 +11,9 @@ from ui.held import Answer
 from xai_core import report
 from xai_core.question import Question
 
+FADED = 0.05
+"""Of the strongest place's value with the sticker: below it next to nothing is left."""
+
 _NEXT = "twin-question"
 """What is asked of the twin as soon as the model has seen it: its word and the question."""
 
@@ -88,7 +91,16 @@ def compared(answer: Answer, other: Answer) -> list[str]:
     share = report.percent(float(seen["half_area"]))
     of = report.evidence(marked.explanation, marked.explanation.target.words(labels))
     place = f"With it, half of {of} lay in {share} of the photo, {seen['place']}."
-    return [f"{said[0]}, {said[1]}.", verdict, *([place] if seen["half_area"] > 0 else [])]
+    said = [f"{said[0]}, {said[1]}.", verdict, *([place] if seen["half_area"] > 0 else [])]
+    most, left = (float(run.explanation.attribution.max()) for run in (marked, bare))
+    if answer.explanation.question.engine == other.explanation.question.engine and (
+        max(left, 0) < FADED * most
+    ):
+        said.append(
+            f"Without it almost nothing of that is left: the strongest place has "
+            f"{report.amount(max(left, 0))}, where it had {report.amount(most)}."
+        )
+    return said
 
 
 def _first(run: Answer) -> int:

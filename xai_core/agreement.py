@@ -102,8 +102,8 @@ def apart(first: Explanation, second: Explanation) -> str:
     """Say why two maps cannot be laid over each other, or nothing."""
     if first.image_hash and second.image_hash and first.image_hash != second.image_hash:
         return (
-            "These two maps explain different photos, so their places mean different things. "
-            "Compare runs on one photo."
+            "Maps that explain different photos cannot be laid over each other: their places mean "
+            "different things. Compare runs on one photo."
         )
     if _one_view(first, second):
         return ""

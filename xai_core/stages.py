@@ -114,8 +114,10 @@ class Stage:
         if not high:  # the file does not say
             return "No map" if self.head else f"{_sides(self.map_size)} cells"
         many = f"{high:,} {'number' if self.head else 'channel'}{'s' * (high != 1)}"
+        if self.head:
+            return f"No map, {many if low == high else f'between {low:,} and {many}'}"
         spread = many if low == high else f"{low:,} to {many}"
-        return f"No map, {spread}" if self.head else f"{_sides(self.map_size)} cells, {spread}"
+        return f"{_sides(self.map_size)} cells, {spread}"
 
     @property
     def line(self) -> str:

@@ -43,7 +43,7 @@ def test_a_built_in_model_is_told_stage_by_stage():
             ("64 x 64 cells, 16 to 32 channels", f"max pooling; {block}"),
             ("32 x 32 cells, 32 to 64 channels", f"max pooling; {block}"),
             ("16 x 16 cells, 64 to 160 channels", f"max pooling; 3 times ({block})"),
-            ("No map, 6 to 160 numbers", f"global average pooling; dense layer{end}"),
+            ("No map, between 6 and 160 numbers", f"global average pooling; dense layer{end}"),
         ]
         said = drawn(made)
         assert "128 x 128 pixels and 3 channels; 6 numbers come out" in said

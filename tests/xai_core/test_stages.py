@@ -18,7 +18,7 @@ def test_a_stage_is_what_runs_at_one_size():
         "4 x 4 cells, 4 to 6 channels", "max pooling; 3 x 3 convolution",
     )  # fmt: skip
     assert (head.title, head.line) == (
-        "No map, 2 to 6 numbers", "global average pooling; dense layer",
+        "No map, between 2 and 6 numbers", "global average pooling; dense layer",
     )  # fmt: skip
     assert head.head
     assert not second.head

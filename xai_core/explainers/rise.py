@@ -251,7 +251,9 @@ class Rise(Explainer):
 
     def grain(self, model: Sized) -> Grain:
         """Return the masks' cells."""
-        height, width = (-(-side // self.grid) for side in model.input_size)
+        # grid cells are enlarged to one cell more than the view
+        cells = (-(-side // self.grid) for side in model.input_size)
+        height, width = (round((self.grid + 1) * cell / self.grid) for cell in cells)
         return Veils(height=height, width=width)
 
     def cost(self, model: Sized) -> Cost:

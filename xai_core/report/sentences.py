@@ -76,7 +76,7 @@ def _answer(target: Target, probabilities: Array, labels: Sequence[str]) -> list
     index, first = target.classes()[0], int(np.argmax(probabilities))
     chance = percent(float(probabilities[index]))
     if index == first:
-        return [f"The model is {chance} sure of {quote(labels[first])}."]
+        return [f"The model gives {quote(labels[first])} {chance}."]
     return [
         f"The model's own answer is {quote(labels[first])}, with "
         f"{percent(float(probabilities[first]))}; {quote(labels[index])} has {chance}."

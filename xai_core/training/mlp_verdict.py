@@ -95,7 +95,7 @@ def lines_say(recording: Recording, layer: str) -> str:
         )
     lines = "line is" if silent == 1 else "lines are"
     said = (
-        f"In {layer} {silent} of {units} {lines} dark in the last epoch: silent on all {rows} "
+        f"In {layer}, {silent} of {units} {lines} dark in the last epoch: silent on all {rows} "
         f"{noun} shown. "
     )
     if dead:

@@ -22,7 +22,7 @@ def test_a_sequential(library: str) -> None:
             "3 x 3 convolution, ReLU, batch normalisation; 3 x 3 convolution, ReLU",
         ),
         ("7 x 7 cells, 5 channels", "max pooling"),
-        ("No map, 3 to 6 numbers", "dense layer, ReLU; dense layer; softmax"),
+        ("No map, between 3 and 6 numbers", "dense layer, ReLU; dense layer; softmax"),
     ]
 
 
@@ -38,7 +38,7 @@ def test_shortcuts_and_branches(library: str) -> None:
         "14 x 14 cells, 5 channels",
         "3 x 3 convolution, ReLU; global average pooling; dense layer, sigmoid; gate",
     )
-    assert head == ("No map, 3 to 5 numbers", "global average pooling; dense layer")
+    assert head == ("No map, between 3 and 5 numbers", "global average pooling; dense layer")
 
 
 def test_a_mobilenet_is_not_built_for_nothing() -> None:
@@ -48,7 +48,7 @@ def test_a_mobilenet_is_not_built_for_nothing() -> None:
     model = KerasModel(network, Options(preprocessing="symmetric", size=(64, 64)))
     found = [(stage.title, stage.line) for stage in stages(model.steps)]
     assert found[-1] == (
-        "No map, 4 to 1,280 numbers", "global average pooling; dense layer; softmax",
+        "No map, between 4 and 1,280 numbers", "global average pooling; dense layer; softmax",
     )  # fmt: skip
     block = (
         "1 x 1 convolution, batch normalisation, ReLU6; 3 x 3 depthwise convolution, "

@@ -36,7 +36,7 @@ def test_resnet_18() -> None:
         ("28 x 28 cells, 128 channels", WIDER),
         ("14 x 14 cells, 256 channels", WIDER),
         ("7 x 7 cells, 512 channels", WIDER),
-        ("No map, 512 to 1,000 numbers", "global average pooling; dense layer"),
+        ("No map, between 512 and 1,000 numbers", "global average pooling; dense layer"),
     ]
 
 
@@ -51,7 +51,7 @@ def test_vgg_16() -> None:
         ("28 x 28 cells, 256 to 512 channels", f"max pooling; {three}"),
         ("14 x 14 cells, 512 channels", f"max pooling; {three}"),
         ("7 x 7 cells, 512 channels", "max pooling"),
-        ("No map, 7 to 4,096 numbers", "2 times (dense layer, ReLU); dense layer"),
+        ("No map, between 7 and 4,096 numbers", "2 times (dense layer, ReLU); dense layer"),
     ]
 
 
@@ -78,7 +78,7 @@ def test_mobilenet_v2() -> None:
             "7 x 7 cells, 160 to 1,280 channels",
             f"{deep}; {thin}; 2 times ({block}); {wide}; {deep}; {thin}; {wide}",
         ),
-        ("No map, 5 to 1,280 numbers", "global average pooling; dense layer"),
+        ("No map, between 5 and 1,280 numbers", "global average pooling; dense layer"),
     ]
 
 
@@ -126,7 +126,7 @@ GATED = [
         "1 x 1 convolution, sigmoid; gate",
     ),
     ("32 x 32 cells, 4 to 7 channels", "2 x 2 transposed convolution; joining"),
-    ("No map, 3 to 7 numbers", "global average pooling; dense layer; softmax"),
+    ("No map, between 3 and 7 numbers", "global average pooling; dense layer; softmax"),
 ]
 
 
