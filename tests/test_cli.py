@@ -338,7 +338,7 @@ def test_another_python_says_which_one_to_take(tmp_path: Path, kind: str, made: 
     if made:
         own.parent.mkdir(parents=True)
         own.touch()
-    for name in ("cli.py", "commands", "xai_core"):
+    for name in ("cli.py", "commands", "loaders", "workers", "xai_core"):
         (tmp_path / name).symlink_to(ROOT / name)
     # -S -E: an interpreter without any installed package
     code = f"import sys; {setting} sys.path.insert(0, {str(tmp_path)!r}); import cli;"

@@ -227,7 +227,7 @@ class Session:
         task = Decode(data=np.frombuffer(data, np.uint8))
         return self.wall.submit(lambda job: task.run(Bench(), Progress(job, self.wall)))
 
-    def open(self, path, options, *, name, trusted_path=False):
+    def open(self, path, options, *, name, trusted_path=False, wanted="classification"):
         if self.closed:
             raise JobError("The session is closed.")
         self.models.append(Handle(self.wall, path, options, name))

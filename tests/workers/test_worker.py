@@ -99,6 +99,10 @@ def test_stop_is_told_and_not_raised(ends, clock):
     assert progress.stopping
 
 
+SHOWN = np.zeros((4, 5), np.float32)
+"""What each call shows: a step leads to the next one that shows something."""
+
+
 class Standing:
     """A task in a thread, that calls its progress without an end until it is told to stop."""
 
@@ -111,7 +115,7 @@ class Standing:
     def _run(self):
         while not self.progress.stopping:
             self.made += 1
-            self.progress(self.made, 1 << 40)
+            self.progress(self.made, 1 << 40, SHOWN)
 
 
 def test_pause_step_and_stop_one_by_one(ends):
