@@ -128,8 +128,7 @@ def test_upload_tune_run_cancel_switch_and_download(visit):
 
     # a long run: one pixel a step
     page.get_by_text("All settings").click()
-    for name in ("Stride height", "Stride width"):
-        page.get_by_role("slider", name=name).press("Home")
+    page.get_by_role("slider", name="Stride height and width").press("Home")
     page.get_by_text("All settings").click()
     page.get_by_text(re.compile("Shown: stride height")).wait_for()
     page.get_by_role("button", name=RUN).click()

@@ -177,8 +177,7 @@ def long_run(page):
     """Start an occlusion of one pixel a step."""
     choose(page, "Method", "Occlusion")
     page.get_by_text("All settings").click()
-    for name in ("Stride height", "Stride width"):
-        page.get_by_role("slider", name=name).press("Home")
+    page.get_by_role("slider", name="Stride height and width").press("Home")
     page.get_by_text("All settings").click()
     later(page)
     page.get_by_role("button", name=RUN).click()
