@@ -128,6 +128,12 @@ def unroll(box):
             return
 
 
+def uploads(page):
+    """Return where model files arrive, once its script listens: it writes the hint first."""
+    page.locator(".upload .hint", has_text="drop it here").wait_for()
+    return page.locator(".upload input[type=file]")
+
+
 def until(page, holds):
     """Wait until something holds that no locator can see."""
     limit = time.monotonic() + PATIENCE

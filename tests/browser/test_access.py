@@ -321,6 +321,9 @@ def test_eight_tabs_lead_to_run_on_every_page_that_has_it(visit, pages):
         if page.locator(".st-key-rail").count():
             benches += 1
             run = run_of(page)
+            expect(run).to_be_enabled()  # the answer to the photo has come, and nothing else will
+            later(page)
+            rested(page)
             skip(page)
             # Streamlit's date is four stops: year, month, day and its calendar
             dates = page.locator('.st-key-rail [data-testid="stDateInput"]').count()

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
+from tests.browser.conftest import uploads
 from tests.browser.test_offering import ready
 from tests.conftest import PATIENCE
 
@@ -20,7 +21,7 @@ def headers_of(page, server):
     """Return what the page sends with an upload: its cookie and its token."""
     page.get_by_role("button", name="Change model").click()
     with page.expect_request(lambda request: request.method == "POST") as asked:
-        page.locator(".upload input[type=file]").set_input_files(
+        uploads(page).set_input_files(
             {"name": "m.pt", "mimeType": "application/octet-stream", "buffer": b"no model"}
         )
     page.locator(".v-error").wait_for()

@@ -4,7 +4,7 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from tests.browser.conftest import later, rested, unroll
+from tests.browser.conftest import later, rested, unroll, uploads
 from tests.conftest import ROOT
 
 NAMES = ["arrow", "crescent", "cross", "heart", "ring", "star"]
@@ -56,7 +56,7 @@ def upload_photo(page, name, data):
 def send(page, *files):
     """Have files arrive in the dialog for another model: paths, or what the browser takes."""
     page.get_by_role("button", name="Change model").click()
-    page.locator(".upload input[type=file]").set_input_files(list(files))
+    uploads(page).set_input_files(list(files))
 
 
 def upload_model(page, name):

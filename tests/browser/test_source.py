@@ -7,6 +7,7 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
+from tests.browser.conftest import uploads
 from tests.browser.test_offering import ready, send
 from tests.hostile.sources import NETWORK
 
@@ -53,6 +54,7 @@ def test_a_refused_file_is_opened_with_its_source(visit, own):
 def test_files_are_dropped_together(visit, own):
     page = ready(visit())
     page.get_by_role("button", name="Change model").click()
+    uploads(page)
     place = page.locator(".upload .drop")
     place.wait_for()
     contents = [[name, list(path.read_bytes())] for name, path in own.items()]

@@ -10,7 +10,7 @@ import torch
 import torchvision
 from playwright.sync_api import expect
 
-from tests.browser.conftest import later, until
+from tests.browser.conftest import later, until, uploads
 from tests.browser.test_offering import RUN, choose, ready, run, upload_model
 
 
@@ -58,7 +58,7 @@ def parts(page):
 
 def send(page, path):
     page.get_by_role("button", name="Change model").click()
-    page.locator(".upload input[type=file]").set_input_files(path)
+    uploads(page).set_input_files(path)
     page.locator('.upload[data-phase="sending"]').wait_for()
 
 
@@ -166,7 +166,7 @@ def test_a_refusal_is_a_sentence_in_the_widget(visit):
     page = ready(visit())
     page.context.clear_cookies(name="vitrine")
     page.get_by_role("button", name="Change model").click()
-    page.locator(".upload input[type=file]").set_input_files(
+    uploads(page).set_input_files(
         {"name": "m.pt", "mimeType": "application/octet-stream", "buffer": b"m"}
     )
     page.locator(".upload .error", has_text="Allow cookies for this page").wait_for()

@@ -6,6 +6,7 @@ import onnx
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import uploads
 from tests.browser.test_offering import ready, send
 from tests.loaders.onnx.graphs import model, tail
 
@@ -32,6 +33,7 @@ def opened(page):
 def test_both_are_dropped_together(visit, pair):
     page = ready(visit())
     page.get_by_role("button", name="Change model").click()
+    uploads(page)
     place = page.locator(".upload .drop")
     place.wait_for()
     contents = [[path.name, list(path.read_bytes())] for path in pair]
