@@ -163,7 +163,7 @@ def _wait(desk: Desk, work: Work) -> None:
         st.button("Cancel", key="cancel-hiding", on_click=_cancel, args=(desk,))
     until = time.monotonic() + jobs.PATIENCE
     while not work.job.over and time.monotonic() < until:
-        time.sleep(0.04)
+        jobs.breathe()
 
 
 def _cancel(desk: Desk) -> None:

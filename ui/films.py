@@ -83,7 +83,7 @@ def _wait(job: Job) -> None:
     while not job.over:
         if time.monotonic() > until:
             return
-        time.sleep(0.04)
+        jobs.breathe()
     if not dialogs.holds(state.desk()):
         st.rerun()
 

@@ -119,5 +119,5 @@ def _wait(work: Work) -> None:
     while not work.job.over:
         if time.monotonic() > until:
             return
-        time.sleep(0.04)
+        jobs.breathe()
     st.rerun()

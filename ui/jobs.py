@@ -30,6 +30,16 @@ Drawn = Callable[[Desk, Work], None]
 """Draws one slot's work while it is under way: `work.what` it is for, `work.job.snapshot()`."""
 
 
+def breathe() -> None:
+    """Wait a moment within a poll, and let a click that came meanwhile go first.
+
+    A look at the session lets it, as any call of Streamlit's does; one that waits may be lost to
+    the next poll.
+    """
+    time.sleep(0.04)
+    st.session_state.get("dialog")
+
+
 def watch(desk: Desk, shown: Mapping[str, Drawn]) -> None:
     """Poll whatever is under way, and draw the slots in `shown`, until the desk changes."""
     if desk.pending:
@@ -46,7 +56,7 @@ def _poll(desk: Desk, drawn: int, shown: Mapping[str, Drawn]) -> None:
     while not desk.step() and desk.version == drawn and desk.pending:
         if time.monotonic() > until:
             return
-        time.sleep(0.04)
+        breathe()
     if not dialogs.holds(desk):
         st.empty()  # a click that came meanwhile, as to another page, goes before the rerun
         st.rerun()

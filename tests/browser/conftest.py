@@ -134,6 +134,18 @@ def uploads(page):
     return page.locator(".upload input[type=file]")
 
 
+def turn_to(page, name):
+    """Follow a link of the navigation, again where a poll of the page took the click."""
+
+    def there():
+        page.get_by_role("link", name=name).click()
+        later(page)
+        rested(page)
+        return page.get_by_role("heading", name=name, level=1).count() > 0
+
+    until(page, there)
+
+
 def until(page, holds):
     """Wait until something holds that no locator can see."""
     limit = time.monotonic() + PATIENCE

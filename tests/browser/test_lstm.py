@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from loaders import trainings
-from tests.browser.conftest import newcomer, rested, until
+from tests.browser.conftest import newcomer, rested, turn_to, until
 from xai_core import colormaps
 from xai_core.training.lstm import RECORDED, LstmRecording
 from xai_core.training.lstm_view import Look
@@ -116,9 +116,8 @@ def test_train_leave_come_back_and_take_it_away(opened, tmp_path):
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("button", name="Pause").wait_for()
     page.locator(".gates.live").wait_for()
-    page.get_by_role("link", name="Methods").click()
-    page.get_by_role("heading", name="Methods").wait_for()
-    page.get_by_role("link", name="LSTM").click()
+    turn_to(page, "Methods")
+    turn_to(page, "LSTM")
     page.get_by_text("Trained here: AAPL").wait_for()
     expect(page.locator(".gates.live")).to_have_count(0)
     expect(page.get_by_role("spinbutton", name="Epochs", exact=True)).to_have_value("120")

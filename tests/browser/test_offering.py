@@ -26,6 +26,8 @@ def choose(page, label, option):
     unroll(page.get_by_role("combobox", name=label))
     # a method's line has its family in brackets
     page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}( \(|$)")).click()
+    later(page)  # the page's run with it has begun
+    rested(page)
 
 
 SAMPLE = """canvas => {
