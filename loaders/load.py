@@ -43,7 +43,7 @@ def load(
 ) -> AnyModel | TorchDetector:
     """Load a classifier, or a detector where that is wanted, chosen by the file's content.
 
-    Raises LoadError where the file is refused, UnsupportedModel where it is none
+    Raises LoadError where the file is refused, UnsupportedModel where it is no model of that kind
     and ParamError for an option that does not fit it.
     """
     framework = framework_of(path)

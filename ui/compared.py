@@ -194,7 +194,7 @@ def _agreement(panels: Sequence[Panel]) -> None:
     left_out = [pair for at, pair in enumerate(pairs) if at not in found]
     views.line("How far they agree", "v-label v-ruled")
     if found:
-        alike = [made for at, made in found.items() if _one_class(*pairs[at])]
+        alike = [made for at, made in found.items() if of_one_class(*pairs[at])]
         if alike:
             views.line(summed_up(alike), "v-prose")
         if others := len(found) - len(alike):
@@ -210,14 +210,9 @@ def _agreement(panels: Sequence[Panel]) -> None:
         _where(pairs, found)
 
 
-def _one_class(one: Panel, other: Panel) -> bool:
+def of_one_class(one: Panel, other: Panel) -> bool:
     """Whether two runs ask about the same, by the classes' names: models may number them apart."""
-    asked = {
-        run.explanation.target.words(run.scene.card.labels)
-        for run in (one.answer, other.answer)
-        if run is not None
-    }
-    return len(asked) == 1
+    return len({_asked(run) for run in (one.answer, other.answer) if run is not None}) == 1
 
 
 def summed_up(found: Sequence[Agreement]) -> str:

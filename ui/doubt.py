@@ -18,7 +18,7 @@ from ui.desk import Desk
 from ui.held import Answer
 from ui.slots import Work
 from xai_core import params, report
-from xai_core.agreement import agreement, same_question
+from xai_core.agreement import agreement, same_question, same_way
 from xai_core.errors import VitrineError
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
@@ -81,9 +81,8 @@ def agreed(answer: Answer, desk: Desk) -> list[str]:
 
 def _repeats(one: Explanation, other: Explanation) -> bool:
     """Whether a run is the same one made again: it confirms nothing."""
-    first, second = one.question, other.question
-    same = (first.method, first.engine) == (second.method, second.engine)
-    return same and dict(first.values) == dict(second.values)
+    # other pre-processing gives another map of the same question
+    return same_way(one, other) and np.array_equal(one.attribution, other.attribution)
 
 
 def _at() -> int:

@@ -9,6 +9,7 @@ from ui import ask, photo_card, views
 from ui.desk import Desk
 from ui.held import Answer
 from xai_core import report
+from xai_core.agreement import same_way
 from xai_core.question import Question
 
 FADED = 0.05
@@ -93,9 +94,7 @@ def compared(answer: Answer, other: Answer) -> list[str]:
     place = f"With it, half of {of} lay in {share} of the photo, {seen['place']}."
     said = [f"{said[0]}, {said[1]}.", verdict, *([place] if seen["half_area"] > 0 else [])]
     most, left = (float(run.explanation.attribution.max()) for run in (marked, bare))
-    if answer.explanation.question.engine == other.explanation.question.engine and (
-        max(left, 0) < FADED * most
-    ):
+    if same_way(marked.explanation, bare.explanation) and max(left, 0) < FADED * most:
         said.append(
             f"Without it almost nothing of that is left: the strongest place has "
             f"{report.amount(max(left, 0))}, where it had {report.amount(most)}."

@@ -134,6 +134,13 @@ def same_question(first: Explanation, second: Explanation) -> bool:
     )
 
 
+def same_way(first: Explanation, second: Explanation) -> bool:
+    """Tell whether two runs were made in one way: by one engine with the same values."""
+    one, two = first.question, second.question
+    same = (one.method, one.engine) == (two.method, two.engine)
+    return same and dict(one.values) == dict(two.values)
+
+
 Box = tuple[float, float, float, float]
 Laid = tuple[list[NDArray[np.float64]], Sides, NDArray[np.int64], Geometry]
 """Two maps' values by cell of a grid, its sides, each pixel's cell, and where these pixels lie."""

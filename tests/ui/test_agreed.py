@@ -34,3 +34,11 @@ def test_the_same_run_made_again_confirms_nothing(other, counts):
     first = run(parameters={"layer": "a"})
     said = doubt.agreed(first, SimpleNamespace(runs=Runs([first, run(**other)])))
     assert bool(said) is counts
+
+
+def test_the_same_question_on_another_preparation_of_the_photo_counts():
+    first, second = run(parameters={"layer": "a"}), run(parameters={"layer": "a"})
+    second.explanation = explanation(
+        MAP[::-1], parameters={"layer": "a"}, model_hash="m", image_hash="i"
+    )
+    assert doubt.agreed(first, SimpleNamespace(runs=Runs([first, second])))

@@ -1,6 +1,7 @@
 """A grid of runs: each as if it had been made alone, and what fails is said."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from loaders.preprocessing import Options
 from tests.ui.conftest import ask, until
 from ui import grid
-from ui.compared import differing, panel, summed_up
+from ui.compared import differing, of_one_class, panel, summed_up
 from ui.grid import Network, Picture
 from ui.held import Model
 from xai_core.agreement import Agreement
@@ -191,6 +192,20 @@ def test_pairs_are_summed_up():
         "Of 5 pairs of runs on one photo, 1 agree, 1 agree in part, 2 disagree and 1 cannot be "
         "compared, as a map is flat." + end
     )
+
+
+@pytest.mark.parametrize(
+    ("other", "alike"),
+    [(ClassTarget(0, of="probability"), True), (ClassTarget(1), False), (ClassTarget(0, 1), False)],
+)
+def test_only_maps_for_one_class_are_counted(other, alike):
+    def asked(target):
+        made = SimpleNamespace(target=target)
+        card = SimpleNamespace(labels=("heart", "star"))
+        answer = SimpleNamespace(explanation=made, scene=SimpleNamespace(card=card))
+        return SimpleNamespace(answer=answer)
+
+    assert of_one_class(asked(ClassTarget(0)), asked(other)) is alike
 
 
 def test_a_score_and_a_probability_of_one_class_differ_in_the_number(desk, both):

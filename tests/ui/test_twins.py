@@ -11,13 +11,13 @@ from ui import twins
 LABELS = ("heart", "star", "ring")
 
 
-def run(name, first, chance, strongest):
+def run(name, first, chance, strongest, layer="last"):
     values = np.zeros((8, 8), np.float32)
     values[6:, 4] = strongest
     probabilities = np.full(3, (1 - chance) / 2, np.float32)
     probabilities[first] = chance
     return SimpleNamespace(
-        explanation=explanation(values),
+        explanation=explanation(values, parameters={"layer": layer}),
         scene=SimpleNamespace(
             photo=SimpleNamespace(word=f"assets/photos/{name}.jpg"),
             card=SimpleNamespace(labels=LABELS),
@@ -44,3 +44,8 @@ def test_what_stays_is_not_said_to_go():
     said = " ".join(twins.compared(run("heart_marked", 0, 0.9, 0.5), run("heart", 0, 0.9, 0.4)))
     assert "The sticker changes no answer here." in said
     assert "nothing of that" not in said
+
+
+def test_maps_of_two_layers_are_not_measured_against_each_other():
+    marked, bare = run("heart_marked", 1, 0.72, 0.58), run("heart", 0, 0.9, 0.003, layer="first")
+    assert "nothing of that" not in " ".join(twins.compared(marked, bare))

@@ -14,7 +14,7 @@ from xai_core.card import Cost
 from xai_core.engines import xplique
 from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
-from xai_core.grain import Grain, Veils
+from xai_core.grain import Veils
 from xai_core.grids import Grids
 from xai_core.masked_mean import MaskedMean
 from xai_core.model import MasksFast
@@ -249,7 +249,7 @@ class Rise(Explainer):
             return np.full_like(image, self.value)
         return baseline(self.fill, image, seed=self.seed)
 
-    def grain(self, model: Sized) -> Grain:
+    def grain(self, model: Sized) -> Veils:
         """Return the masks' cells."""
         # grid cells are enlarged to one cell more than the view
         cells = (-(-side // self.grid) for side in model.input_size)

@@ -113,13 +113,13 @@ def mask(method: Rise, view: Array, number: int) -> tuple[tuple[Part, ...], str]
     drawn = np.empty((1, *size), np.float32)
     masks.write(drawn, number)
     grey, through = _seen(method, view, drawn[0])
-    wide = [round(side * (method.grid + 1) / method.grid) for side in masks.cell]
+    wide = method.grain(Sized(size))
     shown, cells = int(masks.cells[number].sum()), method.grid**2
     sentence = (
         f"Mask {number + 1:,} of the {method.masks:,} that seed {method.seed} gives. Of its "
         f"{method.grid} x {method.grid} cells {shown} of {cells} show the photo, each with the "
-        f"probability {method.keep:g}. Enlarged, a cell is about {wide[0]} x {wide[1]} pixels of "
-        f"this view, and {percent(float(drawn.mean()))} of the photo comes through."
+        f"probability {method.keep:g}. Enlarged, a cell is about {wide.height} x {wide.width} "
+        f"pixels of this view, and {percent(float(drawn.mean()))} of the photo comes through."
     )
     return (
         Part("mask", grey, "The mask: white shows, black hides"),
