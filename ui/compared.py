@@ -225,7 +225,7 @@ def summed_up(found: Sequence[Agreement]) -> str:
         said = f"They {words[verdicts[0]]}."
     else:
         parts = [f"{count} {words[name]}" for name, count in counts.items() if count]
-        said = f"Of {len(found)} pairs of runs on one photo, {_listed(parts)}."
+        said = f"Of {len(found)} pairs of runs on one photo and for one class, {_listed(parts)}."
     return f"{said} Two maps that agree may still be wrong in the same way."
 
 

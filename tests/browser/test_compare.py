@@ -77,7 +77,10 @@ def test_two_photos_under_two_networks_in_one_click(visit):
     expect(page.locator(".aloud[role=status]")).to_have_text(
         "It has ended: 8 runs stand side by side."
     )
-    expect(page.get_by_text("Of 12 pairs of runs on one photo")).to_be_visible()
+    expect(page.get_by_text("Of 8 pairs of runs on one photo and for one class")).to_be_visible()
+    # the sticker makes a star for one network alone: two of its maps beside two for the heart
+    expect(page.get_by_text("4 pairs of maps for different classes")).to_be_visible()
+    expect(page.get_by_text("All 12 pairs")).to_be_visible()
     said = panels.locator(".more").all_inner_texts()
     assert any("star" in each and "with a shortcut" in each for each in said)
     assert any("heart" in each and each.endswith("Paper shapes") for each in said)

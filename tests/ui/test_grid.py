@@ -189,8 +189,8 @@ def test_pairs_are_summed_up():
     assert summed_up([yes]) == "They agree." + end
     assert summed_up([no]) == "They disagree." + end
     assert summed_up([yes, partly, no, no, agreement(None, 1.0)]) == (
-        "Of 5 pairs of runs on one photo, 1 agree, 1 agree in part, 2 disagree and 1 cannot be "
-        "compared, as a map is flat." + end
+        "Of 5 pairs of runs on one photo and for one class, 1 agree, 1 agree in part, 2 disagree "
+        "and 1 cannot be compared, as a map is flat." + end
     )
 
 
