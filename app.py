@@ -1,6 +1,8 @@
 """The browser's door: the server's beginning and end, its routes, page config and navigation."""
 
 import contextlib
+import gc
+import importlib
 from collections.abc import AsyncIterator
 
 import streamlit as st
@@ -45,6 +47,9 @@ else:
     async def lifespan(app: st.App) -> AsyncIterator[None]:
         """Warm the wall up before the first visitor, and take it down after the last."""
         state.visitors()
+        importlib.import_module("pandas")  # else Streamlit does it while the first visitor waits
+        gc.collect()
+        gc.freeze()  # Streamlit looks for garbage after each run of a page: not in what was imported
         yield
         state.close()
 
