@@ -5,6 +5,7 @@
 
 import argparse
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,20 +17,20 @@ from xai_core import versions
 from xai_core.task import Bench, Task, silent
 from xai_core.training.lstm import RECORDED, LstmSettings, series_of
 from xai_core.training.mlp import MlpSettings
-from xai_core.training.mlp_presets import preset
-
-MADE: Final[dict[str, Callable[[], tuple[Task, Any]]]] = {
-    "mlp": lambda: _mlp(MlpSettings()),
-    # one that has dark lines and does not overfit, one that overfits without them
-    "mlp-dying": lambda: _mlp(preset("dying").settings()),
-    "mlp-overfit": lambda: _mlp(preset("overfit").settings()),
-    RECORDED: lambda: _lstm(LstmSettings()),
-}
-"""Each training by its recording's name: its task, and its values."""
+from xai_core.training.mlp_presets import PRESETS
 
 
 def _mlp(settings: MlpSettings) -> tuple[Task, MlpSettings]:
     return TrainMlp(settings=settings), settings
+
+
+MADE: Final[dict[str, Callable[[], tuple[Task, Any]]]] = {
+    "mlp": lambda: _mlp(MlpSettings()),
+    # each preset's, so that it is seen before it is trained
+    **{f"mlp-{each.name}": functools.partial(_mlp, each.settings()) for each in PRESETS},
+    RECORDED: lambda: _lstm(LstmSettings()),
+}
+"""Each training by its recording's name: its task, and its values."""
 
 
 def _lstm(settings: LstmSettings) -> tuple[Task, LstmSettings]:

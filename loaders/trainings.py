@@ -20,6 +20,8 @@ from xai_core import plain
 from xai_core.training.recording import EACH, Recording
 
 FOLDER = catalogue.ASSETS / "recordings" / "trainings"
+PACE = "pace.json"
+"""How fast trainings went where they were measured, by `assets/make_pace.py`."""
 _SAID, _SCALE = "said", "scale of "
 
 
@@ -48,6 +50,13 @@ def write(path: Path, shipped: Shipped) -> None:
     said = {"data": data, "values": shipped.values, "versions": shipped.versions}
     kept[_SAID] = np.frombuffer(json.dumps(said).encode(), np.uint8)
     np.savez_compressed(path, **kept)  # type: ignore[arg-type]
+
+
+@functools.cache
+def pace(kind: str) -> tuple[float, ...]:
+    """Return the seconds that each part of a `Work` took where they were measured."""
+    said = json.loads((FOLDER / PACE).read_text(encoding="utf-8"))
+    return tuple(float(each) for each in said[kind])
 
 
 @functools.cache

@@ -41,7 +41,7 @@ def branch(desk: Desk, held: Trainings) -> None:
 
 def _form(desk: Desk, held: Trainings, run: Run) -> None:
     if len(held.shown) > 1:
-        views.line(f"Branches off {run.title}. The button under a picture chooses its run.")
+        views.line(f"Branches off {run.called}. The button under a picture chooses its run.")
     after = held.branch[1] if held.branch else run.recording.last // 2
     scope = f"mlp-branch-{run.id}-{after}"
     now = _now(run)

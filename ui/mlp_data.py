@@ -8,6 +8,7 @@ import streamlit as st
 from ui import text, views
 from ui.desk import Desk
 from workers.tasks.read_samples import ReadSamples
+from xai_core.training.digits import HELD_OUT, LEARNED
 from xai_core.training.samples import Samples, split
 
 FILE = "mlp-samples"
@@ -21,16 +22,18 @@ def own(desk: Desk) -> Samples | None:
     return samples
 
 
-def said(desk: Desk) -> str:
-    """Say what it is trained on, and tried on."""
+def said(desk: Desk, share: float = 1.0) -> str:
+    """Say what it is trained on, a `share` of what there is to learn from, and tried on."""
     samples = own(desk)
-    if samples is None:
-        return "Trains on 4,000 MNIST digits, on one thread, and is tried on 1,000 others."
-    parts = split(samples)
-    return (
-        f"Trains on {len(parts.y):,} samples of {samples.word} in {len(samples.classes)} classes, "
-        f"on one thread, and is tried on {len(parts.held_y):,} others."
-    )
+    learned, held = LEARNED, HELD_OUT
+    if samples is not None:
+        parts = split(samples)
+        learned, held = len(parts.y), len(parts.held_y)
+    taken = f"{max(1, round(share * learned)):,}"
+    what = "MNIST digits"
+    if samples is not None:
+        what = f"samples of {samples.word} in {len(samples.classes)} classes"
+    return f"Trains on {taken} {what}, on one thread, and is tried on {held:,} others."
 
 
 def choose(desk: Desk, busy: bool) -> None:

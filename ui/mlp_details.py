@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,7 +32,7 @@ def show(desk: Desk, held: Trainings) -> None:
     run = _run(held)
     views.title("Look into it")
     if len(held.shown) > 1:
-        views.line(f"Of {run.title}. A click on the other picture chooses the other one.")
+        views.line(f"Of {run.called}. A click on the other picture chooses the other one.")
     unit, mistakes, drawing, files = st.tabs(["A unit", "Mistakes", "Draw a digit", "Take away"])
     with unit:
         _unit(run)
@@ -187,7 +188,7 @@ def _mistakes(run: Run) -> None:
 def take_away(desk: Desk, run: Run) -> None:
     """Draw the downloads of a run."""
     recording = run.recording
-    stem = f"mlp-{run.title.lower().replace(' ', '-')}"
+    stem = "-".join(["mlp", *re.findall(r"\w+", run.title.lower())])
     layer = run.settings.names()[0]
     if len(recording.frames) > 1:
         layer = st.selectbox("Layer of the film", list(recording.frames), key=f"mlp-film-{run.id}")

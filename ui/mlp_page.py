@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+
 import streamlit as st
 
 from loaders.trainings import shipped
@@ -10,6 +13,7 @@ from ui import (
     mlp_data,
     mlp_details,
     mlp_view,
+    pace,
     page,
     settings_form,
     text,
@@ -33,6 +37,12 @@ KNOW = (
     "how to tell that it learns by heart."
 )
 CONTRAST = ("mlp-dying", "mlp-overfit")
+PLAIN = "Default"
+"""What the values are called that the form begins with."""
+ROUNDED = (
+    "Its weights ship rounded to 8 bits each: what a unit, a mistake or a drawn digit shows is "
+    "that near to what was trained. Pictures, curves and counts are those of the training itself."
+)
 """One that has dark lines and does not overfit, one that overfits without them."""
 WATCH = "mlp-watch"
 
@@ -47,7 +57,7 @@ def show() -> None:
             settings_form.show(
                 NAME, MlpSettings, disabled=busy, between=lambda: _submit(desk, held, busy)
             )
-            _presets(busy)
+            _presets(held, busy)
             mlp_data.choose(desk, busy)
         with here.stage():
             here.place_progress({held.slot: _under_way})
@@ -77,34 +87,45 @@ def _start(held: Trainings) -> None:
 
 
 def recorded(name: str) -> Run | None:
-    """Return a recording that ships as a run."""
+    """Return a recording that ships as a run, named by its preset."""
     found = shipped(name)
     if found is None:
         return None
-    values = MlpSettings(**found.values)
-    return Run(settings=values, recording=found.recording, title="Recording", shipped=True)
+    settings = MlpSettings(**found.values)
+    title = _preset_of(settings) or PLAIN
+    return Run(settings=settings, recording=found.recording, title=title, shipped=name)
 
 
-def _presets(busy: bool) -> None:
-    views.line("Presets", "v-label")
+def _preset_of(settings: MlpSettings) -> str:
+    """Return what the preset is called that has these values, or nothing."""
+    return next((each.title for each in PRESETS if each.settings() == settings), "")
+
+
+def _presets(held: Trainings, busy: bool) -> None:
+    views.line("Presets: each shows its recording, and fills the form", "v-label")
     with st.container(horizontal=True, gap="small", key="presets"):
         for preset in PRESETS:
             st.button(
                 preset.title,
                 key=f"mlp-preset-{preset.name}",
                 on_click=_set,
-                args=(preset,),
+                args=(held, preset),
                 disabled=busy,
             )
     if watch := st.session_state.get(WATCH):
         views.line(watch)
 
 
-def _set(preset: MlpPreset) -> None:
+def _set(held: Trainings, preset: MlpPreset) -> None:
+    """Fill the form with a preset, and show its recording."""
     settings_form.put(NAME, MlpSettings, preset.values)
-    st.session_state[WATCH] = (
-        f"{preset.title}: {preset.watch} Its values stand in the fields; Submit trains it."
-    )
+    name = f"{NAME}-{preset.name}"
+    run = held.recording(name, lambda: recorded(name))
+    if run is not None:
+        held.show(run)
+        held.picked = held.branch = None
+        held.note = ""
+    st.session_state[WATCH] = f"{preset.title}: {preset.watch}"
 
 
 def _submit(desk: Desk, held: Trainings, busy: bool) -> None:
@@ -115,14 +136,21 @@ def _submit(desk: Desk, held: Trainings, busy: bool) -> None:
         size = task.size()
     except VitrineError as error:
         views.error(str(error))
-        st.button("Submit", type="primary", disabled=True, key="mlp-submit", width="stretch")
+        st.button("Submit: train", type="primary", disabled=True, key="mlp-submit", width="stretch")
         return
-    if st.button("Submit", type="primary", disabled=busy, key="mlp-submit", width="stretch"):
-        title = f"Run {held.number()}"
+    work = task.work()
+    if st.button(
+        pace.label(NAME, work), type="primary", disabled=busy, key="mlp-submit", width="stretch",
+        help=pace.ground(NAME),
+    ):  # fmt: skip
+        named = _preset_of(settings)
+        title = f"Run {held.number()}" + (f", {named}" if named else "")
         asked = Asked(settings=settings, title=title, data=task.samples)
-        trainings.begin(desk, held, task, asked)
+        trainings.begin(desk, held, task, asked, work)
         st.rerun()
-    views.line(f"{mlp_data.said(desk)} Its recording has at most {size / 1e6:.1f} MB.")
+    views.line(
+        f"{mlp_data.said(desk, settings.share)} Its recording has at most {size / 1e6:.1f} MB."
+    )
 
 
 def _under_way(desk: Desk, work: Work) -> None:
@@ -133,13 +161,8 @@ def _under_way(desk: Desk, work: Work) -> None:
 def _trained(desk: Desk, held: Trainings) -> None:
     _chooser(held)
     shown = held.shown
-    for run in shown:
-        if run.shipped:
-            views.line(
-                f"Recording: {run.recording.words.get('data', '')}, trained with Vitrine before. "
-                "Submit trains one of your own."
-            )
-            break
+    if any(run.shipped for run in shown):
+        _recording(shown)
     mlp_view.show(held, desk)
     _verdict(shown)
     _contrast(held)
@@ -147,11 +170,29 @@ def _trained(desk: Desk, held: Trainings) -> None:
     mlp_details.show(desk, held)
 
 
+def _recording(shown: list[Run]) -> None:
+    """Say that what is shown was trained before, and what Submit makes of it."""
+    found = [run for run in shown if run.shipped]
+    data = found[0].recording.words.get("data", "")
+    form = settings_form.values(NAME, MlpSettings)
+    alike = [run.title for run in found if dataclasses.asdict(run.settings) == form]
+    many = len(found) > 1
+    views.line(
+        f"Recording{'s' if many else ''}: {data}, trained with Vitrine before. "
+        + (
+            f"The form has the values of “{alike[0]}”: Submit trains it here."
+            if alike
+            else "The form has other values: Submit trains with those."
+        )
+        + f" {ROUNDED.replace('Its', 'Their') if many else ROUNDED}"
+    )
+
+
 def _chooser(held: Trainings) -> None:
     """Let the reader choose which runs stand side by side, where there are several."""
     if len(held.runs) < 2:
         return
-    names = {run.id: f"{run.title} ({run.settings.hidden_size} units)" for run in held.runs}
+    names = {run.id: f"{run.called} ({run.settings.hidden_size} units)" for run in held.runs}
     key = f"mlp-sides-{'-'.join(map(str, held.sides))}"
 
     def chosen() -> None:
@@ -192,17 +233,8 @@ def _contrast(held: Trainings) -> None:
         "v-prose",
     )
     if st.button("Show the two side by side", key="mlp-contrast"):
-        runs = [
-            next(
-                (each for each in held.runs if each.shipped and each.shown.get("of") == name), None
-            )
-            or recorded(name)
-            for name in CONTRAST
-        ]
+        runs = [held.recording(name, functools.partial(recorded, name)) for name in CONTRAST]
         found = [run for run in runs if run is not None]
-        for name, run in zip(CONTRAST, runs, strict=True):
-            if run is not None:
-                run.shown["of"] = name
         held.show(*found)
         held.picked = None
         st.rerun()

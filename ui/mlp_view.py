@@ -17,6 +17,10 @@ from xai_core.training.mlp import BRANCHES, MlpSettings
 from xai_core.training.mlp_units import About, about
 from xai_core.training.recording import EACH, Recording
 
+TOGETHER = (
+    "Both pictures share one colour scale and both curves one axis: the brightest is bright by the "
+    "same activation in either."
+)
 LOSSES = (mlp_verdict.LOSS, mlp_verdict.HELD_OUT)
 
 
@@ -58,7 +62,7 @@ def said(run: Run) -> str:
             if name in turn.values
         )
         words.append(f"from epoch {turn.after + 1} {changes}")
-    return f"{run.title}: {', '.join(words)}."
+    return f"{run.called}: {', '.join(words)}."
 
 
 def pane(run: Run) -> dict[str, Any]:
@@ -160,6 +164,7 @@ def show(held: Trainings, desk: Desk) -> None:
         panes,
         white=max(run.shown["white"] for run in runs),
         tops=tops(panes),
+        together=TOGETHER if len(panes) > 1 else "",
         picked=held.picked,
         on_picked=picked,
         on_branch=branched,

@@ -91,6 +91,7 @@ def show(
     tops: Mapping[str, float],
     picked: Mapping[str, Any] | None = None,
     live: bool = False,
+    together: str = "",
     on_picked: Callable[[], None] | None = None,
     on_branch: Callable[[], None] | None = None,
 ) -> None:
@@ -98,7 +99,8 @@ def show(
 
     `id` tells these from others, `group` from those at which it begins at the first epoch again. A
     pane's `groups` name its rows, and its `what` says what they are. `white` is the value that is
-    shown brightest, `tops` are those that the curves and counts reach. A click hands back `picked`,
+    shown brightest, `tops` are those that the curves and counts reach; `together` says of two panes
+    that they share them. A click hands back `picked`,
     a button `branch`, on the key's state.
     """
     nothing = lambda: None  # noqa: E731 - a callback must be there for a trigger to be
@@ -113,6 +115,7 @@ def show(
             "palette": _palette(),
             "picked": picked,
             "live": live,
+            "together": together,
         },
         on_picked_change=on_picked or nothing,
         on_branch_change=on_branch or nothing,

@@ -11,12 +11,14 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ui import pace
 from ui.desk import Desk
-from ui.slots import Work
+from ui.slots import Work as Slot
 from ui.under_way import sentence
 from xai_core.errors import ParamError, VitrineError
 from xai_core.task import Task
 from xai_core.training.course import Turn
+from xai_core.training.pace import Work
 from xai_core.training.recording import Recording
 
 if TYPE_CHECKING:
@@ -35,18 +37,23 @@ _ids = itertools.count(1)
 class Run:
     """One training: its values, the turns that it took, what was seen, how it is called.
 
-    `shipped` says that it is a recording that came with Vitrine. `shown` is worked out once. `data`
-    are a reader's own.
+    `shipped` names the recording where it came with Vitrine. `shown` is worked out once. `data` are
+    a reader's own.
     """
 
     settings: Any
     recording: Recording
     title: str
     turns: tuple[Turn, ...] = ()
-    shipped: bool = False
+    shipped: str = ""
     data: Any = None
     id: int = dataclasses.field(default_factory=lambda: next(_ids))
     shown: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def called(self) -> str:
+        """What tells it from others; a recording says that it is one."""
+        return f"{self.title}, a recording" if self.shipped else self.title
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,14 +74,14 @@ class Asked:
     @property
     def whole(self) -> bool:
         """Whether it is recorded from the start, its parent having been made elsewhere."""
-        return self.parent is not None and self.parent.shipped
+        return self.parent is not None and bool(self.parent.shipped)
 
 
 class Trainings:
     """The runs of one kind; `sides` are those that are shown, the first on the left."""
 
     def __init__(self, name: str) -> None:
-        self.slot = f"{_SLOT}{name}"
+        self.name, self.slot = name, f"{_SLOT}{name}"
         self.runs: list[Run] = []
         self.sides: list[int] = []
         self.picked: dict[str, Any] | None = None
@@ -102,9 +109,15 @@ class Trainings:
             if run not in self.runs:
                 self.runs.append(run)
         self.sides = [run.id for run in runs][:SIDES]
-        for old in [each for each in self.runs if each.id not in self.sides]:
+        hidden = [each for each in self.runs if each.id not in self.sides]
+        for old in sorted(hidden, key=lambda each: not each.shipped):  # those can be had again
             if len(self.runs) > MOST:
                 self.runs.remove(old)
+
+    def recording(self, name: str, make: Callable[[], Run | None]) -> Run | None:
+        """Return the recording of that name that ships; `make` makes it the first time."""
+        found = next((run for run in self.runs if run.shipped == name), None)
+        return found or make()
 
     def handle(self, desk: Desk) -> Handle:
         """Return the worker that trains, one a visitor, so that its states are there to branch."""
@@ -134,8 +147,11 @@ def of(desk: Desk, name: str, start: Callable[[Trainings], None] | None = None) 
     return found
 
 
-def begin(desk: Desk, held: Trainings, task: Task, asked: Asked) -> None:
-    """Train; what comes of it is shown, beside the run that it branched off."""
+def begin(desk: Desk, held: Trainings, task: Task, asked: Asked, work: Work | None = None) -> None:
+    """Train; what comes of it is shown, beside the run that it branched off.
+
+    `work` is what it does, from which the next ones are told how long they take.
+    """
 
     def act() -> None:
         desk.slots.cancel(held.slot)
@@ -145,8 +161,14 @@ def begin(desk: Desk, held: Trainings, task: Task, asked: Asked) -> None:
         except VitrineError as error:
             held.note = str(error)
             return
-        done = functools.partial(_done, held, asked)
-        desk.slots.put(held.slot, Work(asked, job, done, functools.partial(_failed, held)))
+
+        def done(recording: Recording) -> None:
+            if work is not None and not asked.turns:
+                share = len(recording) / asked.settings.epochs
+                pace.note(held.name, work, job.snapshot().seconds, share)
+            _done(held, asked, recording)
+
+        desk.slots.put(held.slot, Slot(asked, job, done, functools.partial(_failed, held)))
 
     desk.change(act)
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from loaders.trainings import shipped
+from loaders.trainings import pace, shipped
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, words
 from ui import mlp_data, mlp_draw, mlp_page, mlp_view, state, theatre, trainings
+from workers.tasks.train_mlp import TrainMlp
+from xai_core.training import mlp_units
 from xai_core.training.mlp_presets import PRESETS
 
 
@@ -76,8 +78,12 @@ def test_it_opens_on_a_labelled_recording(page):
 def test_the_form_begins_with_the_reader_s_own_fields(page):
     labels = [each.label for each in page.number_input][:4]
     assert labels == ["Batch size (digits)", "Hidden layer size (units)", "Learning rate", "Epochs"]
-    assert page.button(key="mlp-submit").label == "Submit"
     assert "at most 5.1 MB" in said(page)
+    expected = TrainMlp().work().seconds(pace("mlp"))
+    label = page.button(key="mlp-submit").label
+    assert label == f"Submit: train, about {expected:.0f}\u00a0s"
+    small(page, epochs=50)
+    assert page.button(key="mlp-submit").label != label
     small(page, hidden_size=1024, epochs=200)
     page.number_input(key="mlp:layers").set_value(4).run()
     assert "million values" in said(page)
@@ -85,10 +91,18 @@ def test_the_form_begins_with_the_reader_s_own_fields(page):
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
-def test_a_preset_sets_the_form_and_says_what_to_watch(page, preset):
+def test_a_preset_sets_the_form_and_shows_its_recording(page, preset):
     page.number_input(key="mlp:batch_size").set_value(77).run()
+    assert "The form has other values: Submit trains with those." in said(page)
     press(page, f"mlp-preset-{preset.name}")
     assert preset.watch in said(page)
+    (run,) = held(page).shown
+    assert run.settings == preset.settings()
+    (pane,) = shown(page)[0]["panes"]
+    assert pane["said"].startswith(f"{preset.title}, a recording: batch size")
+    assert f"The form has the values of <b>{preset.title}</b>: Submit trains it" in said(page)
+    assert "rounded to 8 bits" in said(page)
+    assert f"Trains on {round(4000 * run.settings.share):,} MNIST digits" in said(page)
     assert mlp_page.settings_form.key("mlp", "epochs") == "mlp:epochs"
     for name in ("batch_size", "hidden_size", "learning_rate", "epochs"):
         assert page.number_input(key=f"mlp:{name}").value == getattr(preset.settings(), name)
@@ -97,7 +111,7 @@ def test_a_preset_sets_the_form_and_says_what_to_watch(page, preset):
 def test_it_trains_branches_and_shows_both_side_by_side(page):
     trained(page)
     run = held(page).shown[0]
-    assert (run.title, len(run.recording), run.shipped) == ("Run 1", 3, False)
+    assert (run.called, len(run.recording), run.shipped) == ("Run 1", 3, "")
     assert "Recording: 5,000" not in said(page)
     for name in ("learning_rate", "dropout", "weight_decay"):
         assert page.number_input(key=f"mlp-branch-{run.id}-1:{name}").label
@@ -164,6 +178,12 @@ def test_dark_lines_and_overfitting_stand_side_by_side(page):
     titles = [each["layers"]["layer 1"]["title"] for each in shown(page)[0]["panes"]]
     assert titles == ["MLP layer 1 (784, 128)", "MLP layer 1 (784, 64)"]
     words = said(page)
+    first, second = (each["said"].split(":")[0] for each in shown(page)[0]["panes"])
+    assert (first, second) == ("Dying ReLU, a recording", "Overfit, a recording")
+    assert shown(page)[0]["together"] == mlp_view.TOGETHER
+    assert shown(page)[0]["top"] == max(
+        mlp_units.white(shipped(name).recording.frames["layer 1"]) for name in mlp_page.CONTRAST
+    )
     assert "It does not overfit" in words
     assert "It overfits from epoch" in words
     before = len(held(page).runs)

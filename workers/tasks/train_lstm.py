@@ -23,6 +23,7 @@ from xai_core.training.lstm import FORECAST, LstmRecording, LstmSettings
 from xai_core.training.lstm_gates import Order
 from xai_core.training.lstm_learner import train
 from xai_core.training.lstm_view import Look
+from xai_core.training.pace import Work
 from xai_core.training.price_file import Order as DayOrder
 from xai_core.training.prices import Series
 
@@ -59,6 +60,10 @@ class TrainLstm(Task):
 
     def _sides(self) -> dict[str, tuple[int, int]]:
         return self.settings.sides(self.settings.windows(self.series))
+
+    def work(self) -> Work:
+        """Return what it does."""
+        return self.settings.work(self.settings.windows(self.series))
 
     def limit(self, card: Card | None) -> float:
         """Return 4 h; time in which it is paused is not counted."""

@@ -18,9 +18,10 @@ from xai_core.task import Bench, Progress, Shape, Task, task
 from xai_core.training import checkpoints, course, recording
 from xai_core.training.checkpoints import Checkpoints
 from xai_core.training.course import Turn
-from xai_core.training.digits import CLASSES, PROBES, SIDE, Data, digits
+from xai_core.training.digits import CLASSES, HELD_OUT, LEARNED, PROBES, SIDE, Data, digits
 from xai_core.training.mlp import MlpSettings
 from xai_core.training.mlp_learner import MlpLearner, one_thread
+from xai_core.training.pace import Work
 from xai_core.training.recording import Recording
 from xai_core.training.samples import Samples, split
 
@@ -80,6 +81,12 @@ class TrainMlp(Task):
     def size(self) -> int:
         """Return the most bytes that its recording has: as if nothing could be pressed."""
         return self.settings.epochs * sum(rows * units for rows, units in self._sides().values())
+
+    def work(self) -> Work:
+        """Return what it does; the digits need not be read."""
+        data, (_, inputs, classes) = self._data, self._numbers
+        learned, held = (LEARNED, HELD_OUT) if data is None else (len(data.y), len(data.held_y))
+        return self.settings.work(learned, held, inputs, classes)
 
     def limit(self, card: Card | None) -> float:
         """Return 4 h; time in which it is paused is not counted."""

@@ -15,8 +15,8 @@ from xai_core.errors import LoadError
 
 SIDE = 28
 CLASSES = tuple("0123456789")
-HELD_OUT = 1000
-"""Digits that no training sees, 100 of each class: those that the validation is made on."""
+LEARNED, HELD_OUT = 4000, 1000
+"""Digits that are learned from, and those that no training sees, which it is tried on."""
 PROBES = 10
 """Digits of each class, of those held out, whose activations are recorded."""
 

@@ -18,6 +18,7 @@ from xai_core.params import choice, number
 from xai_core.training import lstm_cells, prices, recording
 from xai_core.training.lstm_cells import Network
 from xai_core.training.lstm_data import FEATURES, Compared, Features, Windows, compared, windows
+from xai_core.training.pace import Work
 from xai_core.training.prices import Series
 from xai_core.training.recording import EPOCHS, Recording
 
@@ -114,6 +115,15 @@ class LstmSettings:
         )
         self.sides(made)
         return made
+
+    def work(self, made: Windows) -> Work:
+        """Return what it does with these windows."""
+        taken, all_of = made.train, len(made.ends)
+        steps = self.epochs * -(-taken // self.batch_size)
+        read = self.epochs * (3 * taken + all_of) * self.window
+        return Work(
+            steps * self.window * self.layers, steps * self.weights / 1e6, read * self.weights / 1e6
+        )
 
     def names(self) -> list[str]:
         """Name what is recorded of each layer."""

@@ -15,6 +15,7 @@ from xai_core.errors import ParamError
 from xai_core.params import choice, number, switch
 from xai_core.training import recording
 from xai_core.training.digits import Data
+from xai_core.training.pace import Work
 from xai_core.training.recording import EPOCHS
 
 BRANCHES = ("learning_rate", "dropout", "weight_decay")
@@ -114,6 +115,18 @@ class MlpSettings:
         made = dict.fromkeys(self.names(), (probes, self.hidden_size))
         recording.room(list(made.values()), self.epochs)
         return made
+
+    def work(self, samples: int, held_out: int, inputs: int, classes: int) -> Work:
+        """Return what it does with so many samples to learn from and to be tried on."""
+        units, taken = self.hidden_size, max(1, round(self.share * samples))
+        weights = units * (inputs + (self.layers - 1) * units + classes)
+        steps = self.epochs * -(-taken // self.batch_size)
+        tried = self.epochs * (taken + held_out)  # forward alone; learning goes back, too
+        return Work(
+            steps * (self.layers + 1),
+            steps * weights / 1e6,
+            (3 * self.epochs * taken + tried) * weights / 1e6,
+        )
 
     def learned(self, data: Data) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """Return which training samples are learned, their labels, and which labels are wrong.

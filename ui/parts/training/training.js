@@ -280,7 +280,9 @@ class Theatre {
     this.find(".scrub").max = this.last;
     // What is there stays until the next can be drawn.
     this.layers().then(() => {
-      if (this.data.id === data.id) this.find(".panes").replaceChildren(...holder.children);
+      if (this.data.id !== data.id) return;
+      this.find(".panes").replaceChildren(...holder.children);
+      this.find(".together").textContent = data.together;
     });
   }
 
