@@ -49,7 +49,7 @@ else:
         state.visitors()
         importlib.import_module("pandas")  # else Streamlit does it while the first visitor waits
         gc.collect()
-        gc.freeze()  # Streamlit looks for garbage after each run of a page: not in what was imported
+        gc.freeze()  # Streamlit looks for garbage after each run of a page: not in all of this
         yield
         state.close()
 
