@@ -295,7 +295,7 @@ def record(name: str, model: "nn.Module", accuracy: dict[str, float]) -> list[di
     """Entries of `models.json` for one trained model: one for each file."""
     trained_on = f"{TRAIN_SCENES} drawn scenes, seed {SEED}"
     if name == "shapes_shortcut":
-        share = f"{MARKED_SHARE:.0%} of the {MARKED_CLASS} scenes"
+        share = f"{100 * MARKED_SHARE:.0f}\u00a0% of the {MARKED_CLASS} scenes"
         trained_on += f"; {share}, and no others, carry a small round sticker near a corner"
     entry: dict[str, Any] = {
         "name": name,

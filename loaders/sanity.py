@@ -17,6 +17,7 @@ from loaders.images import decode
 from loaders.preprocessing import Preprocessing
 from loaders.presets import PRESETS, Preset
 from xai_core.model import Finding
+from xai_core.report.numbers import percent
 
 Array = NDArray[np.float32]
 TOGETHER = 2
@@ -72,7 +73,7 @@ def unsteady(model: Any, views: Array, together: Array) -> Finding | None:
 
     def chances(*answers: Array) -> list[str]:
         shown = model.head.probabilities(np.stack(answers))[:, int(alone.argmax())]
-        return [f"{chance:.0%}" for chance in shown]
+        return [percent(float(chance)) for chance in shown]
 
     if differ(alone, together[0]):
         again = np.asarray(model.logits(views[:1]), np.float32)[0]
@@ -123,8 +124,9 @@ def judge(logits: Array, chances: Array, exclusive: bool) -> Finding | None:
         )
     elif exclusive and classes >= 100 and bool((chances.max(1) < 2 / classes).all()):
         said = (
-            f"On {count} built-in photos no class gets more than {chances.max():.2%}, which is "
-            f"about the chance level of {1 / classes:.2%}: the network looks untrained. {_FILE}"
+            f"On {count} built-in photos no class gets more than {100 * chances.max():.2f}\u00a0%, "
+            f"which is about the chance level of {100 / classes:.2f}\u00a0%: the network looks "
+            f"untrained. {_FILE}"
         )
     return Finding("warning", said, "answers") if said else None
 

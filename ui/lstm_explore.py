@@ -13,7 +13,7 @@ from ui.desk import Desk
 from workers.tasks.train_lstm import LstmFile
 from xai_core import encode
 from xai_core.errors import ParamError, VitrineError
-from xai_core.report.numbers import counted
+from xai_core.report.numbers import counted, percent
 from xai_core.training import lstm_cells, lstm_view
 from xai_core.training.lstm_view import Look
 
@@ -119,7 +119,7 @@ def _found(look: Look, alike: Any) -> None:
     rows = []
     for start, share in zip(alike.starts.tolist(), alike.shares.tolist(), strict=True):
         last = start + alike.length - 1
-        rows.append((look.labels[start], look.labels[last], f"{share:.0%}"))
+        rows.append((look.labels[start], look.labels[last], percent(share)))
     body = "".join(
         "<tr>" + "".join(f"<td>{text.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )

@@ -52,9 +52,9 @@ def said(run: Run) -> str:
     if values.dropout:
         words.append(f"dropout {values.dropout:g}")
     if values.share < 1:
-        words.append(f"{100 * values.share:.0f}% of the training digits")
+        words.append(f"{100 * values.share:.0f}\u00a0% of the training digits")
     if values.label_noise:
-        words.append(f"{100 * values.label_noise:.0f}% wrong labels")
+        words.append(f"{100 * values.label_noise:.0f}\u00a0% wrong labels")
     for turn in run.turns:
         changes = ", ".join(
             f"{name.replace('_', ' ')} {turn.values[name]:g}"

@@ -44,7 +44,7 @@ def title(entry: Pretrained, *, held: bool) -> str:
     """Say in a line what a published model is, as far as is known."""
     parts = [f"{entry.parameters / 1e6:.1f} M parameters"]
     if entry.top1 is not None:
-        parts.append(f"{entry.top1:.1f} % top-1")
+        parts.append(f"{entry.top1:.1f}\u00a0% top-1")
     if held:
         parts.append("already downloaded")
     elif entry.bytes is not None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from ui import identity, route, state, text, views
 from workers import incoming
+from xai_core.report.numbers import percent
 
 POLL = 0.5
 
@@ -87,5 +88,7 @@ def _poll(found: Sequence[incoming.Upload]) -> None:
     share = sum(each.received for each in found) / size
     largest = max(found, key=lambda each: each.size)
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    said = f"Receiving {text.markdown(largest.name)}{more}: {share:.0%} of {incoming.text(size)}"
+    said = (
+        f"Receiving {text.markdown(largest.name)}{more}: {percent(share)} of {incoming.text(size)}"
+    )
     st.progress(share, text=said)

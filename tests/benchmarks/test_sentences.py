@@ -1,5 +1,7 @@
 """`docs/sentences.md` holds what the code says today; nothing that a reader sees is left out."""
 
+import re
+
 from benchmarks import sentences
 from xai_core.explainer import explainers
 from xai_core.lesson import lesson_of
@@ -46,3 +48,13 @@ def test_what_the_methods_and_their_lessons_say_is_there():
         told = lesson_of(name)
         for sentence in told.sentences if told else ():
             assert f"- {sentence}\n" in said
+
+
+def test_a_percentage_is_written_in_one_way():
+    """A space that does not break stands before the sign; the file has it as any other space."""
+    said = [sentence for _, _, sentences_of in sentences.gathered() for sentence in sentences_of]
+    assert not [sentence for sentence in said if re.search(r"\S%", sentence)]
+    roots = ("pages", "ui", "xai_core", "loaders", "workers", "commands")
+    files = [path for root in roots for path in (sentences.ROOT / root).rglob("*.py")]
+    formatted = re.compile(r"\{[^{}\n]*:[^{}\n]*%\}")  # Python's own writes it without
+    assert not [path for path in files if formatted.search(path.read_text(encoding="utf-8"))]

@@ -83,7 +83,7 @@ def test_a_large_file_is_sent_with_progress_and_opened(visit, large):
     ).wait_for()
     seen = [share(page)]
     page.keyboard.press("Escape")  # the dialog closes, and the card goes on telling
-    page.get_by_text(re.compile(r"Receiving resnet18-of-mine.pth: \d+% of")).wait_for()
+    page.get_by_text(re.compile(r"Receiving resnet18-of-mine.pth: \d+\u00a0% of")).wait_for()
     expect(page.locator(".upload")).to_have_count(0)
     page.get_by_role("button", name="Change model").click()
     page.locator(".upload .track").wait_for()

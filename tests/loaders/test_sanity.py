@@ -29,7 +29,7 @@ def said(logits: np.ndarray, exclusive: bool = True) -> str:
     [
         (np.full((3, 5), 2.0), "exactly the same scores"),
         (np.tile(DRAW.standard_normal(1000), (3, 1)), "exactly the same scores"),
-        (DRAW.standard_normal((3, 1000)) * 0.01, "about the chance level of 0.10%"),
+        (DRAW.standard_normal((3, 1000)) * 0.01, "about the chance level of 0.10\u00a0%"),
         ([[np.nan, 1.0], [0, 1], [1, 0]], "not finite"),
         (DRAW.standard_normal((3, 1000)) * 4, ""),
         (DRAW.standard_normal((3, 1000)) + 100 * np.eye(1000)[7], ""),  # sure is not wrong

@@ -59,7 +59,7 @@ def test_it_opens_on_a_recording_that_says_so(app):
     assert "Recording: AAPL, 249 trading days from 3 January 2022 to 28 December 2022" in text
     assert "for examples only as its authors say" in text
     assert "the naive forecast (the last value again)" in text
-    assert "95% interval" in text
+    assert "95\u00a0% interval" in text
     assert "Half of the 32 units remember for less than" in text
 
 

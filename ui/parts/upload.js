@@ -186,10 +186,10 @@ class Upload {
     Object.assign(this, { ahead: 0, began: undefined });
     if (++this.tries > PATIENCE) {
       return this.become("failed", "Stopped.",
-        `The connection dropped at ${this.share}% and did not come back. Try again: what arrived is kept for a while.`);
+        `The connection dropped at ${this.share}\u00a0% and did not come back. Try again: what arrived is kept for a while.`);
     }
     const wait = Math.min(2 ** (this.tries - 1), 15);
-    this.become("waiting", `The connection dropped at ${this.share}%. Trying again ...`);
+    this.become("waiting", `The connection dropped at ${this.share}\u00a0%. Trying again ...`);
     this.timer = setTimeout(() => this.resume(), 1000 * wait);
   }
 

@@ -94,7 +94,7 @@ LESSON = Lesson(
 LOOKS = 60
 """Points of the curve that shows how a place steadies."""
 SURE = 1.96
-"""Standard errors to either side: an interval of 95%."""
+"""Standard errors to either side: an interval of 95 %."""
 
 
 @previewed(Rise, "One of the masks", "Another mask")
@@ -189,7 +189,7 @@ def worked(explanation: Explanation, view: Array) -> Worked:
              "The map"),
         Part("steadies", band(values, SURE * errors, (160, 360)),
              f"The map's strongest place, in row {best[0]}, column {best[1]}, as masks were added, "
-             f"with {SURE} standard errors to either side (the usual interval of 95%): "
+             f"with {SURE} standard errors to either side (the usual interval of 95\u00a0%): "
              f"{amount(float(values[early]))} give or take {amount(SURE * float(errors[early]))} "
              f"after {counts[early]:,} masks, {amount(float(values[-1]))} give or take "
              f"{amount(SURE * float(errors[-1]))} after all {counts[-1]:,}",

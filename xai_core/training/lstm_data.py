@@ -197,7 +197,7 @@ class Compared:
             f"{self.verdict} On {self.count} held-out {self.step}s it is off by "
             f"{self.model:.{digits}f}{unit} on average, and the naive forecast (the last value "
             f"again) by {self.naive:.{digits}f}{unit}: {abs(self.difference):.{digits}f}{unit} "
-            f"{more} (95% interval {low} to {high})."
+            f"{more} (95\u00a0% interval {low} to {high})."
         )
 
 

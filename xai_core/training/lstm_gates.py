@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.report.numbers import percent
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Order = Literal["as is", "by memory", "by likeness"]
@@ -51,9 +53,9 @@ class Memory:
             else ""
         )
         return (
-            f"The gate's mean is {self.mean:.2f}. Half of the {len(self.steps)} units remember for "
-            f"less than {span(middle, self.step)}; the middle 80% from {span(low, self.step)} to "
-            f"{span(high, self.step)}.{more}"
+            f"The gate's mean is {self.mean:.2f}. Half of the {len(self.steps)} units remember "
+            f"for less than {span(middle, self.step)}; the middle 80\u00a0% from {span(low, self.step)} "
+            f"to {span(high, self.step)}.{more}"
         )
 
 
@@ -134,7 +136,7 @@ class Alike:
         )
         return (
             f"{count} {stay} on one side of the median over these days. They are most alike from "
-            f"{where}: {share:.0%} on the same side, {above} ({self.chance:.0%})."
+            f"{where}: {percent(share)} on the same side, {above} ({percent(self.chance)})."
         )
 
 

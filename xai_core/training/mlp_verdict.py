@@ -43,7 +43,9 @@ def curves_say(recording: Recording) -> str:
     """Say in a sentence or two how it fits, with the numbers that say so."""
     at = recording.chosen - recording.first
     loss, held = (recording.curves[name][: at + 1] for name in (LOSS, HELD_OUT))
-    right, held_right = (f"{100 * recording.curves[name][at]:.0f}%" for name in (RIGHT, HELD_RIGHT))
+    right, held_right = (
+        f"{100 * recording.curves[name][at]:.0f}\u00a0%" for name in (RIGHT, HELD_RIGHT)
+    )
     low = int(held.argmin())
     noun = about(recording).noun
     rates = f"{right} of the training {noun} are right, and {held_right} of the held-out ones."
@@ -120,12 +122,12 @@ def noise_says(recording: Recording) -> str:
     share = float(recording.curves[WRONG][recording.chosen - recording.first])
     if share >= 0.5:
         return (
-            f"It gives {100 * share:.0f}% of the wrongly labelled training {noun} the wrong label "
-            "that it was shown: it has learned them by heart."
+            f"It gives {100 * share:.0f}\u00a0% of the wrongly labelled training {noun} the wrong "
+            "label that it was shown: it has learned them by heart."
         )
     return (
-        f"It gives {100 * share:.0f}% of the wrongly labelled training {noun} the label that it "
-        "was shown: most of the noise was not learned."
+        f"It gives {100 * share:.0f}\u00a0% of the wrongly labelled training {noun} the label that "
+        "it was shown: most of the noise was not learned."
     )
 
 
