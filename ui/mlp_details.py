@@ -175,8 +175,8 @@ def _mistakes(run: Run) -> None:
     )
     views.line(
         f"It says {names_of[got]} with {100 * probabilities[got]:.0f}\u00a0%, and {names_of[true]} "
-        f"with {100 * probabilities[true]:.0f}\u00a0%. Integrated gradients from black, 256 steps: they "
-        f"add up to {found.sum():+.2f} of the {gap:+.2f} by which ink moves the score of "
+        f"with {100 * probabilities[true]:.0f}\u00a0%. Integrated gradients from black, 256 steps: "
+        f"they add up to {found.sum():+.2f} of the {gap:+.2f} by which ink moves the score of "
         f"{names_of[got]} against that of {names_of[true]}.",
         "v-prose",
     )

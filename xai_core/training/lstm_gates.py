@@ -54,8 +54,8 @@ class Memory:
         )
         return (
             f"The gate's mean is {self.mean:.2f}. Half of the {len(self.steps)} units remember "
-            f"for less than {span(middle, self.step)}; the middle 80\u00a0% from {span(low, self.step)} "
-            f"to {span(high, self.step)}.{more}"
+            f"for less than {span(middle, self.step)}; the middle 80\u00a0% "
+            f"from {span(low, self.step)} to {span(high, self.step)}.{more}"
         )
 
 

@@ -58,8 +58,8 @@ PRESETS = (
     _preset(
         "noise",
         "Memorises noise",
-        "Of the labels 40\u00a0% are wrong. The accuracy on those rises to the top all the same, and "
-        "the validation loss pays for it.",
+        "Of the labels 40\u00a0% are wrong. The accuracy on those rises to the top all the same, "
+        "and the validation loss pays for it.",
         hidden_size=256, epochs=40, learning_rate=0.003, share=0.25, label_noise=0.4,
     ),
 )  # fmt: skip
