@@ -102,7 +102,7 @@ def by_tensors(state: Mapping[str, Any]) -> str:
         if any("weight_ih_l" in key for key in state):
             return "a recurrent network, which reads sequences"
         if any(is_layer(key, tensor) for key, tensor in state.items()):
-            return "a network of dense layers alone, for rows of numbers"
+            return "a network of dense layers alone, for rows of numbers (the MLP page shows those)"
     return ""
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from ui import gates, kept, lstm_form, views
 from ui.desk import Desk
+from ui.own_files import Reader
 from workers.tasks.open_recurrent import Opened, OpenRecurrent
 from workers.tasks.recognise import Recognise
 from xai_core.errors import ParamError
 from xai_core.training import lstm_cells, lstm_view
 from xai_core.training.lstm_view import Gated
 from xai_core.training.prices import Series
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOUND, OPENED = "lstm-network-kind", "lstm-network"
 _GIVEN, _SPAN, _HELD = "lstm-network-given", "lstm-network-span", "lstm-network-worker"
@@ -65,7 +63,7 @@ def _given(desk: Desk) -> None:
         for slot in (FOUND, OPENED):
             desk.results.pop(slot, None)
             desk.notes.pop(slot, None)
-        desk.begin(FOUND, _Reader(desk, path), Recognise(path=path))
+        desk.begin(FOUND, Reader(desk, [path]), Recognise(path=path))
     found = desk.results.get(FOUND)
     if found is not None and _GIVEN in st.session_state:
         desk.results.pop(FOUND)
@@ -79,13 +77,6 @@ def _given(desk: Desk) -> None:
             old.close()
         held = desk.results[_HELD] = desk.session.hold(found.kind, read=[path])
         desk.begin(OPENED, held, OpenRecurrent(path=path, framework=found.kind))
-
-
-class _Reader:
-    """Runs a task that wants no model, which may read one file."""
-
-    def __init__(self, desk: Desk, path: Path) -> None:
-        self.run = functools.partial(desk.session.run, read=[path])
 
 
 @st.fragment

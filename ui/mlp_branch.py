@@ -19,7 +19,9 @@ from xai_core.training.recording import EPOCHS
 
 def branch(desk: Desk, held: Trainings) -> None:
     """Draw the form that takes a run up again at an epoch, with the same weights."""
-    shown = held.shown
+    shown = [each for each in held.shown if each.settings is not None]
+    if not shown:
+        return
     run = next((each for each in shown if held.branch and each.id == held.branch[0]), shown[0])
     last = run.recording.last
     if last < 1:

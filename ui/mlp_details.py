@@ -21,6 +21,7 @@ from xai_core.encode import Kind
 from xai_core.training import mlp_units
 from xai_core.training.dense import Dense
 from xai_core.training.mlp_units import About, about
+from xai_core.training.opened import layers
 from xai_core.training.recording import EACH
 
 Array = NDArray[np.float32]
@@ -63,8 +64,8 @@ def dense(run: Run) -> Dense:
 
 
 def _unit(run: Run) -> None:
-    settings, recording = run.settings, run.recording
-    names = settings.names()
+    recording = run.recording
+    names = layers(recording)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         layer = names[0]
         if len(names) > 1:
@@ -73,7 +74,7 @@ def _unit(run: Run) -> None:
         st.session_state.setdefault(key, _telling(run, layer))
         unit = int(
             st.number_input(
-                "Unit", 0, settings.hidden_size - 1, key=key, width=220,
+                "Unit", 0, recording.frames[layer].sides[1] - 1, key=key, width=220,
                 help="A click on the picture chooses one, too.",
             )
         )  # fmt: skip
@@ -101,12 +102,16 @@ def _unit(run: Run) -> None:
         for row in best
     ]
     figures(pictures)
-    views.line("Its life: mean answer to each class, epoch by epoch, from left to right", "v-label")
+    views.line(
+        f"Its life: mean answer to each class, {parts.step} by {parts.step}, from left to right",
+        "v-label",
+    )
     top = float(life.max())
     table = colormaps.table("magma")
     image = table[np.rint(255 * life.T / (top or 1)).astype(np.uint8)]
     said = (
-        f"Unit {unit}: mean answer to each of {len(parts.classes)} classes over {len(life)} epochs"
+        f"Unit {unit}: mean answer to each of {len(parts.classes)} classes over {len(life)} "
+        f"{parts.step}s"
     )
     rows = "".join(f"<span>{text.escape(name)}</span>" for name in parts.classes)
     st.html(
@@ -131,8 +136,8 @@ def _unit_says(
     if active[-1] == 0:
         since = len(active) - int(np.argmax(active[::-1] > 0)) if active.any() else 0
         return (
-            f"Unit {unit} is dead: from epoch {first + since} on it answers to no training sample, "
-            "and no gradient moves it."
+            f"Unit {unit} is dead: from {parts.step} {first + since} on it answers to none of the "
+            f"{parts.learned}" + ("." if parts.opened else ", and no gradient moves it.")
         )
     if not served:
         return f"Unit {unit} is silent on the {parts.noun} shown, and answers to others."
@@ -149,12 +154,12 @@ def _mistakes(run: Run) -> None:
     parts = about(run.recording)
     names_of, sides = parts.classes, parts.sides
     if not len(wrong):
-        views.line("It gets every held-out sample right.", "v-prose")
+        views.line(f"It gets all of the {parts.held} right.", "v-prose")
         return
     names = [f"{at + 1}: {names_of[true]} taken for {names_of[got]}" for at, (true, got) in
              enumerate(said.tolist())]  # fmt: skip
     chosen = st.selectbox(
-        f"Held-out {parts.noun} that it gets wrong", names, key=f"mlp-wrong-{run.id}"
+        f"{text.capital(parts.held)} that it gets wrong", names, key=f"mlp-wrong-{run.id}"
     )
     at = names.index(chosen)
     true, got = (int(each) for each in said[at])
@@ -189,9 +194,9 @@ def take_away(desk: Desk, run: Run) -> None:
     """Draw the downloads of a run."""
     recording = run.recording
     stem = "-".join(["mlp", *re.findall(r"\w+", run.title.lower())])
-    layer = run.settings.names()[0]
+    layer = layers(recording)[0]
     if len(recording.frames) > 1:
-        layer = st.selectbox("Layer of the film", list(recording.frames), key=f"mlp-film-{run.id}")
+        layer = st.selectbox("Layer of the film", layers(recording), key=f"mlp-film-{run.id}")
     with st.container(horizontal=True, gap="small", key="mlp-downloads"):
         for kind in encode.KINDS:
             st.download_button(
@@ -200,11 +205,11 @@ def take_away(desk: Desk, run: Run) -> None:
                 f"{stem}.{kind}",
                 MIME[kind],
                 on_click="ignore",
-                help=f"{len(recording)} frames, one for each epoch.",
+                help=f"{len(recording)} frames, one for each {about(recording).step}.",
             )
         st.download_button(
             "Recording (NPZ)", recording.npz, f"{stem}.npz", "application/octet-stream",
-            on_click="ignore", help="Every epoch's activations, curves and counts, for numpy.",
+            on_click="ignore", help="All activations, curves and counts, for numpy.",
         )  # fmt: skip
         st.download_button(
             "Curves (CSV)", recording.csv, f"{stem}.csv", "text/csv", on_click="ignore"
@@ -221,10 +226,11 @@ def take_away(desk: Desk, run: Run) -> None:
 def film(desk: Desk, run: Run, layer: str, kind: Kind) -> bytes:
     """Return a layer's film as a file."""
     recording = run.recording
-    curves = {name: tuple(recording.curves[name].tolist()) for name in mlp_view.LOSSES}
+    curves = {name: tuple(recording.curves[name].tolist()) for name in mlp_view.losses(recording)}
     task = TrainingFilm(
         frames=recording.frames[layer],
-        heading=mlp_view.title(run.settings, layer, about(recording).inputs),
+        heading=mlp_view.named(recording, layer),
+        word=about(recording).step,
         white=mlp_units.white(recording.frames[layer]),
         labels=about(recording).classes,
         kind=kind,

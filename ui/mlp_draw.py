@@ -16,6 +16,7 @@ from xai_core import colormaps
 from xai_core.report import percent
 from xai_core.training.digits import CLASSES, PROBES, SIDE
 from xai_core.training.mlp_units import About, about
+from xai_core.training.opened import layers
 
 _PIXELS = "mlp-drawn"
 _NONE = "one that you draw"
@@ -24,7 +25,8 @@ _NONE = "one that you draw"
 @st.fragment
 def show(run: Run) -> None:
     """Draw the pad and the answers."""
-    if about(run.recording) != About(data=about(run.recording).data):
+    parts, of_digits = about(run.recording), About()
+    if (parts.classes, parts.sides) != (of_digits.classes, of_digits.sides):
         views.line("Digits can be drawn for a network that was trained on digits.", "v-prose")
         return
     views.line(
@@ -74,17 +76,17 @@ def answer(run: Run, pixels: NDArray[np.uint8] | None) -> dict[str, Any]:
     x = (pixels / 255).astype(np.float32)[None]
     network = mlp_details.dense(run)
     shares = network.probabilities(x)[0]
-    layers = []
-    names = run.settings.names()
+    drawn = []
+    names = layers(run.recording)
     for name, values in zip(names, network.answers(x), strict=False):
         top = float(values.max())
         bright = np.rint(255 * values[0] / (top or 1)).astype(np.uint8)
         active = int((values > 0).sum())
-        title = mlp_view.title(run.settings, name, SIDE * SIDE)
+        title = mlp_view.named(run.recording, name)
         said = f"{title}: {active} units answer, at most {top:.2f}"
-        layers.append({"title": said, "values": theatre.coded(bright)})
+        drawn.append({"title": said, "values": theatre.coded(bright)})
     bars = [
         {"label": name, "share": float(share), "text": percent(float(share))}
         for name, share in zip(CLASSES, shares, strict=True)
     ]
-    return {"bars": bars, "layers": layers, "palette": palette, "turn": int(pixels.sum())}
+    return {"bars": bars, "layers": drawn, "palette": palette, "turn": int(pixels.sum())}

@@ -12,6 +12,7 @@ from ui import (
     jobs,
     mlp_data,
     mlp_details,
+    mlp_own,
     mlp_view,
     pace,
     page,
@@ -30,6 +31,7 @@ from xai_core.errors import VitrineError
 from xai_core.training import mlp_verdict
 from xai_core.training.mlp import MlpSettings
 from xai_core.training.mlp_presets import PRESETS, MlpPreset
+from xai_core.training.opened import layers
 
 NAME, TITLE = "mlp", "MLP"
 KNOW = (
@@ -59,6 +61,7 @@ def show() -> None:
             )
             _presets(held, busy)
             mlp_data.choose(desk, busy)
+            mlp_own.choose(desk, held)
         with here.stage():
             here.place_progress({held.slot: _under_way})
             if held.note:
@@ -163,6 +166,9 @@ def _trained(desk: Desk, held: Trainings) -> None:
     shown = held.shown
     if any(run.shipped for run in shown):
         _recording(shown)
+    for run in shown:
+        for doubt in () if run.settings is not None else run.recording.notes:
+            views.finding(doubt, warning=True)
     mlp_view.show(held, desk)
     _verdict(shown)
     _contrast(held)
@@ -192,7 +198,7 @@ def _chooser(held: Trainings) -> None:
     """Let the reader choose which runs stand side by side, where there are several."""
     if len(held.runs) < 2:
         return
-    names = {run.id: f"{run.called} ({run.settings.hidden_size} units)" for run in held.runs}
+    names = {run.id: f"{run.called} ({_units(run)} units)" for run in held.runs}
     key = f"mlp-sides-{'-'.join(map(str, held.sides))}"
 
     def chosen() -> None:
@@ -211,6 +217,12 @@ def _chooser(held: Trainings) -> None:
     )
 
 
+def _units(run: Run) -> str:
+    """Return how many units the hidden layers have, each number once."""
+    found = (run.recording.frames[name].sides[1] for name in layers(run.recording))
+    return text.listed([str(each) for each in dict.fromkeys(found)])
+
+
 def _verdict(shown: list[Run]) -> None:
     views.title("What it shows")
     for run in shown:
@@ -218,7 +230,7 @@ def _verdict(shown: list[Run]) -> None:
             views.line(mlp_view.said(run), "v-label")
         items = "".join(
             f"<li>{text.emphasised(each)}</li>"
-            for each in mlp_verdict.says(run.recording, run.settings.names()[0])
+            for each in mlp_verdict.says(run.recording, layers(run.recording)[0])
         )
         st.html(f'<ul class="v-told">{items}</ul>')
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import theatre
+from ui import text, theatre
 from ui.desk import Desk
 from ui.slots import Work
 from ui.trainings import Run, Trainings
 from xai_core.training import mlp_units, mlp_verdict
 from xai_core.training.mlp import BRANCHES, MlpSettings
 from xai_core.training.mlp_units import About, about
+from xai_core.training.opened import LOSS, layers, opened
 from xai_core.training.recording import EACH, Recording
 
 TOGETHER = (
@@ -34,15 +35,28 @@ def groups(recording: Recording) -> list[dict[str, Any]]:
     ]
 
 
-def title(settings: MlpSettings, name: str, inputs: int) -> str:
+def title(name: str, inputs: int, units: int) -> str:
     """Return what a layer is called, with its inputs and units."""
-    at = settings.names().index(name)
-    inputs = settings.hidden_size if at else inputs
-    return f"MLP {name} ({inputs}, {settings.hidden_size})"
+    return f"MLP {name} ({inputs}, {units})"
+
+
+def named(recording: Recording, name: str) -> str:
+    """Return what a layer of a recording is called."""
+    at = layers(recording).index(name) + 1
+    units, inputs = recording.arrays[f"weight {at}"].shape
+    return title(name, inputs, units)
+
+
+def losses(recording: Recording) -> list[str]:
+    """Name the curves that are shown of a recording."""
+    return [LOSS] if about(recording).opened else list(LOSSES)
 
 
 def said(run: Run) -> str:
     """Say what a run is, in one line."""
+    if (found := opened(run.recording)) is not None:
+        many = f"{text.listed(found.files)}, in this order" if found.files[1:] else found.files[0]
+        return f"{run.called}: {many}; inputs scaled to {found.scaling}."
     values: MlpSettings = run.settings
     words = [
         f"batch size {values.batch_size}",
@@ -68,14 +82,15 @@ def said(run: Run) -> str:
 def pane(run: Run) -> dict[str, Any]:
     """Return a run as the browser is given it, worked out once."""
     if "pane" not in run.shown:
-        recording, settings = run.recording, run.settings
+        recording, parts = run.recording, about(run.recording)
         classes = recording.arrays["probe classes"]
-        layers = {}
-        for name, frames in recording.frames.items():
+        made = {}
+        for name in layers(recording):
+            frames = recording.frames[name]
             last = frames.epoch(-1)
-            layers[name] = theatre.layer(
+            made[name] = theatre.layer(
                 name,
-                title(settings, name, about(recording).inputs),
+                named(recording, name),
                 frames,
                 orders=mlp_units.orders(last, classes, len(about(recording).classes)),
                 counts=mlp_units.counts(recording, name),
@@ -88,17 +103,18 @@ def pane(run: Run) -> dict[str, Any]:
             "first": recording.first,
             "said": said(run),
             "chosen": recording.chosen - recording.first if early else None,
-            "curves": {name: theatre.numbers(recording.curves[name]) for name in LOSSES},
+            "curves": {name: theatre.numbers(recording.curves[name]) for name in losses(recording)},
             "confusion": [
                 theatre.coded(each.astype("<i4")) for each in recording.arrays[f"{EACH}confusion"]
             ],
-            "layers": layers,
+            "layers": made,
             "groups": groups(recording),
-            "what": f"{len(classes)} held-out {about(recording).noun}, down; units, across",
-            "branches": True,
+            "what": f"{len(classes)} {parts.held}, down; units, across",
+            "branches": run.settings is not None,
+            "word": parts.step,
         }
-    made: dict[str, Any] = run.shown["pane"]
-    return made
+    found: dict[str, Any] = run.shown["pane"]
+    return found
 
 
 def tops(panes: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -130,10 +146,9 @@ def layer_key(run: int) -> str:
 def pick(held: Trainings, found: dict[str, Any]) -> None:
     """Take the unit that was clicked on, where there is one; the controls follow."""
     run = held.find(found.get("run", 0))
-    names = [] if run is None else run.settings.names()
-    if run is None or found.get("layer") not in names:
+    if run is None or found.get("layer") not in run.recording.frames:
         return
-    if not 0 <= found["unit"] < run.settings.hidden_size:
+    if not 0 <= found["unit"] < run.recording.frames[found["layer"]].sides[1]:
         return
     held.picked = found
     st.session_state[unit_key(run.id)] = found["unit"]
@@ -191,8 +206,10 @@ def live(desk: Desk, work: Work) -> None:
     settings, first = work.what.settings, work.what.first
     samples = work.what.data
     parts = About() if samples is None else About(samples.classes, samples.sides, "samples")
-    layers = {
-        name: theatre.still(name, title(settings, name, parts.inputs), now.arrays[f"frame.{name}"])
+    first_layer = {
+        name: theatre.still(
+            name, title(name, parts.inputs, settings.hidden_size), now.arrays[f"frame.{name}"]
+        )
         for name in settings.names()[:1]
         if f"frame.{name}" in now.arrays
     }
@@ -205,11 +222,12 @@ def live(desk: Desk, work: Work) -> None:
         "said": "In training: the curves so far, and what the first layer answers now.",
         "chosen": None,
         "curves": shown,
-        "layers": layers,
-        "groups": _even(parts, next(iter(layers.values()))["rows"] if layers else 0),
+        "layers": first_layer,
+        "groups": _even(parts, next(iter(first_layer.values()))["rows"] if first_layer else 0),
+        "word": parts.step,
         "what": f"held-out {parts.noun}, down; units, across",
     }
-    if layers:
+    if first_layer:
         theatre.show(
             "mlp-live",
             f"live-{id(work)}-{last}",

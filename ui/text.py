@@ -62,6 +62,11 @@ def seconds(value: float) -> str:
     return f"{value / 3600:.1f}\u00a0h"
 
 
+def capital(words: str) -> str:
+    """Return words with a capital at their beginning; the rest stays as it is."""
+    return words[:1].upper() + words[1:]
+
+
 def estimate(value: float) -> str:
     """Return an expected time, 'under 1 s' or 'about 12 s'."""
     return seconds(value) if value < 1 else f"about {seconds(value)}"

@@ -173,7 +173,8 @@ def _size_said(found: probe.Found) -> Finding:
             "warning",
             f"The network takes {found.dense:,} numbers in a row: they are taken as pictures of "
             f"{height} x {width} pixels in {colours}. If they were others, say their size and "
-            "channels (--size, --channels).",
+            "channels (--size, --channels). The MLP page shows such a network layer by layer, on "
+            "rows of numbers as they are.",
             "size",
         )
     if sides is not None and sides.low == sides.high:

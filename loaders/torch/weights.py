@@ -246,7 +246,8 @@ def _dense(state: State) -> NeedsSource | None:
     return NeedsSource(
         f"These are the weights of dense layers alone. They take {rows[0]:,} numbers, as pictures "
         f"of {height} x {width} pixels in {'colours' if channels == 3 else 'grey'} have: if they "
-        "classify pictures, send the source of their class with it."
+        "classify pictures, send the source of their class with it. The MLP page opens such "
+        "weights by themselves, and shows each layer."
     )
 
 

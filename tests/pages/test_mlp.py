@@ -6,15 +6,17 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from loaders.trainings import pace, shipped
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, words
-from ui import mlp_data, mlp_draw, mlp_page, mlp_view, state, theatre, trainings
+from ui import mlp_data, mlp_draw, mlp_own, mlp_page, mlp_view, state, theatre, trainings
 from workers.tasks.train_mlp import TrainMlp
 from xai_core.training import mlp_units
+from xai_core.training.digits import digits
 from xai_core.training.mlp_presets import PRESETS
 
 
@@ -259,3 +261,60 @@ def test_a_file_that_is_none_is_a_sentence(page):
     settle(page, lambda app: desk(app).notes.get(mlp_data.FILE))
     assert "is no NPZ and no ZIP" in said(page)
     assert "Trains on 4,000 MNIST digits" in said(page)
+
+
+def checkpoints(wide=784, classes=10):
+    """Return the files of three checkpoints by name, in which the second is twice the first."""
+    torch.manual_seed(0)
+    nn = torch.nn
+    made = nn.Sequential(nn.Linear(wide, 6), nn.ReLU(), nn.Linear(6, classes))
+    files = {}
+    for name, factor in (("epoch-2.pt", 1), ("epoch-10.pt", 2), ("epoch-9.pt", 3)):
+        file = io.BytesIO()
+        torch.save({key: each * factor for key, each in made.state_dict().items()}, file)
+        files[name] = file.getvalue()
+    return made, files
+
+
+def given(app, files):
+    app.file_uploader(key="mlp-network-upload").set_value(
+        [(name, data, "") for name, data in files.items()]
+    ).run()
+    return settle(app, lambda app: mlp_own.OPENED not in desk(app).slots.names())
+
+
+def test_checkpoints_of_one_s_own_are_shown_in_their_order(page):
+    made, files = checkpoints()
+    given(page, files)
+    settle(page, lambda app: held(app).shown[0].settings is None)
+    (theatre_data,) = shown(page)
+    (pane,) = theatre_data["panes"]
+    assert (pane["word"], pane["first"], pane["epochs"]) == ("checkpoint", 1, 3)
+    assert pane["layers"]["layer 1"]["title"] == "MLP layer 1 (784, 6)"
+    assert "Yours: epoch-2.pt, epoch-9.pt and epoch-10.pt, in this order" in pane["said"]
+    assert list(pane["curves"]) == ["loss"]
+    assert "whether it overfits cannot be read off here" in said(page)
+    assert "ReLU is taken" in said(page)
+    run = held(page).shown[0]
+    data = digits()
+    x = torch.tensor(data.held_x[data.probes] / np.float32(255))
+    hidden = made[1](made[0](x)).detach().numpy()
+    frames = run.recording.frames["layer 1"]
+    assert np.abs(frames.decoded()[0] - hidden).max() <= frames.steps[0] / 2 * 1.001
+    assert "Branch" not in [each.label for each in page.button]
+    press(page, "mlp-contrast")
+    assert "Recordings: 5,000 MNIST digits" in said(page)
+    page.selectbox(key="mlp-network-scaling").set_value("0 to 255").run()
+    settle(page, lambda app: held(app).shown[0].settings is None)
+    assert len([run for run in held(page).runs if run.settings is None]) == 1
+    assert "inputs scaled to 0 to 255" in shown(page)[0]["panes"][0]["said"]
+
+
+def test_a_network_that_does_not_fit_the_data_is_a_sentence(page):
+    given(page, {"mine.pt": checkpoints(classes=7)[1]["epoch-2.pt"]})
+    settle(page, lambda app: desk(app).notes.get(mlp_own.OPENED))
+    assert "gives 7 scores, and 5,000 MNIST digits has 10 classes" in said(page)
+    assert held(page).shown[0].shipped
+    given(page, {"mine.pt": b"no model"})
+    settle(page, lambda app: desk(app).notes.get(mlp_own.FOUND))
+    assert held(page).shown[0].shipped

@@ -41,6 +41,7 @@ class TrainingFilm(Task):
     labels: tuple[str, ...]
     kind: encode.Kind
     curves: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    word: str = "epoch"
     first: int = 0
     order: tuple[int, ...] = ()
 
@@ -80,6 +81,7 @@ class TrainingFilm(Task):
             labels=self.labels,
             curves=self.curves,
             first=self.first,
+            word=self.word,
             order=self.order or None,
         )
         data = encode.moving(drawn, SECONDS, self.kind)

@@ -35,10 +35,11 @@ def pictures(
     labels: Sequence[str],
     curves: Mapping[str, Sequence[float]],
     first: int = 0,
+    word: str = "epoch",
     order: Sequence[int] | None = None,
     palette: str = "magma",
 ) -> list[Pixels]:
-    """Return a picture an epoch, uint8 `[h, w, 3]`; `title` is followed by the epoch's number.
+    """Return a picture an epoch, uint8 `[h, w, 3]`; its number follows `title` and `word`.
 
     `labels` name equal parts of the rows, `curves` are finite and share one scale from 0, `order`
     is that of the columns.
@@ -50,7 +51,7 @@ def pictures(
         shown = values if order is None else values[:, list(order)]
         heat = colours(shown, frames.zero, float(frames.steps[epoch]), white, palette)
         heat = heat.repeat(down, 0).repeat(across, 1)
-        drawn.append(_framed(heat, f"{title}: epoch {first + epoch}", labels, curves, epoch))
+        drawn.append(_framed(heat, f"{title}: {word} {first + epoch}", labels, curves, epoch))
     return drawn
 
 

@@ -17,27 +17,48 @@ Array = NDArray[np.float32]
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """What a recording's samples are: their classes, their sides as pictures, their name."""
+    """What a recording's samples are: their classes, their sides as pictures, their name.
+
+    `opened` says that it is of networks that were trained elsewhere: which of the samples they
+    learned from is not known.
+    """
 
     classes: tuple[str, ...] = CLASSES
     sides: tuple[int, int] = (SIDE, SIDE)
     noun: str = "digits"
     data: str = ""
+    opened: bool = False
 
     @property
     def inputs(self) -> int:
         """How many numbers a sample has."""
         return self.sides[0] * self.sides[1]
 
+    @property
+    def learned(self) -> str:
+        """What the samples are called that dead units are counted on."""
+        return self.noun if self.opened else f"training {self.noun}"
+
+    @property
+    def held(self) -> str:
+        """What the samples are called that it is asked about."""
+        return self.noun if self.opened else f"held-out {self.noun}"
+
+    @property
+    def step(self) -> str:
+        """What a step of its recording is called."""
+        return "checkpoint" if self.opened else "epoch"
+
 
 def about(recording: Recording) -> About:
     """Return what a recording says of its samples; one that says nothing is of digits."""
     words = recording.words
+    own = "opened" in words
     if "classes" not in words:
-        return About(data=words.get("data", ""))
+        return About(data=words.get("data", ""), opened=own)
     high, wide = json.loads(words["sides"])
     classes = tuple(str(each) for each in json.loads(words["classes"]))
-    return About(classes, (int(high), int(wide)), "samples", words["data"])
+    return About(classes, (int(high), int(wide)), "samples", words["data"], own)
 
 
 AS_IS, BY_CLASS, BY_ACTIVITY = "as they are", "by class served", "by activity"

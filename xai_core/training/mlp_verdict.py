@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from xai_core.training import opened
 from xai_core.training.mlp_learner import ALWAYS, MlpLearner
 from xai_core.training.mlp_units import about
 from xai_core.training.recording import EACH, Recording
@@ -41,6 +42,8 @@ def _small(value: float) -> str:
 
 def curves_say(recording: Recording) -> str:
     """Say in a sentence or two how it fits, with the numbers that say so."""
+    if about(recording).opened:
+        return _opened_says(recording)
     at = recording.chosen - recording.first
     loss, held = (recording.curves[name][: at + 1] for name in (LOSS, HELD_OUT))
     right, held_right = (
@@ -72,6 +75,33 @@ def curves_say(recording: Recording) -> str:
     )
 
 
+def _opened_says(recording: Recording) -> str:
+    """Say what a network that was opened gets right: there is no curve to read a gap from."""
+    parts, count = about(recording), int(recording.scalars["learned"])
+    right, loss = (recording.curves[name] for name in (opened.RIGHT, opened.LOSS))
+    said = (
+        f"{100 * right[-1]:.0f}% of the {count:,} {parts.noun} are right, and the loss is "
+        f"{loss[-1]:.3g}"
+    )
+    if len(recording) > 1:
+        best = int(loss.argmin())
+        said += (
+            f"; at the first checkpoint they were {100 * right[0]:.0f}% and {loss[0]:.3g}. The "
+            f"loss is lowest at checkpoint {recording.first + best}"
+        )
+    guess = 1 / len(parts.classes)
+    poor = (
+        " That is hardly more than guessing: were its inputs scaled otherwise, or its classes in "
+        "another order?"
+        if right[-1] < 2 * guess
+        else ""
+    )
+    return (
+        f"{said}.{poor} Which of these it learned from is not in its file, so whether it overfits "
+        "cannot be read off here."
+    )
+
+
 def dark(recording: Recording, layer: str) -> tuple[int, int, int]:
     """Count a layer's units, those silent on every probe, and those dead, in the last epoch."""
     frames = recording.frames[layer]
@@ -89,7 +119,8 @@ def lines_say(recording: Recording, layer: str) -> str:
     """Say what the dark lines of a layer are, and what they are not."""
     units, silent, dead = dark(recording, layer)
     rows = recording.frames[layer].sides[0]
-    learned, noun = int(recording.scalars["learned"]), about(recording).noun
+    parts = about(recording)
+    learned, noun = int(recording.scalars["learned"]), parts.noun
     if not silent:
         return (
             f"{layer.capitalize()} has no dark line: each of its {units} units answers to at least "
@@ -97,15 +128,13 @@ def lines_say(recording: Recording, layer: str) -> str:
         )
     lines = "line is" if silent == 1 else "lines are"
     said = (
-        f"In {layer}, {silent} of {units} {lines} dark in the last epoch: silent on all {rows} "
-        f"{noun} shown. "
+        f"In {layer}, {silent} of {units} {lines} dark in the last {parts.step}: silent on all "
+        f"{rows} {noun} shown. "
     )
     if dead:
         answer = "unit answers" if dead == 1 else "units answer"
-        said += (
-            f"{dead} {answer} to none of the {learned:,} training {noun} either: dead, so that no "
-            "gradient moves their weights. "
-        )
+        said += f"{dead} {answer} to none of the {learned:,} {parts.learned} either: dead"
+        said += ". " if parts.opened else ", so that no gradient moves their weights. "
     if silent > dead:
         said += f"{silent - dead} only answer to other {noun}. "
     return said + (
@@ -135,8 +164,8 @@ def says(recording: Recording, layer: str) -> list[str]:
     """Return all of it: how it fits, what became of wrong labels, what the dark lines are."""
     sentences = [curves_say(recording), noise_says(recording), lines_say(recording, layer)]
     if (count := always(recording, layer)) > recording.frames[layer].sides[1] // 10:
+        which = "" if about(recording).opened else "training "
         sentences.append(
-            f"{count} of the units answer to every training sample: "
-            "for them the ReLU bends nothing."
+            f"{count} of the units answer to every {which}sample: for them the ReLU bends nothing."
         )
     return [sentence for sentence in sentences if sentence]

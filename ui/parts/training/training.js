@@ -47,10 +47,10 @@ async function decoded(layer) {
 }
 
 class Chart {
-  constructor(parent, name, curves, { top, first, chosen, go }) {
+  constructor(parent, name, curves, { top, first, chosen, word, go }) {
     this.figure = made(parent, "figure", name);
     this.caption = made(this.figure, "figcaption");
-    [this.curves, this.first] = [curves, first];
+    [this.curves, this.first, this.word] = [curves, first, word];
     const plot = made(this.figure, "div", "plot");
     made(plot, "span", "high", short(top || 1));
     this.svg = drawn(plot, "svg", { class: "chart", viewBox: "0 0 300 120", preserveAspectRatio: "none", role: "img" });
@@ -65,7 +65,7 @@ class Chart {
     });
     this.now = drawn(this.svg, "path", { class: "now", d: "" });
     const ends = made(this.figure, "div", "ends");
-    made(ends, "span", "", `epoch ${first}`);
+    made(ends, "span", "", `${word} ${first}`);
     made(ends, "span", "", this.last ? String(first + this.last) : "");
     if (chosen !== null && chosen !== undefined) {
       drawn(this.svg, "path", { class: "chosen", d: `M${this.x(chosen) - 4} 119h8l-4 -7z` });
@@ -93,7 +93,7 @@ class Chart {
       made(this.caption, "b", "", value);
       said.push(`${name} ${value}`);
     });
-    this.svg.setAttribute("aria-label", `Curves at epoch ${here + this.first}: ${said.join(", ")}`);
+    this.svg.setAttribute("aria-label", `Curves at ${this.word} ${here + this.first}: ${said.join(", ")}`);
   }
 }
 
@@ -124,7 +124,7 @@ class Pane {
     scale.append(`${short(top)} and more`);
     made(scale, "span", "what", data.what);
     const beside = made(this.root, "div", "beside");
-    const common = { first: data.first, chosen: data.chosen, go: (at) => theatre.go(at) };
+    const common = { first: data.first, chosen: data.chosen, word: data.word, go: (at) => theatre.go(at) };
     this.losses = new Chart(beside, "losses", data.curves, { ...common, top: theatre.data.tops.curves });
     this.beside = beside;
     this.common = common;
@@ -172,7 +172,7 @@ class Pane {
     const { rows, columns } = this.own;
     const { palette, top } = this.theatre.data;
     const at = this.at;
-    this.name.textContent = `${this.own.title}: epoch ${at + this.data.first}`;
+    this.name.textContent = `${this.own.title}: ${this.data.word} ${at + this.data.first}`;
     this.losses.show(at);
     this.deaths?.show(at);
     if (this.confusion) this.confuse(at);
@@ -303,6 +303,10 @@ class Theatre {
     return Math.max(...this.panes.map((pane) => pane.last));
   }
 
+  get word() {
+    return this.panes[0].data.word;
+  }
+
   get epoch() {
     return this.at + this.panes[0].data.first;
   }
@@ -314,8 +318,8 @@ class Theatre {
     for (const pane of this.panes) pane.draw();
     const scrub = this.find(".scrub");
     scrub.value = this.at;
-    scrub.setAttribute("aria-valuetext", this.timer ? "Playing" : `Epoch ${this.epoch}`);
-    this.find(".count").textContent = `epoch ${this.epoch} of ${this.last + this.panes[0].data.first}`;
+    scrub.setAttribute("aria-valuetext", this.timer ? "Playing" : `${this.word[0].toUpperCase()}${this.word.slice(1)} ${this.epoch}`);
+    this.find(".count").textContent = `${this.word} ${this.epoch} of ${this.last + this.panes[0].data.first}`;
     this.root.classList.toggle("playing", Boolean(this.timer));
     this.find(".play").setAttribute("aria-label", this.timer ? "Pause" : "Play");
     this.root.dataset.epoch = this.epoch;
@@ -351,7 +355,7 @@ class Theatre {
     clearTimeout(this.timer);
     this.timer = null;
     this.draw();
-    if (said) this.aloud(`Epoch ${this.epoch}`);
+    if (said) this.aloud(`${this.word[0].toUpperCase()}${this.word.slice(1)} ${this.epoch}`);
   }
 
   go(to) {
@@ -359,7 +363,7 @@ class Theatre {
     this.pause(false);
     this.at = clamp(to, 0, this.last);
     this.draw();
-    this.aloud(`Epoch ${this.epoch}`);
+    this.aloud(`${this.word[0].toUpperCase()}${this.word.slice(1)} ${this.epoch}`);
   }
 
   key(event) {
