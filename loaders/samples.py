@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.errors import LoadError
-from xai_core.training.samples import MOST, Samples
+from xai_core.training.samples import Samples
 
 PACKED, UNPACKED, EACH = 64 << 20, 256 << 20, 96 << 20
 """Most bytes of a file, of all that is in it, and of one part of it."""
+MOST = 20_000
+"""Pictures of a ZIP."""
 SIDE = 28
 """Pictures that differ in size, or are larger than 64 x 64, are made so large."""
 LARGEST = 64
@@ -51,6 +53,11 @@ def _whole(archive: zipfile.ZipFile, part: zipfile.ZipInfo, called: str) -> byte
     if len(data) != part.file_size:
         raise LoadError(f"{part.filename[:60]!r} in {called} is not as long as it says.")
     return data
+
+
+def array(archive: zipfile.ZipFile, part: zipfile.ZipInfo, called: str) -> NDArray[np.generic]:
+    """Return one array of an NPZ, read without a pickle. Raises LoadError."""
+    return _array(_whole(archive, part, called), part.filename[:60], called)
 
 
 # -- NPZ ------------------------------------------------------------------------------------------

@@ -1,31 +1,50 @@
-"""What a network is trained on: the digits that ship, or a file of the reader's own."""
+"""What a network is trained on: the digits that ship, a published set, or a reader's file."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import numpy as np
 import streamlit as st
 
-from ui import text, views
+from loaders.digit_sets import HELD, LEARNED, SETS, DigitSet
+from ui import jobs, text, views
 from ui.desk import Desk
-from workers.tasks.read_samples import ReadSamples
-from xai_core.training.digits import HELD_OUT, LEARNED
+from ui.own_files import Reader
+from ui.slots import Work
+from ui.under_way import sentence
+from workers import incoming
+from workers.tasks.read_samples import ReadDigitSet, ReadOut, ReadSamples
+from xai_core.training import digits
 from xai_core.training.samples import Samples, split
 
-FILE = "mlp-samples"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workers.client import Snapshot
+
+FILE, FETCH = "mlp-samples", "mlp-set"
+_read: dict[str, ReadOut] = {}
 _TURN = "mlp-samples-turn"
 
 
 def own(desk: Desk) -> Samples | None:
-    """Return the reader's own samples, where there are some."""
-    found = desk.results.get(FILE)
-    samples: Samples | None = None if found is None else found.samples
-    return samples
+    """Return the samples in the place of the digits, where there are some."""
+    found: ReadOut | None = desk.results.get(FILE)
+    if found is None:
+        return None
+    for each in SETS:
+        if found.samples.held and found.samples.classes == each.classes:
+            # read once for all visitors: it is large, and the same for everybody
+            found = desk.results[FILE] = _read.setdefault(each.name, found)
+    return found.samples
 
 
 def said(desk: Desk, share: float = 1.0) -> str:
     """Say what it is trained on, a `share` of what there is to learn from, and tried on."""
     samples = own(desk)
-    learned, held = LEARNED, HELD_OUT
+    learned, held = digits.LEARNED, digits.HELD_OUT
     if samples is not None:
         parts = split(samples)
         learned, held = len(parts.y), len(parts.held_y)
@@ -33,12 +52,16 @@ def said(desk: Desk, share: float = 1.0) -> str:
     what = "MNIST digits"
     if samples is not None:
         what = f"samples of {samples.word} in {len(samples.classes)} classes"
+    if samples is not None and samples.held:
+        what = f"pictures of {samples.word}"
     return f"Trains on {taken} {what}, on one thread, and is tried on {held:,} others."
 
 
 def choose(desk: Desk, busy: bool) -> None:
-    """Draw the place for a file, which is read behind the wall."""
-    with st.expander("Data of your own", key="mlp-own"):
+    """Draw the places for other data, which are read behind the wall."""
+    with st.expander("Other data", key="mlp-own"):
+        _sets(desk, busy)
+        views.line("Your own", "v-label")
         views.line(
             "An NPZ with x and y, or a ZIP with a folder of small pictures for each class. They "
             "are read in grey; a fifth is held out."
@@ -51,10 +74,11 @@ def choose(desk: Desk, busy: bool) -> None:
             data = np.frombuffer(given.getvalue(), np.uint8)
             task = ReadSamples(data=data, called=given.name[:60])
             desk.begin(FILE, desk.session, task, what=given.name)
-        if desk.job(FILE) is not None:
-            views.line("Reading the file")
-        if note := desk.notes.get(FILE):
-            views.error(note)
+        if (what := desk.slots.what(FILE)) is not None:
+            views.line(f"Reading {what}")
+        for slot in (FILE, FETCH):
+            if note := desk.notes.get(slot):
+                views.error(note)
         samples = own(desk)
         if samples is not None:
             names = text.listed(list(samples.classes))
@@ -62,3 +86,70 @@ def choose(desk: Desk, busy: bool) -> None:
             if st.button("Back to the digits", key="mlp-digits", disabled=busy):
                 desk.change(lambda: desk.results.pop(FILE, None))
                 st.rerun()
+
+
+# -- published sets -------------------------------------------------------------------------------
+
+
+def _sets(desk: Desk, busy: bool) -> None:
+    """Offer the published sets; what was fetched once is there for all."""
+    views.line("Published sets", "v-label")
+    for found in SETS:
+        held = all(map(desk.session.has, found.files))
+        size = incoming.text(found.bytes)
+        views.line(
+            f"{found.title}: {LEARNED:,} pictures of 28 x 28 to learn from and {HELD:,} to try it "
+            f"on, {size} from {urlsplit(found.files[0].url).hostname}. {_checked(found)}"
+        )
+        st.button(
+            f"Use {found.title[4:]}" if held else f"Fetch {found.title[4:]}, {size}",
+            key=f"mlp-set-{found.name}",
+            on_click=_use,
+            args=(desk, found),
+            disabled=busy or desk.job(FETCH) is not None,
+        )
+
+
+def _checked(found: DigitSet) -> str:
+    """Say by which hashes its files are told to be whole."""
+    kinds = {each.checksum.partition(":")[0] for each in found.files}
+    digits = [each.checksum.partition(":")[2] for each in found.files]
+    shown = digits[0] if len(digits) == 1 else ", ".join(f"{each[:8]}\u2026" for each in digits)
+    return f"Checked by its {' and '.join(sorted(kinds))}: {shown}."
+
+
+def _use(desk: Desk, found: DigitSet) -> None:
+    for slot in (FILE, FETCH):
+        desk.notes.pop(slot, None)
+    if (ready := _read.get(found.name)) is not None:
+        desk.change(lambda: desk.results.update({FILE: ready}))
+        return
+    desk.change(lambda: _bring(desk, found, ()))
+
+
+def _bring(desk: Desk, found: DigitSet, paths: tuple[Path, ...]) -> None:
+    """Bring the next of its files; read them where all are there."""
+    if len(paths) == len(found.files):
+        task = ReadDigitSet(called=found.name, paths=paths)
+        desk.begin(FILE, Reader(desk, paths), task, what=found.title)
+        return
+
+    def done(path: Path) -> None:
+        _bring(desk, found, (*paths, path))
+
+    def failed(now: Snapshot) -> None:
+        desk.notes[FETCH] = sentence(now, "The download ended without a file.")
+
+    job = desk.session.bring(found.files[len(paths)])
+    desk.slots.put(FETCH, Work(found.files[len(paths)], job, done, failed))
+
+
+def fetching(desk: Desk, work: Work) -> None:
+    """Say how far a download is, with Cancel."""
+    now = work.job.snapshot()
+    said = f"Fetching {work.what.title}"
+    if now.total:
+        said += f": {incoming.text(now.done)} of {incoming.text(now.total)}"
+    with st.container(horizontal=True, vertical_alignment="center", key="mlp-fetching"):
+        st.progress(jobs.share(now), text=text.markdown(said))
+        st.button("Cancel", key="mlp-fetch-cancel", on_click=desk.stop, args=(FETCH,))

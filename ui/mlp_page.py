@@ -63,7 +63,7 @@ def show() -> None:
             mlp_data.choose(desk, busy)
             mlp_own.choose(desk, held)
         with here.stage():
-            here.place_progress({held.slot: _under_way})
+            here.place_progress({held.slot: _under_way, mlp_data.FETCH: mlp_data.fetching})
             if held.note:
                 views.error(held.note) if not held.note.startswith("Stopped") else views.line(
                     held.note, "v-prose"

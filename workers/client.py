@@ -24,7 +24,7 @@ import numpy as np
 from loaders.catalogue import Pretrained
 from loaders.preprocessing import Options
 from workers import kinds, spool
-from workers.fetch import Cache
+from workers.fetch import Cache, Remote
 from workers.handle import Handle, checked
 from workers.incoming import text
 from workers.jobs import Job, Snapshot, StillRunning
@@ -242,6 +242,14 @@ class Session:
     def holds(self, entry: Pretrained) -> bool:
         """Say whether a published model's file has been fetched."""
         return self._wall.cache.holds(entry)
+
+    def bring(self, remote: Remote) -> Job:
+        """Begin to bring a published file that is no model, or find it; the result is its path."""
+        return self._wall.cache.fetch(remote)
+
+    def has(self, remote: Remote) -> bool:
+        """Say whether a published file that is no model has been fetched."""
+        return self._wall.cache.holds(remote)
 
     def add_file(self, name: str, data: bytes | str | os.PathLike[str]) -> Path:
         """Keep a file, given as bytes or as a path to copy, and return where."""

@@ -314,7 +314,8 @@ class _Download:
             )
 
     def _failed(self, why: str) -> LoadError:
-        return LoadError(f"{self.remote.title} could not be downloaded: {why}. {BUILT_IN}")
+        otherwise = getattr(self.remote, "otherwise", BUILT_IN)
+        return LoadError(f"{self.remote.title} could not be downloaded: {why}. {otherwise}")
 
     def _full(self) -> LoadError:
         return self._failed("the server's disk has no room for it")

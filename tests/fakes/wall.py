@@ -216,6 +216,12 @@ class Session:
     def holds(self, entry):
         return self.wall.cache.holds(entry)
 
+    def bring(self, remote):
+        return self.wall.cache.fetch(remote)
+
+    def has(self, remote):
+        return self.wall.cache.holds(remote)
+
     def run(self, task, *, read=()):
         return self.wall.submit(lambda job: task.run(Bench(), Progress(job)))
 

@@ -1,6 +1,7 @@
 """The page on the MLP: it opens on a recording, trains, branches, and says what it shows."""
 
 import base64
+import dataclasses
 import html
 import io
 
@@ -9,11 +10,14 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from loaders import digit_sets
 from loaders.trainings import pace, shipped
 from tests.conftest import PATIENCE, ROOT
+from tests.fakes.publisher import publishing
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, words
 from ui import mlp_data, mlp_draw, mlp_own, mlp_page, mlp_view, state, theatre, trainings
+from workers.fetch import Cache
 from workers.tasks.train_mlp import TrainMlp
 from xai_core.training import mlp_units
 from xai_core.training.digits import digits
@@ -318,3 +322,50 @@ def test_a_network_that_does_not_fit_the_data_is_a_sentence(page):
     given(page, {"mine.pt": b"no model"})
     settle(page, lambda app: desk(app).notes.get(mlp_own.FOUND))
     assert held(page).shown[0].shipped
+
+
+def test_a_published_set_is_fetched_checked_and_trained_on(page, wall, tmp_path, monkeypatch):
+    monkeypatch.setattr(digit_sets, "LEARNED", 60)
+    monkeypatch.setattr(digit_sets, "HELD", 50)
+    rng = np.random.default_rng(0)
+    parts = {}
+    for name, count in (("train", 60), ("test", 50)):
+        parts[f"x_{name}"] = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
+        parts[f"y_{name}"] = (np.arange(count) % 10).astype(np.uint8)
+    file = io.BytesIO()
+    np.savez_compressed(file, **parts)
+    monkeypatch.setattr(wall, "cache", Cache(tmp_path / "cache", scheme="http"))
+    monkeypatch.setattr(mlp_data, "_read", {})
+    with publishing(file.getvalue()) as publisher:
+        remote = publisher.remote("mnist.npz", title="The whole MNIST")
+        remote.otherwise = digit_sets.BUILT_IN
+        found = dataclasses.replace(digit_sets.find("mnist"), files=(remote,))
+        monkeypatch.setattr(mlp_data, "SETS", (found,))
+        page.run()
+        assert f"Checked by its sha256: {remote.checksum[7:]}." in said(page)
+        press(page, "mlp-set-mnist")
+        settle(page, lambda app: mlp_data.own(desk(app)))
+    assert (
+        "Trains on 60 pictures of whole MNIST, on one thread, and is tried on 50 others."
+        in said(page)
+    )
+    trained(page)
+    assert held(page).shown[0].recording.scalars["held out"] == 50
+    press(page, "mlp-digits")
+    assert page.button(key="mlp-set-mnist").label == "Use whole MNIST"
+    press(page, "mlp-set-mnist")  # read once a process
+    assert mlp_data.own(desk(page)).held == 50
+
+
+def test_without_a_network_it_says_what_is_built_in(page, wall, tmp_path, monkeypatch):
+    monkeypatch.setattr(wall, "cache", Cache(tmp_path / "cache", scheme="http"))
+    with publishing(b"") as publisher:
+        remote = publisher.remote("mnist.npz", title="The whole MNIST")
+    remote.otherwise = digit_sets.BUILT_IN  # and nobody listens any more
+    found = dataclasses.replace(digit_sets.find("mnist"), files=(remote,))
+    monkeypatch.setattr(mlp_data, "SETS", (found,))
+    page.run()
+    press(page, "mlp-set-mnist")
+    settle(page, lambda app: desk(app).notes.get(mlp_data.FETCH))
+    assert "cannot be reached from this server. The built-in data are 5,000 real" in said(page)
+    assert not page.button(key="mlp-set-mnist").disabled

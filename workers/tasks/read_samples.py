@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loaders import digit_sets
 from loaders.samples import read
 from xai_core.card import Card
 from xai_core.result import Result
@@ -34,7 +36,7 @@ class ReadSamples(Task):
     text: ClassVar[int] = 16 << 10
     _gives: ClassVar[Mapping[str, Shape]] = MappingProxyType(
         {
-            "samples.x": Shape("|u1", ("", ""), most=samples.MOST * samples.INPUTS),
+            "samples.x": Shape("|u1", ("", ""), most=samples.NUMBERS),
             "samples.y": Shape("<i8", ("",), most=samples.MOST),
         }
     )
@@ -53,3 +55,27 @@ class ReadSamples(Task):
     def run(self, bench: Bench, progress: Progress) -> ReadOut:
         """Return them. Raises LoadError and ParamError."""
         return ReadOut(samples=read(self.data.tobytes(), self.called))
+
+
+@task
+class ReadDigitSet(Task):
+    """Reads a published set of small pictures out of the files that were fetched of it."""
+
+    worker = "plain"
+    returns = ReadOut
+    text: ClassVar[int] = 16 << 10
+
+    called: str
+    paths: tuple[Path, ...]
+
+    def limit(self, card: Card | None) -> float:
+        """Return 120 s."""
+        return 120.0
+
+    def gives(self, card: Card | None) -> Mapping[str, Shape]:
+        """Return the samples and their classes."""
+        return ReadSamples._gives
+
+    def run(self, bench: Bench, progress: Progress) -> ReadOut:
+        """Return them. Raises LoadError."""
+        return ReadOut(samples=digit_sets.read(self.called, self.paths))

@@ -80,14 +80,14 @@ def _opened_says(recording: Recording) -> str:
     parts, count = about(recording), int(recording.scalars["learned"])
     right, loss = (recording.curves[name] for name in (opened.RIGHT, opened.LOSS))
     said = (
-        f"{100 * right[-1]:.0f}% of the {count:,} {parts.noun} are right, and the loss is "
+        f"{100 * right[-1]:.0f}\u00a0% of the {count:,} {parts.noun} are right, and the loss is "
         f"{loss[-1]:.3g}"
     )
     if len(recording) > 1:
         best = int(loss.argmin())
         said += (
-            f"; at the first checkpoint they were {100 * right[0]:.0f}% and {loss[0]:.3g}. The "
-            f"loss is lowest at checkpoint {recording.first + best}"
+            f"; at the first checkpoint they were {100 * right[0]:.0f}\u00a0% and {loss[0]:.3g}. "
+            f"The loss is lowest at checkpoint {recording.first + best}"
         )
     guess = 1 / len(parts.classes)
     poor = (

@@ -11,8 +11,10 @@ from xai_core.errors import ParamError
 from xai_core.report.numbers import counted
 from xai_core.training.digits import PROBES, Data
 
-LEAST, MOST = 40, 20_000
+LEAST, MOST = 40, 70_000
 """Samples."""
+NUMBERS = 80 << 20
+"""Most numbers of all samples together."""
 INPUTS = 4096
 """Most numbers of one sample, as a grey picture of 64 x 64 has."""
 CLASSES = 20
@@ -24,7 +26,8 @@ HELD = 0.2
 class Samples:
     """`x` uint8 `[n, inputs]`, `y` int64 `[n]`, the classes' names; `sides` make `x` a picture.
 
-    Raises ParamError for too few, too many, or too large ones.
+    The last `held` are those that their publisher holds out; without them a share is. Raises
+    ParamError for too few, too many, or too large ones.
     """
 
     x: NDArray[np.uint8]
@@ -32,6 +35,7 @@ class Samples:
     classes: tuple[str, ...]
     sides: tuple[int, int]
     word: str
+    held: int = 0
 
     def __post_init__(self) -> None:
         count, inputs = self.x.shape
@@ -39,6 +43,13 @@ class Samples:
             raise ParamError(
                 f"{self.word} has {count:,} samples; a training takes from {LEAST} to {MOST:,}"
             )
+        if count * inputs > NUMBERS:
+            raise ParamError(
+                f"{self.word} has {count * inputs / 1e6:,.0f} million numbers; a training takes up "
+                f"to {NUMBERS / 1e6:.0f} million. Send fewer samples or smaller ones."
+            )
+        if not 0 <= self.held < count:
+            raise ParamError(f"{self.word} cannot hold {self.held:,} of {count:,} samples out")
         if not 1 <= inputs <= INPUTS or self.sides[0] * self.sides[1] != inputs:
             raise ParamError(
                 f"{self.word} has samples of {inputs:,} numbers; a training takes up to "
@@ -58,7 +69,12 @@ class Samples:
 
 
 def split(samples: Samples) -> Data:
-    """Hold a fifth of each class back, and take up to ten of those as probes; always the same."""
+    """Hold a fifth of each class back, and take up to ten of those as probes; always the same.
+
+    Where a publisher holds some out, those are.
+    """
+    if samples.held:
+        return _published(samples)
     order = np.random.default_rng(0).permutation(len(samples.y))
     learned, held, probes, so_far = [], [], [], 0
     for label in range(len(samples.classes)):
@@ -74,6 +90,28 @@ def split(samples: Samples) -> Data:
         samples.y[taken],
         samples.x[back],
         samples.y[back],
+        np.concatenate(probes),
+        samples.classes,
+        samples.sides,
+        samples.word,
+    )
+
+
+def _published(samples: Samples) -> Data:
+    """Hold out what the publisher does, class by class."""
+    cut = len(samples.y) - samples.held
+    order = cut + np.argsort(samples.y[cut:], kind="stable")
+    held_y = samples.y[order]
+    starts = np.searchsorted(held_y, np.arange(len(samples.classes)))
+    ends = np.searchsorted(held_y, np.arange(len(samples.classes)), "right")
+    probes = [
+        np.arange(start, min(start + PROBES, end)) for start, end in zip(starts, ends, strict=True)
+    ]
+    return Data(
+        samples.x[:cut],
+        samples.y[:cut],
+        samples.x[order],
+        held_y,
         np.concatenate(probes),
         samples.classes,
         samples.sides,
