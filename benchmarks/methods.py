@@ -37,6 +37,10 @@ def text() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _served(cls: type[Explainer]) -> str:
+    return "for detectors" if cls.tasks == ("detection",) else "for classifiers and detectors"
+
+
 def _method(cls: type[Explainer]) -> list[str]:
     _, *rest = inspect.cleandoc(cls.__doc__ or "").split("\n\n")
     engines = ", ".join(engine.name for engine in cls.engines)
@@ -45,6 +49,7 @@ def _method(cls: type[Explainer]) -> list[str]:
         f"needs {' and '.join(given(need) for need in cls.needs)}",
         f"engines: {engines}",
         "signed" if cls.signed else "unsigned",
+        *([] if cls.tasks == ("classification",) else [_served(cls)]),
         *(["does not depend on the class"] if cls.class_agnostic else []),
         cls.reference,
     ]

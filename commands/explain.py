@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import io
-import json
 import typing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from commands import _opened, _photo
-from commands._files import write
+from commands._map import written
 from commands._waiting import wait
-from xai_core import render
 from xai_core.errors import ParamError
-from xai_core.explainer import explainers
+from xai_core.explainer import explainers, explaining
 from xai_core.question import Question
 from xai_core.report.page import page
 from xai_core.report.record import record
@@ -28,7 +23,9 @@ def flags(parser: argparse.ArgumentParser) -> None:
     """Take a model, a photo, a method, and what is asked of it."""
     _opened.flags(parser)
     _photo.flags(parser)
-    parser.add_argument("--method", required=True, choices=explainers(), metavar="NAME")
+    parser.add_argument(
+        "--method", required=True, choices=explaining("classification"), metavar="NAME"
+    )
     parser.add_argument("--target", metavar="INDEX-or-LABEL", help="default: the model's first")
     parser.add_argument("--against", metavar="INDEX-or-LABEL", help="explain the lead over it")
     parser.add_argument(
@@ -104,17 +101,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             flags=model.flags,
             frame=args.frame,
         )
-        attribution = explanation.attribution
-        if args.frame == "upload":
-            attribution = render.to_upload(attribution, explanation.placed)
-        array = io.BytesIO()
-        np.save(array, attribution, allow_pickle=False)
-        text = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
-        files = {
-            "attribution.npy": array.getvalue(),
-            "overlay.png": render.png(render.overlay(seen.pixels, explanation)),
-            "explanation.json": f"{text}\n".encode(),
-        }
+        more = {}
         if args.report:
             made = Run(
                 explanation=explanation,
@@ -123,9 +110,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 probabilities=seen.probabilities,
                 record=answer,
             )
-            files["report.html"] = page([made]).encode()
-        write(args.out, files)
-        return answer | {"files": [str(args.out / name) for name in files]}
+            more["report.html"] = page([made]).encode()
+        return written(args, explanation, seen.pixels, answer, more)
 
 
 def _question(args: argparse.Namespace, target: Target) -> Question:

@@ -24,6 +24,7 @@ def _method(name: str, cls: type[Explainer]) -> dict[str, Any]:
         "title": cls.title,
         "family": cls.family,
         "shows": cls.shows,
+        "tasks": list(cls.tasks),
         "needs": [need.__name__ for need in cls.needs],
         "signed": cls.signed,
         "class_agnostic": cls.class_agnostic,

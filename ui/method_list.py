@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from xai_core.card import Service
-from xai_core.explainer import Explainer, Family, explainers
+from xai_core.card import Kind, Service
+from xai_core.explainer import Explainer, Family, explainers, explaining
 
 AGNOSTIC = "Does not depend on the class"
 """What is said of a method whose map is the same for every class."""
@@ -20,9 +20,9 @@ ABOUT: Mapping[str, str] = {
 """What the methods of a family have in common, in a line."""
 
 
-def ordered(served: Mapping[str, Service]) -> list[str]:
+def ordered(served: Mapping[str, Service], kind: Kind = "classification") -> list[str]:
     """Return the methods' names: those that serve the model first, then by family and place."""
-    known = explainers()
+    known = explaining(kind)
 
     def place(name: str) -> tuple[bool, int, int, str]:
         cls, service = known[name], served.get(name)
@@ -43,9 +43,10 @@ def apart(served: Mapping[str, Service]) -> list[str]:
 
 
 def by_family() -> dict[str, list[type[Explainer]]]:
-    """Return the methods of each family that has some, in their order."""
+    """Return the methods for classifiers of each family that has some, in their order."""
     found: dict[str, list[type[Explainer]]] = {}
-    for cls in sorted(explainers().values(), key=lambda cls: (cls.place, cls.title)):
+    listed = explaining("classification").values()
+    for cls in sorted(listed, key=lambda cls: (cls.place, cls.title)):
         found.setdefault(cls.family, []).append(cls)
     return {family: found[family] for family in FAMILIES if family in found}
 

@@ -167,8 +167,8 @@ class Cam(LayerMap):
 
 
 def scores_only(title: str, target: Target) -> None:
-    """Raise ParamError for a target that is no class score."""
-    if target.reads != "scores":
+    """Raise ParamError for a target that is no score of a class or of a box."""
+    if target.reads not in ("scores", "objects"):
         raise ParamError(
             f"{title} explains class scores; the target reads {target.reads}. Choose a class, or "
             "a method that explains it."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
 
@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import discovery, params
-from xai_core.card import Cost
+from xai_core.card import Cost, Kind
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.explanation import Explanation, Scale
 from xai_core.grain import PIXELS, Grain
-from xai_core.layers import default_layer
+from xai_core.layers import layer_for
 from xai_core.model import Predicts, lacks
 from xai_core.question import Question
-from xai_core.target import Of, Target
-from xai_core.task import Progress, Shape, silent
+from xai_core.target import Asked, BoxTarget, Of, Target
+from xai_core.task import Arrays, Progress, Shape, silent
 
 __all__ = [
     "Engine",
@@ -35,6 +35,7 @@ __all__ = [
     "Sized",
     "explainer",
     "explainers",
+    "explaining",
     "is_class_agnostic",
     "make",
 ]
@@ -44,6 +45,11 @@ AGNOSTIC = (
     "This method does not depend on the class: another class gives the same map, which shows what "
     "stands out in the photo and not what speaks for the class."
 )
+_DOES: Mapping[Kind, str] = {"classification": "class scores", "detection": "boxes"}
+_IS: Mapping[Kind, str] = {
+    "classification": "finds no objects: it gives class scores",
+    "detection": "gives none: it finds objects",
+}
 Family = Literal["activation maps", "gradients", "perturbation", "other"]
 
 
@@ -100,7 +106,9 @@ class Explainer:
     begins with the first one that serves the model. `class_agnostic` says that its map is the same
     whatever is asked about. `arrays` are what its results hold beside the
     attribution, with the shapes that the other side of the wall admits. The first engine is the
-    one that is used where none is chosen.
+    one that is used where none is chosen. `tasks` are the kinds of model that it explains, `asks`
+    what it can be asked of a box that a detector found, and `box_needs` what it needs of a
+    detector, where that is not what it needs of a classifier.
     """
 
     title: ClassVar[str]
@@ -108,7 +116,10 @@ class Explainer:
     shows: ClassVar[str] = ""
     place: ClassVar[int] = 50
     reference: ClassVar[str]
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification",)
+    asks: ClassVar[tuple[Asked, ...]] = ()
     needs: ClassVar[tuple[type, ...]]
+    box_needs: ClassVar[tuple[type, ...]] = ()
     signed: ClassVar[bool]
     class_agnostic: ClassVar[bool] = False
     engines: ClassVar[tuple[Engine, ...]]
@@ -156,7 +167,11 @@ class Explainer:
     @classmethod
     def why_not(cls, model: Predicts) -> str | None:
         """Say in a sentence why the method cannot serve the model, or None where it can."""
-        for need in cls.needs:
+        kind: Kind = getattr(model, "task", "classification")
+        if kind not in cls.tasks:
+            return f"{cls.title} explains {_DOES[cls.tasks[0]]}, and this model {_IS[kind]}."
+        needs = cls.box_needs if kind == "detection" and cls.box_needs else cls.needs
+        for need in needs:
             if reason := lacks(model, need):
                 return re.sub(r"^This needs\b", f"{cls.title} needs", reason)
         return None
@@ -168,6 +183,9 @@ class Explainer:
                 f"{self.title} by the engine {self.engine} explains the score before it becomes a "
                 "probability (logit) only. Choose that, or the engine ours."
             )
+        if isinstance(target, BoxTarget) and target.asks not in self.asks:
+            known = ", ".join(self.asks) or "nothing"
+            raise ParamError(f"{self.title} can be asked {known} of a box, got {target.asks!r}")
 
     def cost(self, model: Sized) -> Cost:
         """Count the images that go through the network for one explanation, and back."""
@@ -184,25 +202,46 @@ class Explainer:
         engine = self.chosen()
         if reason := self.why_not(model) or engine.why_not(model):
             raise UnsupportedModel(reason)
+        self.checked(model, image)
+        self.takes(target)
+        target.check(model)
+        view = np.asarray(image, np.float32)
+        method = self._with_layers(model, view, target)
+        start = time.perf_counter()
+        raw = engine.run(method, model, view, target, progress)
+        return method.explained(model, target, raw, time.perf_counter() - start)
+
+    def checked(self, model: Sized, image: Array) -> None:
+        """Raise ParamError for what is no view of a model."""
         if image.shape != (*model.input_size, 3):
             raise ParamError(
                 f"{self.title} explains a view of {model.input_size[0]} x {model.input_size[1]} "
                 f"pixels and 3 channels, got an array {list(image.shape)}"
             )
-        self.takes(target)
-        target.check(model)
-        method = self._with_layers(model)
-        start = time.perf_counter()
-        raw = engine.run(method, model, np.asarray(image, np.float32), target, progress)
-        seconds = time.perf_counter() - start
-        notes = list(raw.notes)
+
+    def explain_all(
+        self, model: Any, image: Array, targets: Sequence[Target], *, progress: Progress = silent
+    ) -> tuple[Explanation, ...]:
+        """Explain one view for several targets, one after the other.
+
+        Methods that ask the model about the same masked photos whatever the target do it at once.
+        """
+        made = []
+        for number, target in enumerate(targets):
+            step = _Part(progress, number, len(targets))
+            made.append(self.explain(model, image, target, progress=step))
+        return tuple(made)
+
+    def explained(self, model: Any, target: Target, raw: Raw, seconds: float) -> Explanation:
+        """Return what an engine computed with all that made it, and what is wrong with it."""
+        engine, notes = self.chosen(), list(raw.notes)
         if not np.any(raw.attribution):
             notes.insert(0, f"The map is blank: {self.title} gave zero for every pixel.")
         elif np.ptp(raw.attribution) == 0:
             notes.insert(0, "The map is flat: every pixel has the same value.")
         if self.class_agnostic:
             notes.append(AGNOSTIC)
-        values = {name: getattr(method, name) for name in self.declared()}
+        values = {name: getattr(self, name) for name in self.declared()}
         return Explanation(
             attribution=raw.attribution,
             signed=self.signed if raw.signed is None else raw.signed,
@@ -217,7 +256,7 @@ class Explainer:
             notes=tuple(notes),
         )
 
-    def _with_layers(self, model: Any) -> Explainer:
+    def _with_layers(self, model: Any, image: Array, target: Target) -> Explainer:
         """Return the method with the layer that it takes by itself, where none was chosen."""
         empty = [
             name
@@ -226,7 +265,8 @@ class Explainer:
         ]
         if not empty:
             return self
-        return dataclasses.replace(self, **dict.fromkeys(empty, default_layer(model)))
+        taken = layer_for(model, self.needs[0], image, target)
+        return dataclasses.replace(self, **dict.fromkeys(empty, taken))
 
     def chosen(self) -> Engine:
         """Return the engine. Raises ParamError for an unknown one."""
@@ -237,6 +277,21 @@ class Explainer:
         raise ParamError(
             f"{type(self).__name__}.engine must be one of {known}, got {self.engine!r}"
         )
+
+
+class _Part:
+    """Tells the progress of one of several runs as a part of the whole."""
+
+    def __init__(self, whole: Progress, number: int, count: int) -> None:
+        self._whole, self._number, self._count = whole, number, count
+        self.stopping = whole.stopping
+
+    def __call__(
+        self, done: int, total: int, partial: Array | None = None, arrays: Arrays | None = None
+    ) -> None:
+        """Note that `done` of `total` steps of this one are made."""
+        self._whole(self._number * total + done, self._count * total)
+        self.stopping = self._whole.stopping
 
 
 _REGISTRY: dict[str, type[Explainer]] = {}
@@ -256,6 +311,11 @@ def explainers() -> dict[str, type[Explainer]]:
     """Return every method by name, in the order of their names."""
     discovery.explainers()
     return dict(sorted(_REGISTRY.items()))
+
+
+def explaining(kind: Kind) -> dict[str, type[Explainer]]:
+    """Return the methods by name that explain models of a kind."""
+    return {name: cls for name, cls in explainers().items() if kind in cls.tasks}
 
 
 def is_class_agnostic(method: str) -> bool:

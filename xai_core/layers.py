@@ -11,7 +11,7 @@ import numpy as np
 
 from xai_core.errors import UnsupportedModel
 from xai_core.model import HasLayers, Layer, ShowsLayers, lacks
-from xai_core.target import ClassTarget
+from xai_core.target import ClassTarget, Target
 
 _TRIES = 12
 """Layers asked, from the last on, whether the score still hears them."""
@@ -39,6 +39,15 @@ def default_layer(model: ShowsLayers) -> str:
     return known
 
 
+def layer_for(model: Any, need: type, image: Any, target: Target) -> str:
+    """Return the layer that a method of that `need` takes by itself for a view and a target.
+
+    A detector says it for each box, which it reads from one of several maps.
+    """
+    own = getattr(model, "layer_for", None)
+    return default_layer(model) if own is None else str(own(need, image, target))
+
+
 def layer_of(model: Any, name: str) -> Layer | None:
     """Return the layer of that name, or the one that is taken by itself where there is no name.
 
@@ -57,6 +66,8 @@ def _found(model: Any) -> str:
     layers = model.layers()
     if not layers:
         raise UnsupportedModel(f"There is no layer to read: {NO_MAP}")
+    if getattr(model, "task", "classification") == "detection":
+        return str(layers[-1].name)  # all levels together
     pool = _backbone(layers)
     least = [max(4, side / 40) for side in model.input_size]
     useful = [

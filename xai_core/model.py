@@ -209,6 +209,29 @@ class Detects(Protocol):
 
 
 @runtime_checkable
+class RunsWithout(Protocol):
+    """Runs on from a layer without one of its channels, where its maps alone do not tell how.
+
+    A detector's layer may be several maps of several sizes; a classifier runs from its one map.
+    """
+
+    def without(self, layer: str, image: Array, channels: Sequence[int]) -> Any:
+        """Return what targets read, one for each channel of `layer` that is left out, set to 0."""
+
+
+@runtime_checkable
+class ReadsRegions(Protocol):
+    """Judges one region of the photo by itself, as the second stage of a detector does."""
+
+    def region(self, image: Array, box: Sequence[float], index: int) -> tuple[str, Array, Array]:
+        """Return the layer that a box is read from, its maps, and what each channel does there.
+
+        The maps are float32 `[mh, mw, channels]`; the last is float32 `[1 + channels]`, the score
+        of class `index` at this very box, with all channels and without each in turn.
+        """
+
+
+@runtime_checkable
 class HasNative(Predicts, Protocol):
     """Hands its framework's own object to a wrapped library."""
 
@@ -254,6 +277,8 @@ GIVEN: dict[type, str] = {
     Rewrites: "a copy that can be changed",
     HasNative: "the framework's own model",
     Detects: "objects in boxes",
+    RunsWithout: "to be run on without a channel",
+    ReadsRegions: "a second stage that judges regions",
 }
 """What each capability gives, in words."""
 

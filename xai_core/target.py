@@ -52,7 +52,7 @@ class Target(Family):
     def outputs(self, model: Any, images: Array) -> Any:
         """Return what it reads of views `[N, h, w, 3]`, after one pass for each."""
         if self.reads == "objects":
-            return model.detect(images)
+            return model.candidates(images)
         return model.logits(images)
 
     def of_views(self, model: Any, images: Array) -> Array:
@@ -179,7 +179,9 @@ class UnitTarget(Target):
         return np.tensordot(outputs, self.weights(outputs.shape[1:]), 3).astype(np.float32)
 
 
-Asked = Literal["class", "position", "object"]
+Asked = Literal["class", "position", "object", "across", "down", "width", "height"]
+MEASURES: tuple[Asked, ...] = ("across", "down", "width", "height")
+"""What is asked in pixels: where a box's middle lies, and how large it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,12 +222,16 @@ class BoxTarget(Target):
             "class": f"{name} in its box",
             "position": f"the place of the box of {name}",
             "object": f"that there is an object in the box of {name}",
+            "across": f"where the box of {name} lies across",
+            "down": f"where the box of {name} lies down",
+            "width": f"the width of the box of {name}",
+            "height": f"the height of the box of {name}",
         }[self.asks]
 
     def weights(self, outputs: Any) -> Array:
         """Return float32 `[objects]`: how far each found object is the one that is asked about."""
         overlap = overlaps(self.box, outputs.boxes)
-        if self.asks == "class":
+        if self.asks not in ("position", "object"):
             overlap = overlap * (outputs.labels == self.index)
         return np.asarray(overlap, np.float32)
 
@@ -234,7 +240,18 @@ class BoxTarget(Target):
         fits = [
             self.weights(each) * (1 if self.asks == "position" else each.scores) for each in outputs
         ]
+        if self.asks in MEASURES:
+            return np.array(
+                [self._measured(*each) for each in zip(outputs, fits, strict=True)], np.float32
+            )
         return np.array([fit.max(initial=0) for fit in fits], np.float32)
+
+    def _measured(self, found: Any, fits: Array) -> float:
+        if not fits.max(initial=0):
+            return 0.0
+        top, left, bottom, right = (float(side) for side in found.boxes[fits.argmax()])
+        measures = {"across": (left + right) / 2, "down": (top + bottom) / 2}
+        return (measures | {"width": right - left, "height": bottom - top})[self.asks]
 
     def classes(self) -> tuple[int, ...]:
         """Return its class."""

@@ -7,7 +7,8 @@ sees, pixel for pixel, so that boxes and maps lie in the view.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,22 +16,46 @@ from numpy.typing import NDArray
 from torch import nn
 
 from loaders.preprocessing import Preprocessing
+from loaders.torch import pyramid
 from xai_core import perturb
 from xai_core.card import Kind
 from xai_core.errors import LoadError, ParamError
-from xai_core.model import Detections, Finding, Head, missing
+from xai_core.model import (
+    Detections,
+    Differentiates,
+    Finding,
+    HasLayers,
+    HasNative,
+    Head,
+    Layer,
+    MasksFast,
+    ReadsRegions,
+    RunsWithout,
+    ShowsLayers,
+    given,
+    missing,
+)
 from xai_core.perturb import MaskSource
-from xai_core.target import Target
+from xai_core.target import BoxTarget, Target
 
 Array = NDArray[np.float32]
 BATCH = 2
 """Views in one pass: a detector's maps are large."""
 
+TOGETHER = 4
+"""Copies of the maps that the heads read at once."""
+
 FAINT = 0.02
 """From which score on a box counts at all where candidates are asked for."""
 
+REGIONS = 64
+"""Copies of a region's maps that are judged at once."""
+
 MOST = 300
 """The most candidates of a view, the highest scores first."""
+
+WEIGHED = {"score_thresh": FAINT, "nms_thresh": 1.0, "detections_per_img": MOST}
+"""Thresholds by which nothing is dropped for another one's sake."""
 
 
 class TorchDetector:
@@ -76,7 +101,10 @@ class TorchDetector:
         else:
             module.transform.fixed_size = (width, height)
         try:
-            self.detect(np.full((1, height, width, 3), 0.5, np.float32))
+            grey = np.full((1, height, width, 3), 0.5, np.float32)
+            self.detect(grey)
+            with torch.inference_mode():
+                self._rows = pyramid.rows(self._maps(grey[0]))
         except (RuntimeError, ValueError, AssertionError, IndexError) as error:
             said = " ".join(str(error).split())[:200]
             raise LoadError(
@@ -85,24 +113,26 @@ class TorchDetector:
 
     def lacks(self, need: type) -> str | None:
         """Say why it does not give what a capability is, or None where it does."""
+        if need in (MasksFast, Differentiates, ShowsLayers, HasLayers, HasNative, RunsWithout):
+            return None  # of boxes, where a classifier gives that of classes
+        if need is ReadsRegions and not hasattr(self._module, "roi_heads"):
+            return (
+                f"This needs {given(need)}, as the Faster and the Mask R-CNN do; this detector "
+                "reads all places at once."
+            )
         return missing(self, need)
 
     def detect(self, images: Array) -> tuple[Detections, ...]:
         """Return what is found on each view `[N, h, w, 3]`, by the network's own thresholds."""
-        found: list[Detections] = []
         with torch.inference_mode():
-            for start in range(0, len(images), BATCH):
-                part = np.array(images[start : start + BATCH], np.float32).transpose(0, 3, 1, 2)
-                said = self._module(list(torch.from_numpy(np.ascontiguousarray(part))))
-                found += [_detections(each) for each in said]
-        return tuple(found)
+            return tuple(pyramid.detections(each) for each in self._said(images))
 
     def candidates(self, images: Array) -> tuple[Detections, ...]:
         """Return the boxes of each view before any of them is dropped for another one's sake.
 
         Those from a score of 0.02 on, and 300 at the most.
         """
-        with self._judging(score_thresh=FAINT, nms_thresh=1.0, detections_per_img=MOST):
+        with self._judging(**WEIGHED):
             return self.detect(images)
 
     def masked_scores(
@@ -116,15 +146,161 @@ class TorchDetector:
         """Yield `(slice of masks, scores [b, targets])` for targets that read objects."""
         for target in targets:
             target.check(self)
-            if target.reads != "objects":
-                raise ParamError(f"This model finds objects; the target reads {target.reads}")
+            pyramid.boxed(target)
 
         def scores(views: Array) -> Array:
-            with self._judging(score_thresh=FAINT):
-                found = self.detect(views)
+            found = self.candidates(views)
             return np.stack([target.score(found, self.head) for target in targets], 1)
 
         yield from perturb.stream(scores, image, masks, baseline, batch or BATCH)
+
+    def gradients(self, images: Array, target: Target, batch: int = 0) -> Array:
+        """Return d what is asked of a box / d view, float32 `[N, h, w, 3]`; 0 where none fits.
+
+        Raises UnsupportedModel where nothing fits on any of the views.
+        """
+        asked = pyramid.boxed(target)
+        made, fits = np.zeros(images.shape, np.float32), False
+        for row, image in enumerate(images):
+            view = _tensor(image).requires_grad_()
+            number = self._followed(view, asked)
+            if number is not None:
+                fits = True
+                (slope,) = torch.autograd.grad(number, view)
+                made[row] = slope.permute(1, 2, 0).numpy()
+        if not fits:
+            raise pyramid.nothing(asked, self.labels)
+        return made
+
+    def layers(self) -> tuple[Layer, ...]:
+        """List the levels of the backbone, from the finest on, and all of them together last."""
+        return self._rows
+
+    def activations(self, images: Array, layer: str) -> Array:
+        """Return a level's maps, float32 `[N, mh, mw, channels]`.
+
+        Of all levels together: their absolute values at the coarsest level's size.
+        """
+        with torch.inference_mode():
+            found = [pyramid.shown(self._maps(image), layer) for image in images]
+        return np.concatenate(found)
+
+    def activation_gradients(
+        self, images: Array, layer: str, target: Target
+    ) -> tuple[Array, Array]:
+        """Return a level's maps and d what is asked of a box / d maps. Raises UnsupportedModel."""
+        asked, made = pyramid.boxed(target), []
+        for image in images:
+            maps, slopes = self._slopes(image, asked)
+            name = pyramid.level(maps, layer)
+            made.append([each[name][0].permute(1, 2, 0).numpy() for each in (maps, slopes)])
+        values, gradients = (np.stack(each) for each in zip(*made, strict=True))
+        return values, gradients
+
+    def layer_for(self, need: type, image: Array, target: Target) -> str:
+        """Return the layer that is read where none was chosen.
+
+        All levels together for what takes no gradients; else the level that moves most of what is
+        asked of the box.
+        """
+        if need is not HasLayers:
+            return pyramid.ALL
+        _, slopes = self._slopes(image, pyramid.boxed(target))
+        moved = {name: float(each.abs().sum()) for name, each in slopes.items()}
+        return f"{pyramid.ALL}.{max(moved, key=moved.__getitem__)}"
+
+    def without(self, layer: str, image: Array, channels: Sequence[int]) -> tuple[Detections, ...]:
+        """Return the candidates on copies of a view's maps, each without one channel."""
+        found: list[Detections] = []
+        with torch.inference_mode():
+            maps = self._maps(image)
+            for start in range(0, len(channels), TOGETHER):
+                copies = pyramid.without(maps, layer, channels[start : start + TOGETHER])
+                count = len(next(iter(copies.values())))
+                with pyramid.handed(self._module, copies), self._judging(**WEIGHED):
+                    said = self._module([_tensor(image)] * count)
+                found += [pyramid.detections(each) for each in said]
+        return tuple(found)
+
+    def region(self, image: Array, box: Sequence[float], index: int) -> tuple[str, Array, Array]:
+        """Return the level that a box is read from, its maps, and what each channel does there.
+
+        The maps are float32 `[mh, mw, channels]`. The last, float32 `[1 + channels]`, is the score
+        of the class at this very box, of all channels and without each in turn; only the head
+        that judges regions runs.
+        """
+        module = self._module
+        with torch.inference_mode():
+            maps = self._maps(image)
+            top, left, bottom, right = box
+            where = [torch.tensor([[left, top, right, bottom]], dtype=torch.float32)]
+            heads = module.roi_heads
+            pool, size = heads.box_roi_pool, [self.input_size]
+            read = pool(maps, where, size)  # [1, channels, 7, 7]
+            names = [name for name in maps if name in pool.featmap_names]
+            name = names[int(pool.map_levels(where)[0])] if len(names) > 1 else names[0]
+            count = read.shape[1]
+            scores = [self._judged(read, index)]
+            for start in range(0, count, REGIONS):
+                stop = min(start + REGIONS, count)
+                copies = read.repeat(stop - start, 1, 1, 1)
+                copies[range(stop - start), range(start, stop)] = 0
+                scores.append(self._judged(copies, index))
+            level = maps[name][0].permute(1, 2, 0).numpy()
+        return f"{pyramid.ALL}.{name}", np.array(level), np.concatenate(scores)
+
+    def read(self, said: Any) -> Detections:
+        """Return what the native module says of one view, in our words."""
+        return pyramid.detections(said)
+
+    def native(self) -> Any:
+        """Return torchvision's module: a batch `[N, 3, h, w]` in 0..1 in, dictionaries out."""
+        return self._module
+
+    def native_layer(self, layer: str) -> Any:
+        """Return the backbone, which gives all levels. Raises ParamError for one of them."""
+        if layer != pyramid.ALL:
+            raise ParamError(
+                "The grad-cam library reads all levels of a detector together: choose "
+                f"{pyramid.ALL}, not {layer!r}, or the engine ours."
+            )
+        return self._module.backbone
+
+    def reshape_transform(self, layer: str) -> Callable[[Any], Any]:
+        """Return what makes one map of all levels."""
+        return pyramid.together
+
+    def _said(self, images: Array) -> Iterator[dict[str, torch.Tensor]]:
+        for start in range(0, len(images), BATCH):
+            yield from self._module([_tensor(each) for each in images[start : start + BATCH]])
+
+    def _maps(self, image: Array) -> pyramid.Maps:
+        return pyramid.levels_of(self._module, pyramid.prepared(self._module, image[None]))
+
+    def _followed(self, view: torch.Tensor, asked: BoxTarget) -> torch.Tensor | None:
+        with torch.enable_grad(), self._judging(**WEIGHED):
+            return pyramid.asked_of(self._module([view])[0], asked)
+
+    def _slopes(self, image: Array, asked: BoxTarget) -> tuple[Any, Any]:
+        """Return all levels, and d what is asked / d each; raises UnsupportedModel."""
+        with torch.no_grad():
+            maps = self._maps(image)
+        leaves = type(maps)((name, each.requires_grad_()) for name, each in maps.items())
+        with pyramid.handed(self._module, leaves):
+            number = self._followed(_tensor(image), asked)
+        if number is None:
+            raise pyramid.nothing(asked, self.labels)
+        found = torch.autograd.grad(number, list(leaves.values()), allow_unused=True)
+        slopes = {
+            name: torch.zeros_like(each) if slope is None else slope
+            for (name, each), slope in zip(leaves.items(), found, strict=True)
+        }
+        return {name: each.detach() for name, each in leaves.items()}, slopes
+
+    def _judged(self, read: torch.Tensor, index: int) -> Array:
+        heads = self._module.roi_heads
+        logits, _ = heads.box_predictor(heads.box_head(read))
+        return np.array(logits.softmax(-1)[:, index + 1].numpy(), np.float32)
 
     @contextlib.contextmanager
     def _judging(self, **values: float) -> Iterator[None]:
@@ -137,10 +313,5 @@ class TorchDetector:
             vars(self._judge).update(own)
 
 
-def _detections(said: dict[str, torch.Tensor]) -> Detections:
-    boxes = said["boxes"].numpy().astype(np.float32).reshape(-1, 4)[:, [1, 0, 3, 2]]
-    scores = said["scores"].numpy().astype(np.float32)
-    labels = said["labels"].numpy().astype(np.int32) - 1
-    good = np.isfinite(boxes).all(1) & np.isfinite(scores) & (labels >= 0)
-    order = np.argsort(-scores[good], kind="stable")
-    return Detections(boxes[good][order], labels[good][order], scores[good][order])
+def _tensor(image: Array) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(image, np.float32).transpose(2, 0, 1)))

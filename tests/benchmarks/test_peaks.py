@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import peaks
-from xai_core.explainer import explainers
+from xai_core.explainer import explaining
 
 QUICK = ("grad-cam", "grad-cam++", "hirescam", "xgrad-cam", "layercam", "ablationcam", "eigencam",
          "reciprocam", "cam", "fem", "saliency", "gradient-x-input", "guided-backprop",
@@ -54,7 +54,7 @@ def test_the_middle_of_the_largest_strongest_patch_is_the_peak() -> None:
 def test_what_was_measured_holds_and_stands_on_the_page() -> None:
     rows, page = peaks.read(), peaks.PAGE.read_text()
     assert page == peaks.drawn(page, rows)
-    assert {row.method for row in rows} == set(explainers())
+    assert {row.method for row in rows} == set(explaining("classification"))
     for row in rows:
         assert row.photos == row.honest == 50
         assert 0 <= row.on <= row.near <= 50 - row.blank

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import later, newcomer, rested, steady, unroll, until
 from tests.browser.test_offering import RUN, choose, ready
 from tests.conftest import ROOT
-from xai_core.explainer import explainers
+from xai_core.explainer import explaining
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -290,7 +290,7 @@ def run_of(page):
 
 def test_eight_tabs_lead_to_run_whatever_the_method(visit):
     page = ready(visit())
-    for cls in explainers().values():
+    for cls in explaining("classification").values():
         choose(page, "Method", cls.title)
         expect(page.locator(".st-key-method-card")).to_contain_text(cls.shows)
         run = run_of(page)

@@ -13,7 +13,7 @@ from tests.pages.conftest import settle
 from tests.pages.test_lessons import PAGES
 from tests.pages.test_offering import desk, figure, opened, parts, run_button
 from ui import grid
-from xai_core.explainer import explainers
+from xai_core.explainer import explainers, explaining
 
 MADE = {"torch": tiny.torch_model, "keras": tiny.keras_model}
 
@@ -44,7 +44,7 @@ def test_every_method_draws_its_own_map_on_every_page(app):
     title = app.title[0].value
     assert title == "Your model, behind glass"
     maps = {}
-    for name in explainers():
+    for name in explaining("classification"):
         app.selectbox(key="method").set_value(name)
         maps[name] = ran(app, name).explanation.attribution
         assert app.title[0].value == title

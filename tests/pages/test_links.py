@@ -153,9 +153,9 @@ def test_an_address_does_not_take_one_s_own_model_away_unasked(app, opens):
 
 
 def test_no_method_has_a_setting_of_a_reserved_name():
-    from xai_core.explainer import explainers
+    from xai_core.explainer import explaining
 
-    for cls in explainers().values():
+    for cls in explaining("classification").values():
         assert not {param.flag[2:] for param in cls.declared().values()} & set(links.NAMES)
 
 

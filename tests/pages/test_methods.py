@@ -10,7 +10,7 @@ from tests.pages.conftest import settle
 from tests.pages.test_offering import opened, parts, run_button, words
 from ui import method_card, method_list
 from xai_core.card import Cost, Service
-from xai_core.explainer import explainers, make
+from xai_core.explainer import explainers, explaining, make
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def page(app):
 
 def unfolded(page):
     """Open how each method works."""
-    for name in explainers():
+    for name in explaining("classification"):
         page.session_state[f"more-{name}"] = True
     page.run()
     assert not page.exception
@@ -39,7 +39,7 @@ def test_every_setting_stands_behind_a_click(page):
     assert "<th>Setting</th>" not in words(page)
     shown = words(unfolded(page))
     titles = [header.value for header in page.header]
-    for cls in explainers().values():
+    for cls in explaining("classification").values():
         assert cls.title in titles
         for param in cls.declared().values():
             assert param.title in shown
@@ -87,7 +87,7 @@ def test_a_search_filters_and_leads_back(page):
 
 def test_costs_are_what_a_run_takes(page):
     desk = page.session_state["desk"]
-    for name in explainers():
+    for name in explaining("classification"):
         method = make(name, {}, size=desk.model.card.input_size)
         assert method_card.passes(method.cost(desk.model.card)) in said(page)
     assert method_card.cost(explainers()["occlusion"], desk.model.card).endswith(
@@ -131,7 +131,7 @@ def test_a_method_is_tried_with_a_click(page):
 
 
 def test_thumbnails_are_small(page):
-    pictures = [method_card.thumbnail(name) for name in explainers()]
+    pictures = [method_card.thumbnail(name) for name in explaining("classification")]
     assert sum(map(bool, pictures)) == len(recordings()) >= 3
     assert max(map(len, pictures)) < 12_000
     assert words(page).count('class="v-thumb"') == len(recordings())
@@ -150,7 +150,7 @@ def test_a_run_goes_on_while_the_methods_are_read(app):
 
 def test_every_reference_to_arxiv_is_a_link(page):
     links = " ".join(element.value for element in unfolded(page).markdown)
-    for cls in explainers().values():
+    for cls in explaining("classification").values():
         if cls.reference.startswith("arXiv:"):
             number = cls.reference.removeprefix("arXiv:")
             assert f"](https://arxiv.org/abs/{number})" in links

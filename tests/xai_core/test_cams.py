@@ -19,7 +19,7 @@ from tests.fakes import tiny
 from xai_core import report
 from xai_core.card import Card, Cost, Pace, Service
 from xai_core.errors import ParamError, UnsupportedModel
-from xai_core.explainer import AGNOSTIC, explainers, make
+from xai_core.explainer import AGNOSTIC, explainers, explaining, make
 from xai_core.explainers.cam import averaged
 from xai_core.explainers.eigencam import principal
 from xai_core.layers import default_layer, layer_of
@@ -27,7 +27,9 @@ from xai_core.question import Question
 from xai_core.target import ClassTarget, Target, UnitTarget
 from xai_core.upsample import resize
 
-FAMILY = [name for name, cls in explainers().items() if cls.family == "activation maps"]
+FAMILY = [
+    name for name, cls in explaining("classification").items() if cls.family == "activation maps"
+]
 PHOTOS = [sample.path for sample in catalogue.photos()[:5]]
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from tests.fakes import tiny
 from xai_core.errors import ParamError, UnsupportedModel
-from xai_core.explainer import Explainer, explainers, make
+from xai_core.explainer import Explainer, explaining, make
 from xai_core.layers import default_layer
 from xai_core.params import Param
 from xai_core.target import ClassTarget
 
-METHODS = explainers()
+METHODS = explaining("classification")
 ENGINES = [(name, engine.name) for name, cls in METHODS.items() for engine in cls.engines]
 PARAMETERS = [
     (name, engine, field)

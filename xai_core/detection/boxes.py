@@ -45,3 +45,13 @@ def in_photo(boxes: Array, geometry: Geometry) -> Array:
     moved = np.asarray(boxes, np.float32).reshape(-1, 4) * scale
     moved += np.array([top, left, top, left], np.float32)
     return np.asarray(np.clip(moved, 0, [tall, wide, tall, wide]), np.float32)
+
+
+def in_view(boxes: Array, geometry: Geometry) -> Array:
+    """Return boxes of the upload's pixels in the view's, cut at the view's edges."""
+    height, width = geometry.view
+    top, left, bottom, right = geometry.box
+    down, across = height / (bottom - top), width / (right - left)
+    moved = np.asarray(boxes, np.float32).reshape(-1, 4) - np.array([top, left] * 2, np.float32)
+    moved *= np.array([down, across] * 2, np.float32)
+    return np.asarray(np.clip(moved, 0, [height, width] * 2), np.float32)

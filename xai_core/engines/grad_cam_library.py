@@ -19,7 +19,13 @@ from xai_core.target import Target
 Array = NDArray[np.float32]
 Notes = Callable[[Any, Any, Array, Target], tuple[str, ...]]
 NAME = "grad-cam"
+ABLATED = -1000.0
+"""What the library sets a channel of a detector's levels to, to leave it out."""
+COPIES = 4
+"""Copies of a detector's levels that it runs at once; its own 32 take gigabytes."""
 SCALE: Scale = "its own 0..1"
+OF_OBJECTS = ("EigenCAM", "AblationCAM")
+"""What it does for detectors, too: the methods that take no gradients."""
 MOST_CELLS = 64 * 64
 """Cells of a map that its singular values are taken of: it makes a square matrix of them."""
 
@@ -34,14 +40,15 @@ def why_not(model: Any) -> str | None:
     return None
 
 
-def engine(kind: str, *values: str, notes: Notes | None = None) -> Engine:
+def engine(kind: str, notes: Notes | None = None, **values: str) -> Engine:
     """Return the engine that runs the library's class `kind` with some of a method's values.
 
+    `values` are the library's names for them.
     `notes` says of a method, a model, a view and a target what is to be known of its map.
     """
 
     def run(method: Any, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
-        given = {name: getattr(method, name) for name in values}
+        given = {theirs: getattr(method, name) for name, theirs in values.items()}
         attribution = cam(kind, model, image, target, method.layer, progress, **given)
         return Raw(
             attribution=attribution,
@@ -49,7 +56,12 @@ def engine(kind: str, *values: str, notes: Notes | None = None) -> Engine:
             notes=notes(method, model, image, target) if notes else (),
         )
 
-    return Engine(name=NAME, run=run, why_not=why_not, scale=SCALE)
+    def refuses(model: Any) -> str | None:
+        if getattr(model, "task", "classification") == "detection" and kind not in OF_OBJECTS:
+            return "The grad-cam library follows no gradient to a detector's levels; choose ours."
+        return why_not(model)
+
+    return Engine(name=NAME, run=run, why_not=refuses, scale=SCALE)
 
 
 def cam(
@@ -69,7 +81,8 @@ def cam(
     import torch
     from pytorch_grad_cam.ablation_layer import AblationLayer
 
-    scores_only(f"The grad-cam library's {kind}", target)
+    if target.reads != "objects":
+        scores_only(f"The grad-cam library's {kind}", target)
     (row,) = (row for row in model.layers() if row.name == layer)
     if "Eigen" in kind and row.map_size[0] * row.map_size[1] > MOST_CELLS:
         raise UnsupportedModel(
@@ -78,7 +91,10 @@ def cam(
             "layer."
         )
     if "Ablation" in kind:
-        values["ablation_layer"] = AblationLayer()  # its own default is one for all runs
+        own = _levels(AblationLayer) if target.reads == "objects" else AblationLayer
+        values["ablation_layer"] = own()  # its own default is one for all runs
+        if target.reads == "objects":
+            values["batch_size"] = COPIES
     module, inner = model.native(), model.native_layer(layer)
     view = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     view.requires_grad_()  # the parameters are frozen, so a gradient has to start at the view
@@ -100,9 +116,42 @@ def cam(
     return np.asarray(maps[0], np.float32)
 
 
+def _levels(base: Any) -> Any:
+    """Return the library's layer for ablation, for any number of levels of any channels.
+
+    Its own for Faster R-CNN takes five levels of 256 channels for granted.
+    """
+    from collections import OrderedDict
+
+    class Levels(base):  # type: ignore[misc]
+        """Hands out all levels, with one channel of each copy set far below any value."""
+
+        def set_next_batch(
+            self, input_batch_index: int, activations: Any, num_channels_to_ablate: int
+        ) -> None:
+            self.activations = OrderedDict(
+                (name, each[input_batch_index][None].repeat(num_channels_to_ablate, 1, 1, 1))
+                for name, each in activations.items()
+            )
+
+        def __call__(self, x: Any) -> Any:
+            ends = np.cumsum([each.shape[1] for each in self.activations.values()])
+            names = list(self.activations)
+            for row in range(len(self.activations[names[0]])):
+                channel = int(self.indices[row])
+                at = int(np.searchsorted(ends, channel, side="right"))
+                within = channel - (int(ends[at - 1]) if at else 0)
+                self.activations[names[at]][row, within] = ABLATED
+            return self.activations
+
+    return Levels
+
+
 def _score(model: Any, target: Target) -> Callable[[Any], Any]:
     import torch
 
+    if target.reads == "objects":
+        return lambda said: torch.from_numpy(target.score([model.read(said)], model.head))
     weights = torch.from_numpy(target.weights(len(model.labels)))
 
     def score(output: torch.Tensor) -> torch.Tensor:
@@ -160,6 +209,8 @@ def _check_ablated(made: Any, layer: str) -> None:
     if ablated is None:
         return
     output, maps = made.activations, made.activations_and_grads.activations[0]
+    if isinstance(output, dict):
+        return  # a detector's levels, which our own layer ablates
     if output.shape != maps.shape or not bool((output == maps).all()):
         raise UnsupportedModel(
             f"The grad-cam library ablates layers whose channels come first, and those of {layer} "

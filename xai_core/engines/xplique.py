@@ -25,6 +25,8 @@ BATCH = 16
 
 def why_not(model: Any) -> str | None:
     """Say why the library cannot serve the model."""
+    if getattr(model, "task", "classification") == "detection":
+        return "Xplique's explainers are asked about class scores here; choose ours for a detector."
     if model.framework == "tf_keras":
         return (
             "Xplique reads Keras 3 models only; this file could be read by the older tf_keras only."

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from xai_core import channels
 from xai_core.cam import ARRAYS, Cam, rest
-from xai_core.card import Cost
+from xai_core.card import Cost, Kind
 from xai_core.engines import grad_cam_library
 from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.layers import layer_of
-from xai_core.model import RunsFrom
-from xai_core.target import Target
+from xai_core.model import RunsFrom, RunsWithout
+from xai_core.params import number
+from xai_core.target import Asked, Target
 from xai_core.task import Shape
 
 Array = NDArray[np.float32]
@@ -30,19 +31,16 @@ def _ours(
 ) -> Raw:
     method.asked(target)
     maps = method.maps(model, image)
-    count = maps.shape[-1]
-    total = count + 2
-    whole = float(_scores(method, model, maps[None], image, target)[0])
+    chosen = strongest(maps, method.ratio)
+    total = len(chosen) + 2
+    whole = float(_whole(method, model, maps, image, target))
     progress(2, total)
-    weights = np.zeros(count, np.float32)
-    for start in range(0, count, TOGETHER):
-        stop = min(start + TOGETHER, count)
-        copies = np.repeat(maps[None], stop - start, 0)
-        for row, channel in enumerate(range(start, stop)):
-            copies[row, ..., channel] = 0
-        weights[start:stop] = whole - _scores(method, model, copies, image, target)
+    weights = np.zeros(maps.shape[-1], np.float32)
+    for start in range(0, len(chosen), TOGETHER):
+        part = chosen[start : start + TOGETHER]
+        weights[part] = whole - _without(method, model, maps, image, target, part)
         so_far = method.drawn(method.weighted(maps, weights), model.input_size)
-        progress(stop + 2, total, so_far.attribution)
+        progress(start + len(part) + 2, total, so_far.attribution)
     cam = method.weighted(maps, weights)
     return method.drawn(
         cam,
@@ -53,13 +51,49 @@ def _ours(
     )
 
 
-def _scores(
-    method: AblationCAM, model: RunsFrom, maps: Array, image: Array, target: Target
+def strongest(maps: Array, ratio: float) -> NDArray[np.int64]:
+    """Return the share `ratio` of a map's channels whose mean size is largest, in their order.
+
+    At least one, of `[mh, mw, channels]`.
+    """
+    sizes = np.abs(maps).mean((0, 1), dtype=np.float64)
+    count = taken(len(sizes), ratio)
+    return np.sort(np.argsort(-sizes, kind="stable")[:count])
+
+
+def taken(channels: int, ratio: float) -> int:
+    """Return how many channels are left out in turn."""
+    return max(1, round(channels * ratio))
+
+
+def _whole(method: AblationCAM, model: Any, maps: Array, image: Array, target: Target) -> float:
+    if target.reads == "objects":
+        return float(target.of_views(model, image[None])[0])
+    return float(target.score(model.run_from(method.layer, maps[None], image), model.head)[0])
+
+
+def _without(
+    method: AblationCAM,
+    model: Any,
+    maps: Array,
+    image: Array,
+    target: Target,
+    channels: NDArray[np.int64],
 ) -> Array:
-    return target.score(model.run_from(method.layer, maps, image), model.head)
+    """Return the scores without each of some channels."""
+    if target.reads == "objects":
+        return target.score(model.without(method.layer, image, channels.tolist()), model.head)
+    copies = np.repeat(maps[None], len(channels), 0)
+    copies[np.arange(len(channels)), ..., channels] = 0
+    return target.score(model.run_from(method.layer, copies, image), model.head)
 
 
 def _turned(method: Any, model: Any, image: Array, target: Target) -> tuple[str, ...]:
+    if target.reads == "objects":
+        return (
+            "The grad-cam library divides by the score and does not leave a channel of a detector "
+            "out but sets it to \u22121,000, far below any value. Compare it with ours.",
+        )
     said = []
     if float(target.of_views(model, image[None])[0]) < 0:
         said.append(
@@ -80,21 +114,43 @@ class AblationCAM(Cam):
 
     Each channel in turn is set to zero, and its weight is how far the score falls (Desai and
     Ramaswamy 2020, eq. 4, not divided by the score, which would turn the map round where it is
-    negative). No gradient is used; only what follows the layer is run again.
+    negative). No gradient is used; only what follows the layer is run again. A detector's layer
+    may be all levels of its backbone together: their sizes, at the coarsest one's size.
     """
 
     title: ClassVar[str] = "AblationCAM"
     place: ClassVar[int] = 22
     shows: ClassVar[str] = "Which cells speak for the class, by leaving each channel out."
     reference: ClassVar[str] = "doi:10.1109/WACV45572.2020.9093360"
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
+    asks: ClassVar[tuple[Asked, ...]] = ("class", "position", "object")
     needs: ClassVar[tuple[type, ...]] = (RunsFrom,)
+    box_needs: ClassVar[tuple[type, ...]] = (RunsWithout,)
     arrays: ClassVar[Mapping[str, Shape]] = ARRAYS
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        grad_cam_library.engine("AblationCAM", notes=_turned),
+        grad_cam_library.engine("AblationCAM", _turned, ratio="ratio_channels_to_ablate"),
+    )
+
+    ratio: float = number(
+        1.0,
+        0.01,
+        1.0,
+        step=0.01,
+        help="The share of the layer's channels that are left out in turn, those with the largest "
+        "values first; the others get no weight. Each takes a pass, so that a tenth is ten times "
+        "as fast. The grad-cam library takes that share twice, of its first and of its last by its "
+        "own order.",
+        label="Share of channels",
+        source="grad-cam ratio_channels_to_ablate",
+        more=True,
     )
 
     def cost(self, model: Sized) -> Cost:
         """One pass up to the layer, and one through the rest for each channel and for all."""
         row = layer_of(model, self.layer)
-        return rest(model, self.layer, 1 + (row.channels if row else USUAL))
+        count = row.channels if row else USUAL
+        if self.engine == "ours":
+            return rest(model, self.layer, 1 + taken(count, self.ratio))
+        twice = count if self.ratio == 1 else 2 * int(count * self.ratio)
+        return rest(model, self.layer, 1 + twice)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.cam import LayerMap
-from xai_core.card import Cost
+from xai_core.card import Cost, Kind
 from xai_core.engines import grad_cam_library
 from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.model import ShowsLayers
-from xai_core.target import Target
+from xai_core.target import Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -67,6 +67,8 @@ class EigenCAM(LayerMap):
     place: ClassVar[int] = 40
     shows: ClassVar[str] = "What stands out in a layer's map; the class does not matter."
     reference: ClassVar[str] = "arXiv:2008.00299"
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
+    asks: ClassVar[tuple[Asked, ...]] = ("class", "position", "object")
     needs: ClassVar[tuple[type, ...]] = (ShowsLayers,)
     class_agnostic: ClassVar[bool] = True
     engines: ClassVar[tuple[Engine, ...]] = (

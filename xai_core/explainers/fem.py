@@ -76,7 +76,7 @@ class FEM(LayerMap):
     class_agnostic: ClassVar[bool] = True
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        grad_cam_library.engine("FEM", "k", notes=_other),
+        grad_cam_library.engine("FEM", _other, k="k"),
         Engine(name=xplique.NAME, run=_xplique, why_not=xplique.why_not_layers, worker="both"),
     )
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from xai_core import channels
 from xai_core.cam import Cam
+from xai_core.card import Kind
 from xai_core.engines import grad_cam_library, xplique
 from xai_core.explainer import Engine, Progress, Raw, explainer
 from xai_core.model import HasLayers
-from xai_core.target import Target
+from xai_core.target import MEASURES, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -45,6 +46,8 @@ class GradCAM(Cam):
     place: ClassVar[int] = 10
     shows: ClassVar[str] = "Which cells of a layer's map speak for the class, by their gradients."
     reference: ClassVar[str] = "arXiv:1610.02391"
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
+    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         grad_cam_library.engine("GradCAM"),

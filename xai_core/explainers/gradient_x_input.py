@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import gradient_map
-from xai_core.card import Cost
+from xai_core.card import Cost, Kind
 from xai_core.engines import xplique_gradients
 from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.gradient_map import GradientMap
 from xai_core.model import Differentiates
 from xai_core.params import number
-from xai_core.target import Target
+from xai_core.target import MEASURES, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -51,6 +51,8 @@ class GradientXInput(GradientMap):
     shows: ClassVar[str] = "The gradient at each pixel times the pixel's own value."
     reference: ClassVar[str] = "arXiv:1605.01713"
     signed: ClassVar[bool] = True
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
+    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         Engine(name="xplique", run=_xplique, why_not=xplique_gradients.why_not, worker="both"),

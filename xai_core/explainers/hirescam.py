@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.cam import Cam
+from xai_core.card import Kind
 from xai_core.engines import grad_cam_library
 from xai_core.explainer import Engine, Progress, Raw, explainer
 from xai_core.model import HasLayers
-from xai_core.target import Target
+from xai_core.target import MEASURES, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -39,6 +40,8 @@ class HiResCAM(Cam):
     place: ClassVar[int] = 16
     shows: ClassVar[str] = "What each cell of a layer's map adds to the score by itself."
     reference: ClassVar[str] = "arXiv:2011.08891"
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
+    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         grad_cam_library.engine("HiResCAM"),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xai_core.card import Cost
+from xai_core.card import Cost, Kind
 from xai_core.engines import xplique
 from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
@@ -18,7 +18,7 @@ from xai_core.grain import Patches as Patched
 from xai_core.model import MasksFast
 from xai_core.params import choice, fill, number, patch, stride
 from xai_core.perturb import Patches, baseline
-from xai_core.target import Target
+from xai_core.target import Asked, Target
 from xai_core.task import Shape
 
 Array = NDArray[np.float32]
@@ -94,6 +94,8 @@ class Occlusion(Explainer):
     family: ClassVar[Family] = "perturbation"
     shows: ClassVar[str] = "How far the score falls when a patch of the photo is hidden."
     reference: ClassVar[str] = "arXiv:1311.2901"
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
+    asks: ClassVar[tuple[Asked, ...]] = ("class", "position", "object")
     needs: ClassVar[tuple[type, ...]] = (MasksFast,)
     signed: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -32,46 +32,8 @@ _LOOKS, _BATCH = 40, 16
 
 
 def _ours(method: Rise, model: MasksFast, image: Array, target: Target, progress: Progress) -> Raw:
-    masks, total = method.grids(model), method.masks + 1
-    whole = float(target.of_views(model, image[None])[0])
-    progress(1, total)
-    mean = MaskedMean(model.input_size, whole, method.keep if method.base == "zero" else None)
-    scores = np.empty(method.masks, np.float32)
-    looks = set(np.unique(np.geomspace(2, method.masks, _LOOKS).astype(int)).tolist())
-    curve: list[tuple[float, float, float]] = []
-    shown = np.empty((method.batch, *model.input_size), np.float32)
-    hidden = method.hidden(image)
-    for part, found in model.masked_scores(image, masks, hidden, [target], method.batch):
-        scores[part] = found[:, 0]
-        if len(shown) < len(found):  # a network that takes a number of its own
-            shown = np.empty((len(found), *model.input_size), np.float32)
-        now = shown[: len(found)]
-        masks.write(now, part.start)
-        mean.add(now, scores[part])
-        if part.stop == method.masks or looks.intersection(range(part.start + 1, part.stop + 1)):
-            curve.append((part.stop, *mean.steadiness()))
-        if part.stop < method.masks:
-            progress(part.stop + 1, total, mean.map())
-    _, error, agreement = curve[-1]
-    attribution = mean.map()
-    progress(total, total, attribution)
-    return Raw(
-        attribution=attribution,
-        signed=_signed(method, target),
-        scalars={
-            "score": whole,
-            "mean_score": mean.score,
-            "standard_error": error,
-            "expected_agreement": agreement,
-        },
-        grain=method.grain(model),
-        arrays={
-            "scores": scores,
-            "standard_error": mean.error(),
-            "convergence": np.asarray(curve, np.float32),
-        },
-        notes=_notes(model, image, target, scores, whole, curve[-1], attribution),
-    )
+    (made,) = method.weighed(model, image, [target], progress)
+    return made
 
 
 def _xplique(method: Rise, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
@@ -233,6 +195,77 @@ class Rise(Explainer):
         cells = cells if isinstance(cells, int) else grid
         masks = int(np.clip(40 * cells**2 // 50 * 50, 300, 8000))
         return {"grid": grid, "masks": masks, "batch": at_once(size or (1, 1), _BATCH)}
+
+    def weighed(
+        self, model: Any, image: Array, targets: Sequence[Target], progress: Progress
+    ) -> list[Raw]:
+        """Return the result for each target; all are asked about the same masked photos."""
+        masks, total = self.grids(model), self.masks + 1
+        wholes = self.scores(model, image[None], targets)[0].tolist()
+        progress(1, total)
+        zero = self.keep if self.base == "zero" else None
+        means = [MaskedMean(model.input_size, whole, zero) for whole in wholes]
+        scores = np.empty((self.masks, len(targets)), np.float32)
+        looks = set(np.unique(np.geomspace(2, self.masks, _LOOKS).astype(int)).tolist())
+        curves: list[list[tuple[float, float, float]]] = [[] for _ in targets]
+        shown = np.empty((2, self.batch, *model.input_size), np.float32)
+        for part, found in model.masked_scores(
+            image, masks, self.hidden(image), targets, self.batch
+        ):
+            scores[part] = found
+            if shown.shape[1] < len(found):  # a network that takes a number of its own
+                shown = np.empty((2, len(found), *model.input_size), np.float32)
+            drawn, now = shown[0, : len(found)], shown[1, : len(found)]
+            masks.write(drawn, part.start)
+            looked = looks.intersection(range(part.start + 1, part.stop + 1))
+            for mean, curve, own in zip(means, curves, found.T, strict=True):
+                now[:] = drawn  # which the mean overwrites
+                mean.add(now, own)
+                if part.stop == self.masks or looked:
+                    curve.append((part.stop, *mean.steadiness()))
+            if part.stop < self.masks:
+                progress(part.stop + 1, total, means[0].map())
+        progress(total, total, means[0].map())
+        return [
+            self._made(model, image, *each)
+            for each in zip(targets, means, wholes, scores.T, curves, strict=True)
+        ]
+
+    def scores(self, model: Any, images: Array, targets: Sequence[Target]) -> Array:
+        """Return the score of each view for each target, float32 `[N, targets]`."""
+        outputs = targets[0].outputs(model, images)
+        head = getattr(model, "head", None)
+        return np.stack([target.score(outputs, head) for target in targets], 1)
+
+    def _made(
+        self,
+        model: Any,
+        image: Array,
+        target: Target,
+        mean: MaskedMean,
+        whole: float,
+        scores: Array,
+        curve: list[tuple[float, float, float]],
+    ) -> Raw:
+        _, error, agreement = curve[-1]
+        attribution = mean.map()
+        return Raw(
+            attribution=attribution,
+            signed=_signed(self, target),
+            scalars={
+                "score": whole,
+                "mean_score": mean.score,
+                "standard_error": error,
+                "expected_agreement": agreement,
+            },
+            grain=self.grain(model),
+            arrays={
+                "scores": np.ascontiguousarray(scores),
+                "standard_error": mean.error(),
+                "convergence": np.asarray(curve, np.float32),
+            },
+            notes=_notes(model, image, target, scores, whole, curve[-1], attribution),
+        )
 
     def grids(self, model: Sized) -> Grids:
         """Return the masks. Raises ParamError where the view has fewer pixels than cells."""

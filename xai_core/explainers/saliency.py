@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import gradient_map
-from xai_core.card import Cost
+from xai_core.card import Cost, Kind
 from xai_core.engines import xplique_gradients
 from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.gradient_map import GradientMap
 from xai_core.model import Differentiates
-from xai_core.target import Target
+from xai_core.target import MEASURES, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -45,6 +45,8 @@ class Saliency(GradientMap):
     shows: ClassVar[str] = "How far a small change of each pixel moves the score."
     reference: ClassVar[str] = "arXiv:1312.6034"
     signed: ClassVar[bool] = False
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
+    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         Engine(name="xplique", run=_xplique, why_not=xplique_gradients.why_not, worker="both"),

@@ -6,10 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from xai_core.card import Card
+from xai_core.detection.boxes import in_photo
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
-from xai_core.target import UnitTarget
+from xai_core.target import BoxTarget, UnitTarget
 
 Frame = Literal["view", "upload"]
 """The frame of the numbers that are written: the view's, or the photo's."""
@@ -30,7 +33,12 @@ def command(
     the method takes by itself is left out.
     """
     cls, target = explainers()[explanation.method], explanation.target
-    words = ["explain", model, photo, "--method", explanation.method]
+    boxed = isinstance(target, BoxTarget)
+    words = ["explain-detection" if boxed else "explain", model, photo]
+    words += ["--method", explanation.method]
+    if isinstance(target, BoxTarget):
+        words += _flag("--at", _corners(target, explanation))
+        words += ["--asks", target.asks] if target.asks != "class" else []
     for flag, index in zip(("--target", "--against"), target.classes(), strict=False):
         words += _flag(flag, _class_word(card.labels, index))
     if isinstance(target, UnitTarget):
@@ -50,6 +58,12 @@ def command(
         words += ["--frame", frame]
     words += ["--out", "out/"]
     return "python cli.py " + " ".join(shlex.quote(word) for word in words)
+
+
+def _corners(target: BoxTarget, explanation: Explanation) -> str:
+    """Return a box as the command line has it: left, top, right, bottom in the photo's pixels."""
+    top, left, bottom, right = in_photo(np.array([target.box], np.float32), explanation.placed)[0]
+    return ",".join(f"{float(side):.7g}" for side in (left, top, right, bottom))
 
 
 def _by_itself(explanation: Explanation, card: Card) -> dict[str, Any]:

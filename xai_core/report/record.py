@@ -43,6 +43,7 @@ def record(
     labels, target = card.labels, explanation.target
     classes = target.classes()
     words = target.words(labels)
+    scored = target.reads == "scores"
     return {
         "method": explanation.method,
         "title": explainers()[explanation.method].title,
@@ -52,7 +53,7 @@ def record(
         "asked": {"kind": target.kind, "words": words},
         "label": labels[classes[0]] if classes else None,
         "against_label": labels[classes[1]] if len(classes) > 1 else None,
-        "probability": float(probabilities[classes[0]]) if classes else None,
+        "probability": float(probabilities[classes[0]]) if classes and scored else None,
         "signed": explanation.signed,
         "grain": _plain(explanation.grain),
         "scale": explanation.scale,
