@@ -57,9 +57,10 @@ def seen(model: Opened, name: str) -> Seen:
 def _bytes(name: str) -> bytes:
     path = Path(name)
     if not path.is_file():
-        sample = next((photo for photo in catalogue.photos() if photo.name == name), None)
+        samples = (*catalogue.photos(), *catalogue.crowds())
+        sample = next((photo for photo in samples if photo.name == name), None)
         if sample is None:
-            names = ", ".join(photo.name for photo in catalogue.photos())
+            names = ", ".join(photo.name for photo in samples)
             raise ImageError(f"No file {name!r}, and no built-in photo of that name ({names})")
         path = sample.path
     return path.read_bytes()

@@ -131,8 +131,18 @@ def pretrained() -> tuple[Pretrained, ...]:
 @functools.cache
 def photos() -> tuple[Sample, ...]:
     """List the built-in photos; the first is the one that a page opens with."""
+    return _photos("photos.json")
+
+
+@functools.cache
+def crowds() -> tuple[Sample, ...]:
+    """List the built-in photos of several shapes; detectors begin with the first."""
+    return _photos("crowds.json")
+
+
+def _photos(index: str) -> tuple[Sample, ...]:
     folder = ASSETS / "photos"
-    rows = json.loads((folder / "photos.json").read_text())
+    rows = json.loads((folder / index).read_text())
     return tuple(
         Sample(
             name=Path(row["file"]).stem,

@@ -75,7 +75,7 @@ def box(desk: Desk) -> None:
 
 
 def _choose(desk: Desk) -> None:
-    entries = {entry.name: entry for entry in catalogue.models()}
+    entries = {entry.name: entry for entry in desk.built_in()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Built-in models",
@@ -87,7 +87,7 @@ def _choose(desk: Desk) -> None:
         if st.button("Open", key="open-built-in") and chosen:
             open_built_in(desk, entries[chosen])
             dialogs.close()
-    if pretrained.choose(desk):
+    if desk.wanted == "classification" and pretrained.choose(desk):
         dialogs.close()
     views.line("Or a file of your own", "v-label v-ruled")
     upload.place()

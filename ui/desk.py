@@ -8,8 +8,9 @@ All tabs of a browser share one desk.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from loaders import catalogue
 from ui.held import Answer, Model, Photo, Prediction, Run, Scene, Seen
 from ui.opening import FETCHING, OPENING, Opening
 from ui.runs import Runs
@@ -49,6 +50,9 @@ class Desk(Opening):
     `kept` holds the values of the pages' controls for the next page, the next tab, or this one
     after F5.
     """
+
+    opening_photo: ClassVar[str] = "heart_marked"
+    """The photo that a first visitor meets: the opening model falls for the sticker on it."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -96,6 +100,10 @@ class Desk(Opening):
     def pending(self) -> bool:
         """Whether something is under way that will change the desk."""
         return bool(self.slots) or self.reloading
+
+    def samples(self) -> tuple[catalogue.Sample, ...]:
+        """List the built-in photos."""
+        return catalogue.photos()
 
     # -- what the visitor does ---------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-from loaders import catalogue
 from loaders.options import ON_CARD, ON_NAMES, ON_READING
 from ui import (
     another_model,
@@ -44,7 +43,9 @@ DIALOGS = (
 def open_first(desk: Desk) -> None:
     """Put the opening model on an empty desk."""
     if desk.model is None and desk.opening is None and not desk.model_error:
-        entries = catalogue.models()
+        entries = desk.built_in()
+        if not entries:
+            return
         named = [entry for entry in entries if entry.name == OPENING]
         another_model.open_built_in(desk, (named or list(entries))[0])
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from loaders import catalogue
 from loaders.preprocessing import Options
 from ui.held import Model, Refused, wants
 from ui.left_open import left_open
 from ui.slots import Work
 from ui.under_way import UnderWay, alone, sentence
+from xai_core.card import Wanted
 from xai_core.errors import VitrineError
 
 if TYPE_CHECKING:
-    from loaders.catalogue import Pretrained
+    from loaders.catalogue import Entry, Pretrained
     from workers.client import Session, Snapshot
 
 FETCHING, OPENING = "fetching", "opening"
@@ -34,6 +36,9 @@ class Opening(UnderWay):
     was not opened for want of something that can still be sent.
     """
 
+    wanted: ClassVar[Wanted] = "classification"
+    """What a model that comes is to do."""
+
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
@@ -43,6 +48,10 @@ class Opening(UnderWay):
         self.refused: Refused | None = None
         self.found: Model | None = None
         self._recognised: int | None = None
+
+    def built_in(self) -> tuple[Entry, ...]:
+        """List the built-in models that do what is wanted; the first is the one to begin with."""
+        return catalogue.models()
 
     @property
     def fetching(self) -> Pretrained | None:
@@ -83,7 +92,9 @@ class Opening(UnderWay):
         if self.found is not None and self.found.path != path and not built_in:
             self._forget_found()  # a model of ours that opens by itself leaves it waiting
         try:
-            handle = self.session.open(path, options, name=name, trusted_path=built_in)
+            handle = self.session.open(
+                path, options, name=name, trusted_path=built_in, wanted=self.wanted
+            )
         except VitrineError as error:
             self.say(str(error), name)
             if not built_in and (self.model is None or self.model.path != path):

@@ -76,13 +76,18 @@ class Page:
 
 @contextlib.contextmanager
 def opened(
-    title: str, sentence: str, *, needs: Sequence[Need] = (), bench: bool = False
+    title: str,
+    sentence: str,
+    *,
+    needs: Sequence[Need] = (),
+    bench: bool = False,
+    kind: type[Desk] = Desk,
 ) -> Iterator[Page]:
     """Begin a page with its title and what the reader will know; end it with the polling.
 
-    On a workbench (`bench`) the title stands at the head of the rail.
+    On a workbench (`bench`) the title stands at the head of the rail. `kind` is that of the desk.
     """
-    here = Page(state.desk(), title, sentence)
+    here = Page(state.desk(kind), title, sentence)
     dialogs.begin()
     if not bench:
         here.head()

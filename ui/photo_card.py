@@ -24,15 +24,12 @@ THUMBNAIL = 112
 SMALL = 128
 """Pixels of a built-in photo's longer side in the list of them."""
 
-OPENING = "heart_marked"
-"""The photo that a first visitor meets: the opening model falls for the sticker on it."""
-
 
 def open_first(desk: Desk) -> None:
     """Put the opening photo on an empty desk."""
     if desk.photo is None and desk.decoding is None and not desk.photo_error:
-        samples = catalogue.photos()
-        named = [sample for sample in samples if sample.name == OPENING]
+        samples = desk.samples()
+        named = [sample for sample in samples if sample.name == desk.opening_photo]
         open_sample(desk, (named or list(samples))[0])
 
 
@@ -150,7 +147,7 @@ def _uploaded(desk: Desk) -> None:
 
 
 def _samples(desk: Desk) -> None:
-    samples = {sample.name: sample for sample in catalogue.photos()}
+    samples = {sample.name: sample for sample in desk.samples()}
 
     def chosen() -> None:
         sample = samples.get(str(st.session_state["sample-photos"].chosen))

@@ -56,10 +56,10 @@ def cookie() -> str | None:
     return value if isinstance(value, str) else None  # AppTest gives a mock
 
 
-def desk() -> Desk:
-    """Return this visitor's desk, with what had become ready moved into place."""
+def desk(kind: type[Desk] = Desk) -> Desk:
+    """Return this visitor's desk of a kind, with what had become ready moved into place."""
     context = get_script_run_ctx()
-    found = visitors().enter(key(), context.session_id if context else "").desk
+    found = visitors().enter(key(), context.session_id if context else "").bench(kind)
     st.session_state["desk"] = found
     found.step()
     return found

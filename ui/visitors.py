@@ -33,6 +33,20 @@ class Visitor:
     desk: Desk
     seen: float
     tabs: set[str] = dataclasses.field(default_factory=set)
+    others: dict[type[Desk], Desk] = dataclasses.field(default_factory=dict)
+
+    def bench(self, kind: type[Desk]) -> Desk:
+        """Return the desk of a kind: the visitor's first, or one beside it."""
+        if kind is type(self.desk):
+            return self.desk
+        if kind not in self.others:
+            self.others[kind] = kind(self.desk.session)
+        return self.others[kind]
+
+    def leave(self) -> None:
+        """Let all go that the visitor holds."""
+        for desk in (*self.others.values(), self.desk):
+            desk.close()
 
 
 class Visitors:
@@ -85,7 +99,7 @@ class Visitors:
         # what one visitor left must keep nobody else's from being released
         for visitor in gone:
             _surely(functools.partial(self.incoming.forget, visitor.key))
-            _surely(visitor.desk.close)
+            _surely(visitor.leave)
         _surely(self.incoming.sweep)
 
     def watch(self) -> None:

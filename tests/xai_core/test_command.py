@@ -9,7 +9,7 @@ import pytest
 
 import commands
 from tests.fakes.explained import explanation
-from xai_core.explainer import explainers, make
+from xai_core.explainer import explaining, make
 from xai_core.report.command import command
 from xai_core.target import ClassTarget, UnitTarget
 
@@ -72,7 +72,7 @@ def test_a_unit_is_repeated() -> None:
             commands.parse([*words("saliency", target=target)[:-2], f"--unit={bad}", "--out=o"])
 
 
-@pytest.mark.parametrize("cls", explainers().values())
+@pytest.mark.parametrize("cls", explaining("classification").values())
 def test_each_parameter_and_engine_is_repeated(cls: Any) -> None:
     other: dict[str, Any] = {}
     usual = cls.suggest(SIZE)

@@ -100,6 +100,8 @@ def other(method: Explainer, param: Param, model: Any) -> Any:
         case "integer":
             return now + 1 if now == param.lo or param.name.startswith("patch") else now - 1
         case "real":
+            if param.name == "ratio":
+                return 0.2  # half of the channels twice are all of them
             return param.hi if now < (param.lo + param.hi) / 2 else (param.lo + now) / 2
         case "switch":
             return not now

@@ -24,7 +24,7 @@ class Detector:
     def __init__(self, *found: Detections) -> None:
         self.found = found
 
-    def detect(self, images: Any) -> tuple[Detections, ...]:
+    def candidates(self, images: Any) -> tuple[Detections, ...]:
         return self.found
 
 
