@@ -204,7 +204,7 @@ class BoxTarget(Target):
 
     def check(self, model: Any) -> None:
         """Raise ParamError unless the model finds objects, of that class."""
-        if not hasattr(model, "detect"):
+        if not hasattr(model, "candidates"):
             raise ParamError("Target.box needs a detector, and this model is none")
         if not 0 <= self.index < len(model.labels):
             raise ParamError(

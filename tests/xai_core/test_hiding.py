@@ -355,12 +355,12 @@ class Bright:
 
     name, framework, labels, input_size = "bright", "numpy", ("light",), SIZE
 
-    def detect(self, images):
+    def candidates(self, images):
         box, label = np.array([[0, 0, 12, 10]], np.float32), np.zeros(1, np.int32)
         return tuple(Detections(box, label, view.mean()[None]) for view in images)
 
     def masked_scores(self, image, masks, baseline, targets, batch=0):
-        for part, found in stream(self.detect, image, masks, baseline, batch or 7):
+        for part, found in stream(self.candidates, image, masks, baseline, batch or 7):
             yield part, np.stack([each.score(found, None) for each in targets], 1)
 
     def lacks(self, need):
