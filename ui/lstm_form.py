@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import streamlit as st
 
-from ui import kept, views
+from ui import kept, lstm_quotes, views
 from ui.desk import Desk
 from workers.tasks.train_lstm import ReadPrices
 from xai_core import params
@@ -129,9 +129,13 @@ def _series(desk: Desk) -> Series | None:
         if source == "file" and own is None:
             return None
         start, end = (_iso(name) if source == "stock" else "" for name in ("start", "end"))
+        ticker = str(st.session_state.get(key("ticker")) or TICKER)
+        if source == "stock" and (fetched := lstm_quotes.held(desk, ticker, start, end)):
+            views.line(f"{fetched.name}: {fetched.span()}. {fetched.note}")
+            return fetched
         made = lstm.series_of(
             source,
-            ticker=str(st.session_state.get(key("ticker")) or TICKER),
+            ticker=ticker,
             start=start,
             end=end,
             seed=int(st.session_state.get(key("seed"), 0)),
@@ -139,10 +143,14 @@ def _series(desk: Desk) -> Series | None:
         )
     except ParamError as error:
         views.error(str(error))
+        if source == "stock":
+            lstm_quotes.offer(desk, ticker, start, end)
         return None
     views.line(f"{made.name}: {made.span()}. {made.note}".strip())
     if source == "stock":
         views.line(prices.ABOUT)
+        if made.note:  # some of the days are not there
+            lstm_quotes.offer(desk, ticker, start, end)
     if gap := made.gap_words():
         views.finding(gap, warning=True)
     return made

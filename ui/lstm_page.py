@@ -12,7 +12,7 @@ from typing import Any, cast
 import streamlit as st
 
 from loaders import trainings
-from ui import gates, jobs, lstm_explore, lstm_form, lstm_own, page, text, views
+from ui import gates, jobs, lstm_explore, lstm_form, lstm_own, lstm_quotes, page, text, views
 from ui.desk import Desk
 from ui.slots import Work
 from workers.tasks.train_lstm import TrainLstm
@@ -50,7 +50,7 @@ def show() -> None:
             asked = lstm_form.draw(desk)
             _submit(desk, asked)
         with here.stage():
-            here.place_progress({SLOT: under_way, lstm_form.FILE: lambda desk, work: None})
+            here.place_progress({SLOT: under_way, lstm_quotes.FETCH: lstm_quotes.fetching})
             if note := desk.notes.get(SLOT):
                 views.error(note)
             shown = _look(desk) if desk.job(SLOT) is None else None

@@ -10,7 +10,10 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, words
-from ui import lstm_form, lstm_own, lstm_page, state
+from ui import lstm_form, lstm_own, lstm_page, lstm_quotes, state
+from workers import quotes
+from workers.jobs import Job
+from xai_core.errors import LoadError
 from xai_core.training import lstm_learner, prices
 from xai_core.training.course import Turn
 from xai_core.training.lstm import LEARNING_RATE, LstmRecording
@@ -190,3 +193,58 @@ def test_a_network_of_one_s_own_shows_its_gates(app, tmp_path):
     assert len(mine["units"]) == 5
     app.number_input(key=lstm_form.key("own-window")).set_value(250).run()
     assert "fewer than a window of 250 needs" in said(app)
+
+
+def later(app):
+    """Ask for days after the built-in ones."""
+    control(app, "date_input", "end").set_value(datetime.date(2025, 1, 1))
+    control(app, "date_input", "start").set_value(datetime.date(2024, 1, 1)).run()
+
+
+def test_other_days_are_fetched_where_a_package_does_that(app, monkeypatch):
+    monkeypatch.setattr(quotes, "available", lambda: False)
+    later(app)
+    assert "package yfinance, which is not installed on this server" in said(app)
+    series = prices.sine(steps=90)
+    lines = [f"{prices._date(19000 + at)},{value}" for at, value in enumerate(series.values)]
+    asked = []
+
+    def fetch(*what):
+        asked.append(what)
+        job = Job(lambda job: "\n".join(lines).encode())
+        job.run()
+        return job
+
+    monkeypatch.setattr(quotes, "available", lambda: True)
+    monkeypatch.setattr(quotes, "fetch", fetch)
+    app.run()
+    assert app.button(key="lstm-submit").disabled
+    app.button(key="lstm-fetch").click().run()
+    settle(app, lambda app: lstm_quotes.READ in desk(app).results)
+    app.run()
+    assert asked == [("AAPL", "2024-01-01", "2025-01-01")]
+    assert "AAPL: 90 trading days" in said(app)
+    assert "Yahoo Finance, fetched here" in said(app)
+    small(app)
+    assert trained(app).series.source == "stock"
+    # for other dates it has to be asked again
+    control(app, "date_input", "start").set_value(datetime.date(2024, 2, 1)).run()
+    assert app.button(key="lstm-fetch").label == "Fetch AAPL from Yahoo Finance"
+
+
+def test_a_ticker_that_is_not_given_says_why(app, monkeypatch):
+    def fetch(*what):
+        def fails(job):
+            raise LoadError("Yahoo Finance has no prices of 'AAPL'.")
+
+        job = Job(fails)
+        job.run()
+        return job
+
+    monkeypatch.setattr(quotes, "available", lambda: True)
+    monkeypatch.setattr(quotes, "fetch", fetch)
+    later(app)
+    app.button(key="lstm-fetch").click().run()
+    settle(app, lambda app: desk(app).notes.get(lstm_quotes.FETCH))
+    app.run()
+    assert "Yahoo Finance has no prices of 'AAPL'" in said(app)
