@@ -49,10 +49,15 @@ def show(
     turned: Turned | None = None,
     on_day: Chosen | None = None,
     on_span: Chosen | None = None,
+    pair: str = "",
+    second: bool = False,
+    within: tuple[float, float] | None = None,
 ) -> None:
     """Show what a layer does, and what was found in it; `name` tells the picture from others.
 
-    `on_day` and `on_span` are told the day, or the first and the last, that the reader chooses.
+    Those of one `pair` step together, and the `second` of them is asked nothing; `within` are the
+    values that the series' own scale reaches. `on_day` and `on_span` are told the day, or the first
+    and the last, that the reader chooses.
     """
     series = look.series
     memory = look.memory(layer).steps[made.rows]
@@ -85,6 +90,9 @@ def show(
         "span": None if alike is None else [alike.first, alike.last],
         "alike": [] if alike is None else [[int(start), alike.length] for start in alike.starts],
         "trained": isinstance(look, Look),
+        "pair": pair,
+        "second": second,
+        "within": within,
         "forecasts": None,
         "curves": None,
     }
@@ -175,6 +183,9 @@ def _common(
         "title": title,
         "label": label,
         "live": is_live,
+        "pair": "",
+        "second": False,
+        "within": None,
         "map": _base64(coded),
         "lut": _base64(colormaps.table(TABLES[signed])),
         "signed": signed,

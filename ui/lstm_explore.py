@@ -15,10 +15,13 @@ from xai_core import encode
 from xai_core.errors import ParamError, VitrineError
 from xai_core.report.numbers import counted, percent
 from xai_core.training import lstm_cells, lstm_view
-from xai_core.training.lstm_view import Look
+from xai_core.training.lstm_view import Look, Map
 
 Rewind = Callable[[int, float], None]
 """Goes back to the end of an epoch, and on with another learning rate."""
+
+Beside = tuple[Look, str]
+"""Another training, and what it is called."""
 
 ASKED, DAY = "lstm-asked", "lstm-day"
 ALL = "all units"
@@ -27,10 +30,13 @@ MIME = {"webp": "image/webp", "gif": "image/gif", "webm": "video/webm"}
 
 
 @st.fragment
-def show(look: Look, label: str, desk: Desk, *, rewind: Rewind | None) -> None:
+def show(
+    look: Look, label: str, desk: Desk, *, rewind: Rewind | None, beside: Beside | None = None
+) -> None:
     """Draw the gates and the answers to what is asked of them.
 
-    `rewind` takes a training of the reader's own up again; a recording has none.
+    `rewind` takes a training of the reader's own up again; a recording has none. `beside` is
+    another that steps with it.
     """
     own = rewind is not None
     settings = look.recording.settings
@@ -59,11 +65,11 @@ def show(look: Look, label: str, desk: Desk, *, rewind: Rewind | None) -> None:
         turned = look.turned(layer, factor, unit) if factor != 1 else None
     except ParamError:
         turned = None
-    gates.show(
+    first = functools.partial(
+        gates.show,
         "lstm-gates",
         shown,
         look,
-        made,
         layer=layer,
         what=what,
         label=label,
@@ -73,6 +79,11 @@ def show(look: Look, label: str, desk: Desk, *, rewind: Rewind | None) -> None:
         on_day=functools.partial(_day, name, look),
         on_span=functools.partial(_span, name, look),
     )
+    if beside is None:
+        first(made)
+    else:
+        _two(first, look, made, beside, layer, what, by)
+        views.line(f"Of {label}:", "v-label")
     views.line(look.compared.words, "v-prose")
     views.line(
         f"It reads the {settings.features} of {settings.window} days and forecasts "
@@ -91,6 +102,42 @@ def show(look: Look, label: str, desk: Desk, *, rewind: Rewind | None) -> None:
     if rewind is not None:
         _rewind(look, name, rewind)
     _take(look, desk, layer, by, own=own)
+
+
+def _two(first: Any, look: Look, made: Map, beside: Beside, layer: int, what: str, by: Any) -> None:
+    """Draw two side by side: on the same scales, in the same order of units where that can be."""
+    other, label = beside
+    layer = min(layer, other.recording.settings.layers - 1)
+    same = len(made.rows) == other.recording.settings.hidden_size
+    made, right = lstm_view.alike(made, other.map(layer, what, by, made.rows if same else None))
+    pair = f"{id(look)}-{id(other)}"
+    within = None
+    if look.series.name == other.series.name:
+        (low, high), (less, more) = look.span(), other.span()
+        within = min(low, less), max(high, more)
+    left_column, right_column = st.columns(2)
+    with left_column:
+        first(made, pair=pair, within=within)
+    with right_column:
+        gates.show(
+            "lstm-gates-beside",
+            f"{pair}-{layer}-{what}-{by}",
+            other,
+            right,
+            layer=layer,
+            what=what,
+            label=label,
+            pair=pair,
+            second=True,
+            within=within,
+        )
+    views.line(
+        "The two step together, and one colour is one value in both"
+        + ("; the units stand in the order of the left one." if same else ".")
+        + (" Their prices and forecasts share one scale, too." if within else "")
+    )
+    views.line(f"Of {label}:", "v-label")
+    views.line(other.compared.words, "v-prose")
 
 
 def _called(what: str) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from ui import kept, lstm_quotes, views
 from ui.desk import Desk
+from workers import quotes
 from workers.tasks.train_lstm import ReadPrices
 from xai_core import params
 from xai_core.errors import ParamError
@@ -149,7 +150,7 @@ def _series(desk: Desk) -> Series | None:
     views.line(f"{made.name}: {made.span()}. {made.note}".strip())
     if source == "stock":
         views.line(prices.ABOUT)
-        if made.note:  # some of the days are not there
+        if made.note and quotes.available():  # some of the days are not there
             lstm_quotes.offer(desk, ticker, start, end)
     if gap := made.gap_words():
         views.finding(gap, warning=True)

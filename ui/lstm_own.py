@@ -87,6 +87,14 @@ def _gates(opened: Opened, series: Series, window: int, scaling: lstm_view.Scali
         views.error(str(error))
         return
     views.line(f"{opened.said} It reads {series.name}, {series.span()}.")
+    views.line(
+        "Its gates, cells and hidden states are shown, which need no more than its layers. "
+        + (
+            "Its forecast is not: how its training scaled it is not in the file."
+            if opened.head
+            else "A forecast is not: the file has no line that reads the last layer."
+        )
+    )
     kind = look.network.kind
     with st.container(horizontal=True, gap="small"):
         layer = st.selectbox(

@@ -7,17 +7,31 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import streamlit as st
 
-from loaders import trainings
-from ui import gates, jobs, lstm_explore, lstm_form, lstm_own, lstm_quotes, page, text, views
+from loaders.trainings import shipped
+from ui import (
+    gates,
+    jobs,
+    lstm_explore,
+    lstm_form,
+    lstm_own,
+    lstm_quotes,
+    pace,
+    page,
+    sides,
+    text,
+    training_progress,
+    trainings,
+    views,
+)
 from ui.desk import Desk
 from ui.slots import Work
+from ui.trainings import Asked, Run, Trainings
 from workers.tasks.train_lstm import TrainLstm
 from xai_core.errors import VitrineError
-from xai_core.task import Command
 from xai_core.training import prices
 from xai_core.training.course import Turn
 from xai_core.training.lstm import LEARNING_RATE, RECORDED, SHOWN, LstmRecording
@@ -28,11 +42,8 @@ KNOW = (
     "See what a recurrent network keeps from day to day and what it forgets, and whether its "
     "forecast is worth more than yesterday's price."
 )
-LABEL = "Recording"
+NAME = RECORDED
 _SUBMIT = "lstm-submit"
-SLOT, HELD, LOOK = "lstm", "lstm-worker", "lstm-look"
-LEFT, TURNS = "lstm-left", "lstm-turns"
-"""The training that a branch left, with the ways it took; those of the training that is shown."""
 STORY = (
     "An LSTM reads a window day by day. Each of its units keeps one number, its \u201ccell\u201d.",
     "The \u201cforget gate\u201d says how much of that number stays: 1 keeps all, 0 wipes it.",
@@ -46,80 +57,98 @@ def show() -> None:
     """Draw the page."""
     with page.opened(TITLE, KNOW, bench=True) as here:
         desk = here.desk
+        held = trainings.of(desk, NAME, _start)
         with here.rail():
             asked = lstm_form.draw(desk)
-            _submit(desk, asked)
+            _submit(desk, held, asked)
         with here.stage():
-            here.place_progress({SLOT: under_way, lstm_quotes.FETCH: lstm_quotes.fetching})
-            if note := desk.notes.get(SLOT):
-                views.error(note)
-            shown = _look(desk) if desk.job(SLOT) is None else None
-            if shown is not None:
-                look, made = shown
-                _said(look, made)
-                rewind = functools.partial(_rewind, desk, look) if made is None else None
-                lstm_explore.show(look, "" if made is None else LABEL, desk, rewind=rewind)
+            here.place_progress({held.slot: under_way, lstm_quotes.FETCH: lstm_quotes.fetching})
+            if held.note and not any(held.note == " ".join(r.recording.notes) for r in held.runs):
+                views.error(held.note)
+            if held.job(desk) is None and held.shown:
+                _trained(desk, held)
             _story()
             lstm_own.show(desk, asked.series)
-            jobs.say(*_aloud(desk))
+            jobs.say(*_aloud(desk, held))
 
 
-def _aloud(desk: Desk) -> tuple[str, str]:
-    if (job := desk.job(SLOT)) is not None:
+def _start(held: Trainings) -> None:
+    """Begin with the recording that ships."""
+    if (run := recorded()) is not None:
+        held.show(run)
+
+
+def recorded() -> Run | None:
+    """Return the recording that ships as a run."""
+    found = _recorded()
+    if found is None:
+        return None
+    look, versions = found
+    own = look.recording
+    return Run(
+        settings=own.settings, recording=own, title="Default", shipped=NAME,
+        data=own.series, shown={"look": look, "versions": versions},
+    )  # fmt: skip
+
+
+@functools.cache
+def _recorded() -> tuple[Look, Mapping[str, str]] | None:
+    """Read the recording that ships, once a process."""
+    found = shipped(RECORDED, LstmRecording)
+    return None if found is None else (Look(found.recording), found.versions)
+
+
+def look_of(run: Run) -> Look:
+    """Return a training as it is looked at, worked out once."""
+    if "look" not in run.shown:
+        run.shown["look"] = Look(cast(LstmRecording, run.recording))
+    made: Look = run.shown["look"]
+    return made
+
+
+def _aloud(desk: Desk, held: Trainings) -> tuple[str, str]:
+    if (job := held.job(desk)) is not None:
         return "The training runs.", f"run-{job.id}"
-    if SLOT in desk.results:
-        return "The training has ended.", f"end-{id(desk.results[SLOT])}"
+    own = [run for run in held.runs if not run.shipped]
+    if own:
+        return "The training has ended.", f"end-{own[-1].id}"
     return "", ""
 
 
-def _submit(desk: Desk, asked: lstm_form.Asked) -> None:
+def _submit(desk: Desk, held: Trainings, asked: lstm_form.Asked) -> None:
     """Draw Submit; what was pressed begins before it, so that the page need not be drawn twice."""
     series, settings = asked.series, asked.settings
-    free = desk.job(SLOT) is None
-    if st.session_state.get(_SUBMIT) and free and series is not None and settings is not None:
+    task = None
+    if series is not None and settings is not None:
         try:
             task = TrainLstm(series=series, settings=settings)
-            desk.begin(SLOT, _worker(desk), task, what=task)
         except VitrineError as error:
-            desk.notes[SLOT] = str(error)
-        free = desk.job(SLOT) is None
-    ready = series is not None and settings is not None
+            views.error(str(error))
+    if st.session_state.get(_SUBMIT) and held.job(desk) is None and task is not None:
+        title = f"Run {held.number()}"
+        order = Asked(settings=settings, title=title, data=series)
+        trainings.begin(desk, held, task, order, task.work())
+    free = held.job(desk) is None
     with asked.place, st.container(key="run"):
         st.button(
-            "Submit", type="primary", width="stretch", key=_SUBMIT, disabled=not ready or not free
-        )
+            "Submit: train" if task is None else pace.label(NAME, task.work()),
+            type="primary", width="stretch", key=_SUBMIT, disabled=task is None or not free,
+            help=None if task is None else pace.ground(NAME),
+        )  # fmt: skip
 
 
-def _worker(desk: Desk) -> Any:
-    """Return the worker that this visitor's trainings run in, one after the other."""
-    held = desk.results.get(HELD)
-    if held is None or held.state in ("closed", "failed"):
-        held = desk.results[HELD] = desk.session.hold(TrainLstm.worker)
-    return held
-
-
-def _rewind(desk: Desk, look: Look, after: int, rate: float) -> None:
+def _rewind(desk: Desk, held: Trainings, run: Run, after: int, rate: float) -> None:
     """Take a training up again at the end of an epoch, in the worker that keeps its states."""
-    own = look.recording
-    of, taken = desk.results.get(TURNS, (None, ()))
-    before = [turn for turn in taken if turn.after < after] if of is own else []
+    before = [turn for turn in run.turns if turn.after < after]
+    turns = (*before, Turn(after, {LEARNING_RATE: rate}))
     try:
-        turns = (*before, Turn(after, {LEARNING_RATE: rate}))
-        task = TrainLstm(series=own.series, settings=own.settings, turns=turns)
-        desk.results[LEFT] = (own, turns)
-        desk.begin(SLOT, _worker(desk), task, what=task)
+        task = TrainLstm(series=run.data, settings=run.settings, turns=turns)
     except VitrineError as error:
-        desk.notes[SLOT] = str(error)
-
-
-def _joined(desk: Desk, own: LstmRecording) -> LstmRecording:
-    """Return a training with the epochs before it where it was taken up again."""
-    left, turns = desk.results.pop(LEFT, (None, ()))
-    if left is None or not own.first:
-        return own
-    made = cast(LstmRecording, own.after(left))
-    desk.results[SLOT], desk.results[TURNS] = made, (made, turns)
-    return made
+        held.note = str(error)
+        return
+    title = f"Run {held.number()}"
+    asked = Asked(settings=run.settings, title=title, turns=turns, parent=run, data=run.data)
+    trainings.begin(desk, held, task, asked)
 
 
 # While it trains ---------------------------------------------------------------------------------
@@ -127,78 +156,45 @@ def _joined(desk: Desk, own: LstmRecording) -> LstmRecording:
 
 def under_way(desk: Desk, work: Work) -> None:
     """Draw a training under way: how far it is, its gates by now, and what can be said to it."""
-    task: TrainLstm = work.what
+    training_progress.show(desk, work)
+    settings, series = work.what.settings, work.what.data
     now = work.job.snapshot()
     curves = now.arrays.get("curves")
-    epochs = 0 if curves is None else len(curves)
-    with st.container(horizontal=True, vertical_alignment="center", key="progress"):
-        said = jobs.said(now) if now.state == "queued" else _progress(task, epochs, now)
-        st.progress(jobs.share(now), text=text.markdown(said))
-    with st.container(horizontal=True, gap="small", key="lstm-commands"):
-        if now.paused:
-            _command(work, "Go on", "go on")
-            _command(work, "Step one epoch", "step")
-        else:
-            _command(work, "Pause", "pause")
-        _command(work, "Stop and keep", "stop")
-    coded = now.arrays.get(f"frame.{task.settings.names()[0]}")
-    if coded is not None and curves is not None and epochs:
-        made = task.settings.windows(task.series)
-        days = made.ends[-SHOWN:]
-        gates.live(
-            "lstm-live",
-            coded,
-            curves,
-            days=[task.series.label(int(at)) for at in days],
-            prices=task.series.values[days],
-            called=task.series.name,
-            last=task.settings.epochs - 1,
-            layer=0,
-            step=task.series.step,
-            window=task.settings.window,
-        )
-
-
-def _progress(task: TrainLstm, epochs: int, now: Any) -> str:
-    if not now.total:
-        return now.doing or "Starting"
-    if now.paused:
-        return f"Paused after {epochs} of {task.settings.epochs} epochs"
-    left = f", {text.estimate(now.left)} left" if now.left is not None and now.seconds > 1 else ""
-    return f"Training: {epochs} of {task.settings.epochs} epochs{left}"
-
-
-def _command(work: Work, title: str, command: Command) -> None:
-    def give() -> None:
-        work.job.command(command)
-
-    st.button(title, key=f"lstm-{command}", on_click=give)
+    coded = now.arrays.get(f"frame.{settings.names()[0]}")
+    if coded is None or curves is None or not len(curves):
+        return
+    days = settings.windows(series).ends[-SHOWN:]
+    gates.live(
+        "lstm-live",
+        coded,
+        curves,
+        days=[series.label(int(at)) for at in days],
+        prices=series.values[days],
+        called=series.name,
+        last=settings.epochs - 1,
+        layer=0,
+        step=series.step,
+        window=settings.window,
+    )
 
 
 # What is shown -----------------------------------------------------------------------------------
 
 
-@functools.cache
-def _recorded() -> tuple[Look, Mapping[str, str]] | None:
-    """Read the recording that ships, once."""
-    found = trainings.shipped(RECORDED, LstmRecording)
-    return None if found is None else (Look(found.recording), found.versions)
+def _trained(desk: Desk, held: Trainings) -> None:
+    sides.chooser(held, lambda run: f"{run.called} ({run.data.name})")
+    shown = held.shown
+    for run in shown:
+        _said(run)
+    first, *others = shown
+    beside = (look_of(others[0]), others[0].called) if others else None
+    label = first.called if others or first.shipped else ""
+    rewind = None if first.shipped else functools.partial(_rewind, desk, held, first)
+    lstm_explore.show(look_of(first), label, desk, rewind=rewind, beside=beside)
 
 
-def _look(desk: Desk) -> tuple[Look, Mapping[str, str] | None] | None:
-    """Return what is shown, and for the recording that ships the versions that made it."""
-    own: LstmRecording | None = desk.results.get(SLOT)
-    if own is None:
-        return _recorded()
-    own = _joined(desk, own)
-    held: Look | None = desk.results.get(LOOK)
-    if held is None or held.recording is not own:
-        held = desk.results[LOOK] = Look(own)
-    return held, None
-
-
-def _said(look: Look, made: Mapping[str, str] | None) -> None:
-    own = look.recording
+def _said(run: Run) -> None:
+    own = look_of(run).recording
     values = own.settings
     trained = (
         f"{own.series.name}, {own.series.span()}; {values.layers} layer"
@@ -206,11 +202,13 @@ def _said(look: Look, made: Mapping[str, str] | None) -> None:
         f"{values.window}, learning rate {values.learning_rate:g}, {len(own)} epochs, seed "
         f"{values.seed}"
     )
-    if made is not None:
-        views.line(f"{LABEL}: {trained}. {prices.ABOUT} Made with Vitrine {made['vitrine']}.")
-    else:
-        views.line(f"Trained here: {trained}.")
-    for note in own.notes if made is None else ():
+    versions = run.shown.get("versions")
+    if versions is not None:
+        made = versions["vitrine"]
+        views.line(f"Recording: {trained}. {prices.ABOUT} Made with Vitrine {made}.")
+        return
+    views.line(f"Trained here, {run.title}: {trained}.")
+    for note in own.notes:
         views.finding(note, warning=note.startswith(("In epoch", "Stopped")))
 
 

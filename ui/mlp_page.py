@@ -17,6 +17,7 @@ from ui import (
     pace,
     page,
     settings_form,
+    sides,
     text,
     training_progress,
     trainings,
@@ -162,7 +163,7 @@ def _under_way(desk: Desk, work: Work) -> None:
 
 
 def _trained(desk: Desk, held: Trainings) -> None:
-    _chooser(held)
+    sides.chooser(held, lambda run: f"{run.called} ({_units(run)} units)")
     shown = held.shown
     if any(run.shipped for run in shown):
         _recording(shown)
@@ -191,29 +192,6 @@ def _recording(shown: list[Run]) -> None:
             else "The form has other values: Submit trains with those."
         )
         + f" {ROUNDED.replace('Its', 'Their') if many else ROUNDED}"
-    )
-
-
-def _chooser(held: Trainings) -> None:
-    """Let the reader choose which runs stand side by side, where there are several."""
-    if len(held.runs) < 2:
-        return
-    names = {run.id: f"{run.called} ({_units(run)} units)" for run in held.runs}
-    key = f"mlp-sides-{'-'.join(map(str, held.sides))}"
-
-    def chosen() -> None:
-        if found := st.session_state.get(key):
-            held.sides = list(found)
-            held.picked = None
-
-    st.multiselect(
-        "Side by side",
-        list(names),
-        default=held.sides,
-        format_func=lambda id: names[id],
-        max_selections=trainings.SIDES,
-        key=key,
-        on_change=chosen,
     )
 
 

@@ -23,7 +23,7 @@ from xai_core.errors import LoadError, ParamError
 PACKAGE = "yfinance"
 HOW = (
     f"Any other ticker or date comes by the package {PACKAGE}, which is not installed on this "
-    f"server: `pip install {PACKAGE}`, then start Vitrine again. A CSV works without it."
+    f"server: \u201cpip install {PACKAGE}\u201d, then start Vitrine again. A CSV works without it."
 )
 OTHERWISE = "The built-in prices and a CSV of your own work without a network."
 MOST, LIMIT, PERIOD = 4 << 20, 60.0, 0.1

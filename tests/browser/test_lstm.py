@@ -18,6 +18,12 @@ PIXEL = """(canvas, [x, y]) => {
 }"""
 
 
+SLIDE = """(input, to) => {
+  input.value = to;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
 @pytest.fixture(scope="module")
 def look():
     return Look(trainings.shipped(RECORDED, LstmRecording).recording)
@@ -45,13 +51,7 @@ def opened(browser, server):
 
 def slide(page, name, to):
     """Move a slider of the picture to a step."""
-    page.get_by_role("slider", name=name, exact=True).evaluate(
-        """(input, to) => {
-            input.value = to;
-            input.dispatchEvent(new Event("input", { bubbles: true }));
-        }""",
-        to,
-    )
+    page.get_by_role("slider", name=name, exact=True).evaluate(SLIDE, to)
 
 
 def test_a_pixel_on_the_screen_is_a_unit_s_gate_on_a_day_after_an_epoch(opened, look):
@@ -118,7 +118,7 @@ def test_train_leave_come_back_and_take_it_away(opened, tmp_path):
     page.locator(".gates.live").wait_for()
     turn_to(page, "Methods")
     turn_to(page, "LSTM")
-    page.get_by_text("Trained here: AAPL").wait_for()
+    page.get_by_text("Trained here, Run 1: AAPL").wait_for()
     expect(page.locator(".gates.live")).to_have_count(0)
     expect(page.get_by_role("spinbutton", name="Epochs", exact=True)).to_have_value("120")
     expect(page.locator(".gates")).to_have_attribute("data-epoch", "119")
@@ -132,6 +132,14 @@ def test_train_leave_come_back_and_take_it_away(opened, tmp_path):
     with Image.open(tmp_path / "lstm-aapl.webp") as film:
         assert film.n_frames == 120
     assert (tmp_path / "lstm-aapl.pt").read_bytes()[:2] == b"PK"
+    # another way from an epoch stands beside it, and steps with it
+    page.get_by_role("button", name="Train on from there").click()
+    until(page, lambda: page.locator(".gates[data-epoch]").count() == 2)
+    rested(page)
+    for name, to, attribute in (("Epoch", 7, "data-epoch"), ("Day", 30, "data-day")):
+        page.get_by_role("slider", name=name, exact=True).last.evaluate(SLIDE, to)
+        for at in (0, 1):
+            expect(page.locator(".gates").nth(at)).to_have_attribute(attribute, str(to))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

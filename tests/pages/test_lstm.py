@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, words
-from ui import lstm_form, lstm_own, lstm_page, lstm_quotes, state
+from ui import lstm_form, lstm_own, lstm_page, lstm_quotes, state, trainings
 from workers import quotes
 from workers.jobs import Job
 from xai_core.errors import LoadError
@@ -43,11 +43,16 @@ def submit(app):
     assert not app.exception
 
 
+def held(app):
+    return trainings.of(desk(app), lstm_page.NAME)
+
+
 def trained(app):
+    before = len(held(app).runs)
     submit(app)
-    settle(app, lambda app: lstm_page.SLOT in desk(app).results)
+    settle(app, lambda app: len(held(app).runs) > before)
     app.run()
-    return desk(app).results[lstm_page.SLOT]
+    return held(app).shown[0].recording
 
 
 def small(app):
@@ -81,7 +86,7 @@ def test_it_trains_and_what_was_trained_is_asked(app):
     assert isinstance(made, LstmRecording)
     assert len(made) == 3
     text = said(app)
-    assert "Trained here: AAPL, 249 trading days" in text
+    assert "Trained here, Run 1: AAPL, 249 trading days" in text
     assert "1 layer of 4 units, window 8" in text
     assert made.compared().words in text
     # a gate that is turned moves memory and forecast
@@ -104,14 +109,26 @@ def test_it_goes_back_and_takes_another_way(app):
     rate.set_value(0.1).run()
     app.button(key="lstm-rewind").click().run()
     assert not app.exception
-    settle(app, lambda app: desk(app).job(lstm_page.SLOT) is None)
+    settle(app, lambda app: len(held(app).shown) == 2)
     app.run()
-    second = desk(app).results[lstm_page.SLOT]
+    second = held(app).shown[1].recording
     assert (second.first, len(second)) == (0, 3)
     # the same up to where it left, and another from there
     assert (first.forecast[0] == second.forecast[0]).all()
     assert (first.forecast[2] != second.forecast[2]).any()
     assert "From epoch 1 on with a learning rate of 0.1." in said(app)
+    # both stand side by side, step together, and mean the same by a colour and a height
+    left, right = parts(app, "gates")
+    assert left["pair"] == right["pair"] != ""
+    assert (left["second"], right["second"]) == (False, True)
+    assert left["within"] == right["within"]
+    assert left["units"] == right["units"]
+    looks = [lstm_page.look_of(run) for run in held(app).shown]
+    assert left["within"][1] == max(max(look.span()) for look in looks)
+    app.selectbox(key="lstm-what").set_value("cell").run()
+    left, right = parts(app, "gates")
+    assert left["top"] == right["top"] == max(look.map(0, "cell", "as is").top for look in looks)
+    assert "one colour is one value in both" in said(app)
 
 
 def test_a_branch_of_a_branch_keeps_the_way_that_it_came(app):
@@ -123,10 +140,11 @@ def test_a_branch_of_a_branch_keeps_the_way_that_it_came(app):
         field.set_value(rate).run()
         next(each for each in app.slider if each.label == "After epoch").set_value(after).run()
         app.button(key="lstm-rewind").click().run()
-        settle(app, lambda app: desk(app).job(lstm_page.SLOT) is None)
+        settle(app, lambda app: len(held(app).shown) == 2)
+        held(app).show(held(app).shown[1])
         app.run()
         assert not app.exception
-    made = desk(app).results[lstm_page.SLOT]
+    made = held(app).shown[0].recording
     turns = [Turn(1, {LEARNING_RATE: 0.1}), Turn(3, {LEARNING_RATE: 0.0001})]
     again = lstm_learner.train(made.settings, made.series, turns=turns)
     assert (made.weights == again.weights).all()
@@ -188,6 +206,7 @@ def test_a_network_of_one_s_own_shows_its_gates(app, tmp_path):
     app.run()
     assert not app.exception
     assert "2 GRU layers of 5 and 5 units by PyTorch" in said(app)
+    assert "A forecast is not: the file has no line that reads the last layer." in said(app)
     mine = next(shown for shown in parts(app, "gates") if not shown["trained"])
     assert mine["title"] == "GRU layer 1: update gate of AAPL"
     assert len(mine["units"]) == 5

@@ -93,9 +93,13 @@ class Gated:
         """Return how long a layer remembers."""
         return lstm_gates.remembered(self.gate(layer), self.window, self.series.step)
 
-    def map(self, layer: int, what: str, by: Order) -> Map:
-        """Return what is drawn of the network as it is."""
-        rows = lstm_gates.order(self.gate(layer), by)
+    def rows(self, layer: int, by: Order) -> Indices:
+        """Return a layer's units in an order."""
+        return lstm_gates.order(self.gate(layer), by)
+
+    def map(self, layer: int, what: str, by: Order, rows: Indices | None = None) -> Map:
+        """Return what is drawn of the network as it is; `rows` are units in an order of another."""
+        rows = self.rows(layer, by) if rows is None else rows
         values = self.gate(layer, what)[:, rows].T
         signed = what in SIGNED
         top = 1.0 if what != "cell" else max(float(np.abs(values).max()), 1e-9)
@@ -159,12 +163,12 @@ class Look(Gated):
             self.windows, self.ends.outputs, recording.settings.horizon
         )
 
-    def map(self, layer: int, what: str, by: Order) -> Map:
+    def map(self, layer: int, what: str, by: Order, rows: Indices | None = None) -> Map:
         """Return what is drawn: over the epochs for the forget gate, else at the end alone."""
+        rows = self.rows(layer, by) if rows is None else rows
         if what != GATE:
-            made = super().map(layer, what, by)
+            made = super().map(layer, what, by, rows)
             return dataclasses.replace(made, epochs=np.array([self.recording.chosen]))
-        rows = lstm_gates.order(self.gate(layer), by)
         frames = self.recording.frames[self.recording.settings.names()[layer]]
         coded, first = frames.coded(), self.recording.first
         every = max(1, -(-coded.size // MOST))
@@ -176,6 +180,12 @@ class Look(Gated):
         """Return what these epochs forecast on the days that are shown, `[epochs, days]`."""
         own = self.recording
         return own.forecast[epochs - own.first][:, self.shown]
+
+    def span(self) -> tuple[float, float]:
+        """Return between which values the series and nearly all forecasts lie."""
+        forecasts = self.recording.forecast[:, self.shown]
+        low, high = (float(each) for each in np.quantile(forecasts, [0.01, 0.99]))
+        return min(low, float(self.prices().min())), max(high, float(self.prices().max()))
 
     def ahead(self) -> Floats:
         """Return where each day's forecast belongs, among the days that are shown."""
@@ -270,17 +280,21 @@ class Fed:
         back = size[::-1].cumsum()
         half = int(np.searchsorted(back, back[-1] / 2)) + 1 if back[-1] > 0 else 0
         unit = f" {self.unit}" if self.unit else ""
+        size_of = float(size[most])
         moved = (
-            f"{100 * self.shares[most]:+.2f} percent points of the return"
+            f"{100 * size_of:.2f} percent points of the return"
             if self.share_of_return
-            else f"{self.shares[most]:+.2f}{unit}"
+            else f"{size_of:.2f}{unit}"
         )
+        base = "what" if self.share_of_return else f"the {self.base:.2f}{unit} that"
+        way = "raises" if self.shares[most] > 0 else "lowers"
         last = f"last {half}" if half > 1 else "last one"
         return (
             f"The model's forecast for {self.target}, made on {self.day}, is {self.value:.2f}"
-            f"{unit}. {self.labels[most]} feeds it most ({moved}), and half of what feeds it lies "
-            f"in the {last} of the {len(size)} days read."
-        ).replace("(-", "(\u2212")
+            f"{unit}. {self.labels[most]} feeds it most: it {way} it by {moved} against {base} "
+            "is forecast for a window at the mean of the training days. "
+            f"Half of what feeds it lies in the {last} of the {len(size)} days read."
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -319,3 +333,16 @@ def orders() -> Mapping[Order, str]:
         "by likeness": "Alike side by side",
         "as is": "As numbered",
     }
+
+
+def alike(one: Map, other: Map) -> tuple[Map, Map]:
+    """Return two maps whose colours mean the same: both reach the larger `top`."""
+    top = max(one.top, other.top)
+
+    def scaled(made: Map) -> Map:
+        if made.top == top or not made.signed:
+            return made
+        values = (made.coded.astype(np.float64) - 128) * made.top / top + 128
+        return dataclasses.replace(made, coded=np.rint(values).astype(np.uint8), top=top)
+
+    return scaled(one), scaled(other)

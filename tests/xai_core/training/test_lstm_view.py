@@ -1,5 +1,7 @@
 """What is shown of an LSTM: the recording's own bytes and days, and what a turned gate does."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,27 @@ def test_what_feeds_a_forecast_adds_up_to_it(look) -> None:
     at_mean = look.network.run(np.zeros((1, 8, 1))).outputs
     base = look.windows.center + look.windows.scale * at_mean[0]
     assert fed.base == pytest.approx(base, abs=1e-3 * look.windows.scale)
-    assert "feeds it most" in fed.words
+    most = int(np.abs(fed.shares).argmax())
+    way = "raises" if fed.shares[most] > 0 else "lowers"
+    moved = f"{way} it by {abs(fed.shares[most]):.2f}"
+    assert f"{fed.labels[most]} feeds it most: it {moved}" in fed.words
+    assert f"against the {fed.base:.2f}" in fed.words
+
+
+def test_two_maps_side_by_side_mean_the_same_by_a_colour(look) -> None:
+    one = look.map(0, "cell", "as is")
+    other = dataclasses.replace(one, top=2 * one.top)
+    left, right = lstm_view.alike(one, other)
+    assert left.top == right.top == other.top
+    assert right is other
+    gap = (left.coded - 128.0) * left.top - (one.coded - 128.0) * one.top
+    assert np.abs(gap).max() <= left.top / 2 * 1.001
+    gate = look.map(0, "forget", "as is")
+    assert lstm_view.alike(gate, gate) == (gate, gate)
+
+
+def test_the_same_days_feed_all_forecasts_at_once(look) -> None:
+    fed = look.feeds(len(look.days) - 1)
     # of all forecasts at once, along a shorter path
     every = look.fed
     assert every.shape == (len(look.days), 8)

@@ -36,6 +36,8 @@ class Gates {
     this.root.classList.toggle("single", data.epochs.length < 2);
     this.root.classList.toggle("live", data.live);
     this.root.classList.toggle("bare", !data.trained);
+    this.root.classList.toggle("second", data.second);
+    this.find(".bars").textContent = data.live || !data.memory[0] ? "" : `Bars at the right: how long each unit remembers; a full one is ${data.window} ${data.step}s or more, by the logarithm`;
     this.root.setAttribute("aria-label", data.title);
     this.find(".named").textContent = data.title;
     this.find(".tag").textContent = data.label;
@@ -86,6 +88,39 @@ class Gates {
     this.find(".chosen").textContent = chosen ? `Chosen: ${chosen}` : data.live ? "" : `Drag over ${data.step}s to choose them`;
     this.find(".said").textContent = this.sentence();
     this.draw();
+    this.lead();
+  }
+
+  // -- two side by side: whichever is moved, the other goes to the same epoch and day ------------
+
+  lead() {
+    const { pair, epochs, days } = this.data;
+    const place = `${epochs[this.epoch]} ${days[this.day]}`;
+    if (!pair || this.told === place || this.led) return;
+    this.told = place;
+    const detail = { pair, from: this, epoch: epochs[this.epoch], day: days[this.day], whole: this.day === this.count - 1 };
+    document.dispatchEvent(new CustomEvent("vitrine-gates", { detail }));
+  }
+
+  follow({ pair, from, epoch, day, whole }) {
+    if (!this.data?.pair || pair !== this.data.pair || from === this) return;
+    if (from.playing.epochs || from.playing.days) this.quiet();
+    const { epochs, days } = this.data;
+    const after = epochs.findIndex((each) => each >= epoch);
+    this.epoch = after < 0 ? epochs.length - 1 : after;
+    const same = days.indexOf(day);
+    if (same >= 0) this.day = same;
+    else if (whole) this.day = days.length - 1;
+    this.started = true;
+    this.led = true;
+    this.show();
+    this.led = false;
+    this.told = `${epochs[this.epoch]} ${days[this.day]}`;
+  }
+
+  quiet() {
+    for (const timer of Object.values(this.playing)) clearInterval(timer);
+    this.playing = {};
   }
 
   days([from, to]) {
@@ -200,9 +235,10 @@ class Gates {
 
   drawPrice() {
     const { data, count } = this;
-    const { canvas, pen, height, plot } = this.sheet("price", 120);
-    const all = [...data.prices];
-    if (this.forecasts) {
+    const height = 120;
+    const { canvas, pen, plot } = this.sheet("price", height + 16);
+    const all = data.within ? [...data.within] : [...data.prices];
+    if (this.forecasts && !data.within) {
       // one scale for all epochs, so that the line is seen to move
       const sorted = Float32Array.from(this.forecasts).sort();
       all.push(sorted[Math.floor(sorted.length * 0.01)], sorted[Math.ceil(sorted.length * 0.99) - 1]);
@@ -251,7 +287,22 @@ class Gates {
       left += pen.measureText(word).width + 12;
     }
     this.marks(pen, plot, height);
+    this.dates(pen, plot, height + 13);
     canvas.setAttribute("aria-label", `${data.name} on the same ${data.step}s as the map above, with the forecast. ${this.sentence()}`);
+  }
+
+  // Which days the first, the middle and the last column are.
+  dates(pen, plot, base) {
+    const { days } = this.data;
+    pen.save();
+    pen.font = "11px sans-serif";
+    pen.fillStyle = this.ink(75);
+    const places = plot < 330 ? [0, 1] : [0, 0.5, 1];
+    for (const place of places) {
+      pen.textAlign = place === 0 ? "left" : place === 1 ? "right" : "center";
+      pen.fillText(days[Math.round(place * (days.length - 1))], place * plot, base);
+    }
+    pen.restore();
   }
 
   // The bars of the forecast that the pointer or the slider is at, where all of them are known.
@@ -285,11 +336,13 @@ class Gates {
     const { curves, epochs } = this.data;
     const canvas = this.find(".loss");
     if (!curves || !canvas.clientWidth) return;
-    const { pen, width, height } = this.sheet("loss", 36);
+    const tall = 74;
+    const { pen, width: wide } = this.sheet("loss", tall);
+    const [width, height] = [wide - 40, tall - 30];
     const all = curves.flatMap((curve) => curve.values).filter((value) => value > 0).map(Math.log);
     const [low, high] = [Math.min(...all), Math.max(...all)];
     const x = (at) => 2 + (at / Math.max(epochs.length - 1, 1)) * (width - 4);
-    const y = (value) => 3 + (1 - (Math.log(Math.max(value, 1e-12)) - low) / (high - low || 1)) * (height - 6);
+    const y = (value) => 17 + (1 - (Math.log(Math.max(value, 1e-12)) - low) / (high - low || 1)) * (height - 4);
     const colours = [this.ink(80), "#d9822b"];
     curves.forEach((curve, number) => {
       pen.strokeStyle = colours[number];
@@ -298,7 +351,22 @@ class Gates {
       pen.stroke();
     });
     pen.strokeStyle = this.ink(70);
-    pen.strokeRect(x(this.epoch), 0, 0.5, height);
+    pen.strokeRect(x(this.epoch), 15, 0.5, height);
+    // the axes: what the lines are, their highest and lowest value, the first and the last epoch
+    pen.font = "11px sans-serif";
+    let left = 2;
+    curves.forEach((curve, number) => {
+      pen.fillStyle = colours[number];
+      pen.fillText(curve.name, left, 11);
+      left += pen.measureText(curve.name).width + 10;
+    });
+    pen.fillStyle = this.ink(75);
+    pen.fillText(Number(Math.exp(high).toPrecision(2)), width + 4, 24);
+    pen.fillText(Number(Math.exp(low).toPrecision(2)), width + 4, height + 14);
+    pen.fillText(`epoch ${epochs[0]}`, 2, tall - 3);
+    pen.textAlign = "right";
+    pen.fillText(`${epochs.at(-1)} (log scale)`, width, tall - 3);
+    pen.textAlign = "left";
     const said = curves.map((curve) => `${curve.name} ${curve.values[this.epoch].toPrecision(3)}`).join(", ");
     canvas.setAttribute("aria-label", `Losses by epoch, on a logarithmic scale: ${said}`);
     canvas.title = said;
@@ -432,9 +500,12 @@ class Gates {
       if (!isIntersecting) this.pause();
     }, { threshold: [0, 0.6] });
     this.watcher.observe(this.find(".map"));
+    this.heard ??= ({ detail }) => this.follow(detail);
+    document.addEventListener("vitrine-gates", this.heard);
   }
 
   rest() {
+    document.removeEventListener("vitrine-gates", this.heard);
     this.sizes.disconnect();
     this.watcher.disconnect();
     clearTimeout(this.speech);
