@@ -50,10 +50,10 @@ def flags(parser: argparse.ArgumentParser) -> None:
 
 def _unit(word: str) -> UnitTarget:
     """Read a layer and one of its channels."""
-    layer, colon, channel = word.rpartition(":")
-    if not (colon and layer and channel.isascii() and channel.isdigit() and len(channel) < 7):
-        raise argparse.ArgumentTypeError(f"must be LAYER:CHANNEL, layer4:12, got {word[:60]!r}")
-    return UnitTarget(layer, int(channel))
+    try:
+        return UnitTarget.read(word)
+    except ParamError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def rest(args: argparse.Namespace, words: list[str]) -> None:

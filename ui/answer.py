@@ -51,7 +51,7 @@ def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
     with st.container():
         _stale(answer, desk, ask)
     made = takeaway.whole(answer)
-    views.title(f"Why {answer.explanation.target.words(answer.scene.card.labels)}?")
+    views.title(answer.explanation.target.asked(answer.scene.card.labels))
     _picture(answer, desk, made["sentences"])
     twins.offer(answer, desk)
     doubt.show(answer, desk, made["doubts"], made["check"])
@@ -128,9 +128,12 @@ def _photo_caption(explanation: Any) -> str:
 def _map_caption(answer: Answer, title: str) -> figure.Caption:
     explanation, labels = answer.explanation, answer.scene.card.labels
     parts: figure.Caption = [(f"{title} for ", False)]
-    for at, index in enumerate(explanation.target.classes()):
+    classes = explanation.target.classes()
+    for at, index in enumerate(classes):
         parts += [(" against ", False)] if at else []
         parts += [(labels[index], True)]
+    if not classes:
+        parts += [(explanation.target.words(labels), True)]
     if explanation.target.of == "probability":
         parts += [(", by probability", False)]
     scale = "raw scale" if explanation.scale == "raw" else f"scaled to {explanation.scale}"

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
-from ui import forms, kept, method_list, text, views
+from ui import forms, kept, measured, method_list, text, views
 from ui.desk import Desk
 from ui.held import Answer, Model, Photo, Seen
 from xai_core.card import Card, Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
-from xai_core.model import Head
 from xai_core.question import Question
 from xai_core.report import quote
-from xai_core.target import WORDS, ClassTarget, Of, Target
+from xai_core.target import ClassTarget, Target
 
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
-
-OF = "measured-on"
-"""Which number of the class is explained."""
 
 _DRAWN = "drawn-model-and-photo"
 
@@ -97,35 +92,6 @@ def target_of(seen: Seen, *, disabled: bool = False) -> ClassTarget:
     return ClassTarget(int(index), None if against == NOTHING else int(against))
 
 
-def _measured(card: Card, *, disabled: bool) -> Of:
-    """Draw the choice of the number that is explained, and return it."""
-    chosen = st.segmented_control(
-        "Measured on",
-        list(WORDS),
-        format_func=lambda of: WORDS[of].capitalize(),
-        key=kept.control(OF, "logit"),
-        help=measured_on(card.head),
-        persist_state="session",
-        required=True,
-        disabled=disabled,
-    )
-    return chosen or "logit"
-
-
-def measured_on(head: Head) -> str:
-    """Say how a class's score and its probability differ, for a model that ends so."""
-    if head.exclusive:
-        others = (
-            "The probability weighs it against the scores of all classes (softmax), so that it "
-            "also moves with what speaks for the others, and hardly at all near 0 or 1."
-        )
-    else:
-        others = (
-            "The probability is made of that score alone (sigmoid), and hardly moves near 0 or 1."
-        )
-    return f"The score (logit) is the class's own number, before any probability. {others}"
-
-
 def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
     """Draw the question, the method and its controls; return what a run would do, or None.
 
@@ -136,10 +102,9 @@ def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
     if seen is None or desk.prediction_error:
         return None
     waits = desk.prediction is None
-    target = target_of(seen, disabled=waits)
-    of: Of = st.session_state.get(OF, "logit")
-    if of != "logit":
-        views.line(f"Measured on its {WORDS[of]}: see All settings.")
+    target = target_of(seen, disabled=waits or measured.chosen() == measured.UNIT)
+    if said := measured.said(seen.card):
+        views.line(said)
     with st.container(key="method-card", gap="small"):
         asked = _controls(seen.card, target, only, disabled=waits)
     if asked is None:
@@ -167,7 +132,7 @@ def _controls(
     front = st.container()
     # Folded on every page: each control is two stops on the keyboard's way to Run.
     with st.expander("All settings", key="all-settings"):
-        target = dataclasses.replace(target, of=_measured(card, disabled=disabled))
+        asked, not_so = measured.show(card, target, disabled=disabled)
         engine, refused = _engine(cls, served[name].engines, disabled=disabled)
         controls = form(card, cls, engine, disabled=disabled)
         for param in controls.rest:
@@ -176,7 +141,7 @@ def _controls(
         for param in controls.front:
             controls.widget(param)
     values = controls.values()
-    return Question(method=name, engine=engine, values=values, target=target), refused
+    return Question(method=name, engine=engine, values=values, target=asked), not_so or refused
 
 
 def form(card: Card, cls: type[Explainer], engine: str, *, disabled: bool = False) -> forms.Form:
@@ -217,7 +182,7 @@ def preset(desk: Desk, cls: type[Explainer], values: Mapping[str, Any]) -> None:
 
     What is not given is set as the method suggests it, and the score is what is explained.
     """
-    st.session_state[OF] = "logit"
+    st.session_state[measured.OF] = "logit"
     if desk.model is None:
         return
     card = desk.model.card
@@ -249,7 +214,8 @@ def aim(desk: Desk, target: Target) -> None:
         st.session_state[target_key(desk.model, desk.photo)] = classes[0]
         against = f"against:{_scope(desk.model, desk.photo)}"
         st.session_state[against] = classes[1] if classes[1:] else NOTHING
-        st.session_state[OF] = target.of
+    if desk.model is not None:
+        measured.aim(desk.model.card, target)
 
 
 def restore(desk: Desk, run: Answer) -> None:

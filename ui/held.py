@@ -187,8 +187,9 @@ def changes(answer: Answer, question: Question) -> list[str]:
     if question.target != made.target:
         labels = answer.scene.card.labels
         asked = " against ".join(labels[index] for index in made.target.classes())
-        by = "" if question.target.of == made.target.of else f", by its {WORDS[made.target.of]}"
-        said.append(f"{asked}{by}")
+        asked = asked or made.target.words(labels)
+        alike = made.target.reads == "layer" or question.target.of == made.target.of
+        said.append(asked if alike else f"{asked}, by its {WORDS[made.target.of]}")
     if question.engine != made.engine:
         said.append(f"engine {made.engine}")
     for name, param in method.declared().items():

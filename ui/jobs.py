@@ -70,10 +70,10 @@ def explaining(desk: Desk, work: Work) -> None:
         st.progress(share(now), text=text.markdown(said(now)))
         st.button("Cancel", key="cancel", on_click=desk.cancel)
     if now.partial is not None:
-        label = " against ".join(
-            run.scene.card.labels[index] for index in run.question.target.classes()
-        )
-        by = ", by probability" if run.question.target.of == "probability" else ""
+        labels, target = run.scene.card.labels, run.question.target
+        label = " against ".join(labels[index] for index in target.classes())
+        label = label or target.words(labels)
+        by = ", by probability" if target.of == "probability" else ""
         cls = explainers()[run.question.method]
         figure.show(
             key="partial",

@@ -15,7 +15,7 @@ import streamlit as st
 
 from loaders import catalogue
 from loaders.catalogue import Entry, Pretrained, Sample
-from ui import another_model, ask, forms, method_list, photo_card, views
+from ui import another_model, ask, forms, measured, method_list, photo_card, views
 from ui.desk import Desk
 from ui.grid import Picture
 from ui.held import Model, Photo
@@ -25,10 +25,10 @@ from xai_core.explainer import Explainer, explainers
 from xai_core.param import Param
 from xai_core.question import Question
 from xai_core.report.numbers import printable, quote
-from xai_core.target import WORDS, ClassTarget
+from xai_core.target import WORDS, ClassTarget, UnitTarget
 
-MODEL, PHOTO, METHOD, ENGINE, TARGET, AGAINST, OF, PREPARED = NAMES = (
-    "model", "photo", "method", "engine", "target", "against", "of", "prepared",
+MODEL, PHOTO, METHOD, ENGINE, TARGET, AGAINST, OF, UNIT, PREPARED = NAMES = (
+    "model", "photo", "method", "engine", "target", "against", "of", "unit", "prepared",
 )  # fmt: skip
 OWN = "own"
 """Stands for what only the sender has."""
@@ -146,7 +146,8 @@ def _set(desk: Desk, model: Model, asked: Mapping[str, str], only: type[Explaine
         del left[MODEL]
     if left.get(PHOTO) in [sample.name for sample in catalogue.photos()]:
         del left[PHOTO]
-    index = _index(card, asked.get(TARGET)) if _is(model, asked.get(MODEL)) else None
+    fits = _is(model, asked.get(MODEL))
+    index = _index(card, asked.get(TARGET)) if fits else None
     if index is not None:
         del left[TARGET]
         against = _index(card, asked.get(AGAINST))
@@ -156,7 +157,11 @@ def _set(desk: Desk, model: Model, asked: Mapping[str, str], only: type[Explaine
             del left[AGAINST]
         ask.aim(desk, ClassTarget(index, against))
     if left.get(OF) in WORDS:
-        state[ask.OF] = left.pop(OF)
+        state[measured.OF] = left.pop(OF)
+    unit = measured.read(card, asked[UNIT]) if UNIT in asked and fits else None
+    if unit is not None:
+        del left[UNIT]
+        measured.aim(card, unit)
     cls = only or explainers().get(asked.get(METHOD, ""))
     if cls is not None:
         if left.get(METHOD) == cls.name:
@@ -305,8 +310,10 @@ def address(desk: Desk, question: Question | None, *, alone: bool = False) -> st
 
 def _asked(model: Model, question: Question) -> dict[str, str]:
     card, cls = model.card, explainers()[question.method]
-    target, *against = [word_of_class(model, index) for index in question.target.classes()]
-    found = {TARGET: target} | ({AGAINST: against[0]} if against else {})
+    words = [word_of_class(model, index) for index in question.target.classes()]
+    found = dict(zip((TARGET, AGAINST), words, strict=False))
+    if isinstance(question.target, UnitTarget):
+        found[UNIT] = question.target.word
     if question.target.of != "logit":
         found[OF] = question.target.of
     found[METHOD] = cls.name

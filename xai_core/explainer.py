@@ -87,7 +87,7 @@ class Engine:
 
     `worker` is the kind of process it must run in: the model's own, or `both` where the library
     imports torch and TensorFlow together. `scale` is what the numbers of its maps are. `of` is what
-    it can explain of a class.
+    it can explain of a class, `units` whether it explains a unit of a layer, too.
     """
 
     name: str
@@ -96,6 +96,7 @@ class Engine:
     worker: Literal["model", "both"] = "model"
     scale: Scale = "raw"
     of: tuple[Of, ...] = ("logit", "probability")
+    units: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -177,7 +178,14 @@ class Explainer:
         return None
 
     def takes(self, target: Target) -> None:
-        """Raise ParamError for what the engine cannot explain of a class."""
+        """Raise ParamError for what the engine cannot explain."""
+        if target.reads == "layer" and not self.chosen().units:
+            others = [engine.name for engine in self.engines if engine.units]
+            way = f"the engine {others[0]}" if others else "another method"
+            raise ParamError(
+                f"{self.title} by the engine {self.engine} explains classes, and no unit of a "
+                f"layer. Choose {way}, or a class's score or probability."
+            )
         if target.reads == "scores" and target.of not in self.chosen().of:
             raise ParamError(
                 f"{self.title} by the engine {self.engine} explains the score before it becomes a "

@@ -45,6 +45,10 @@ class Target(Family):
         """Say what is explained, 'star rather than ring', with names in curly quotes."""
         raise NotImplementedError
 
+    def asked(self, labels: Sequence[str]) -> str:
+        """Return the question in words, 'Why “star” rather than “ring”?'."""
+        return f"Why {self.words(labels)}?"
+
     def weights(self, outputs: Any) -> Array:
         """Return float32, one weight for each output that it reads."""
         raise NotImplementedError
@@ -137,6 +141,19 @@ class UnitTarget(Target):
     channel: int
     at: tuple[int, int] | None = None
 
+    @classmethod
+    def read(cls, word: str) -> UnitTarget:
+        """Read a layer and one of its channels, as `word` writes them. Raises ParamError."""
+        layer, colon, channel = word.rpartition(":")
+        if not (colon and layer and channel.isascii() and channel.isdigit() and len(channel) < 7):
+            raise ParamError(f"A unit must be LAYER:CHANNEL, layer4:12, got {word[:60]!r}")
+        return cls(layer, int(channel))
+
+    @property
+    def word(self) -> str:
+        """Write layer and channel in one word, for the command line and an address."""
+        return f"{self.layer}:{self.channel}"
+
     def check(self, model: Any) -> None:
         """Raise ParamError unless the model shows that layer, with that channel and cell."""
         listed = model.layers() if hasattr(model, "layers") else ()
@@ -160,6 +177,10 @@ class UnitTarget(Target):
         """Return 'channel 3 of layer4'."""
         where = "" if self.at is None else f" at row {self.at[0]}, column {self.at[1]}"
         return f"channel {self.channel} of {quoted(self.layer)}{where}"
+
+    def asked(self, labels: Sequence[str]) -> str:
+        """Return 'What does channel 3 of “layer4” answer to?'."""
+        return f"What does {self.words(labels)} answer to?"
 
     def outputs(self, model: Any, images: Array) -> Array:
         """Return the layer's maps `[N, map h, map w, channels]`."""

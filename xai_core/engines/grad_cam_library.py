@@ -61,7 +61,7 @@ def engine(kind: str, notes: Notes | None = None, **values: str) -> Engine:
             return "The grad-cam library follows no gradient to a detector's levels; choose ours."
         return why_not(model)
 
-    return Engine(name=NAME, run=run, why_not=refuses, scale=SCALE)
+    return Engine(name=NAME, run=run, why_not=refuses, scale=SCALE, units=False)
 
 
 def cam(

@@ -53,7 +53,9 @@ def engine(kind: str, *, notes: tuple[str, ...] = ()) -> Engine:
         grain = method.cells_of(model, "cubic")
         return Raw(attribution=attribution, grain=grain, notes=notes)
 
-    return Engine(name=NAME, run=run, why_not=why_not_layers, worker="both", of=("logit",))
+    return Engine(
+        name=NAME, run=run, why_not=why_not_layers, worker="both", of=("logit",), units=False
+    )
 
 
 def grad_cam(kind: str, model: Any, image: Array, target: Target, layer: str) -> Array:

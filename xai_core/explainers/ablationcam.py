@@ -128,7 +128,7 @@ class AblationCAM(Cam):
     box_needs: ClassVar[tuple[type, ...]] = (RunsWithout,)
     arrays: ClassVar[Mapping[str, Shape]] = ARRAYS
     engines: ClassVar[tuple[Engine, ...]] = (
-        Engine(name="ours", run=_ours),
+        Engine(name="ours", run=_ours, units=False),
         grad_cam_library.engine("AblationCAM", _turned, ratio="ratio_channels_to_ablate"),
     )
 

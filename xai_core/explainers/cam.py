@@ -111,7 +111,7 @@ class CAM(Explainer):
     needs: ClassVar[tuple[type, ...]] = (ShowsLayers, Rewrites)
     signed: ClassVar[bool] = False
     arrays: ClassVar[Mapping[str, Shape]] = ARRAYS
-    engines: ClassVar[tuple[Engine, ...]] = (Engine(name="ours", run=_ours),)
+    engines: ClassVar[tuple[Engine, ...]] = (Engine(name="ours", run=_ours, units=False),)
 
     relu: bool = relu()
     smoothing: str = smoothing()

@@ -77,7 +77,13 @@ class FEM(LayerMap):
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         grad_cam_library.engine("FEM", _other, k="k"),
-        Engine(name=xplique.NAME, run=_xplique, why_not=xplique.why_not_layers, worker="both"),
+        Engine(
+            name=xplique.NAME,
+            run=_xplique,
+            why_not=xplique.why_not_layers,
+            worker="both",
+            units=False,
+        ),
     )
 
     k: float = number(

@@ -103,7 +103,13 @@ class IntegratedGradients(GradientMap):
     )
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(name="xplique", run=_xplique, why_not=xplique_gradients.why_not, worker="both"),
+        Engine(
+            name="xplique",
+            run=_xplique,
+            why_not=xplique_gradients.why_not,
+            worker="both",
+            units=False,
+        ),
     )
 
     steps: int = number(

@@ -106,7 +106,7 @@ class Occlusion(Explainer):
     )
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(name="xplique", run=_xplique, why_not=xplique.why_not, worker="both"),
+        Engine(name="xplique", run=_xplique, why_not=xplique.why_not, worker="both", units=False),
     )
 
     patch_height: int = patch("height", source="Xplique Occlusion.patch_size")

@@ -76,7 +76,7 @@ class ReciproCAM(LayerMap):
     arrays: ClassVar[Mapping[str, Shape]] = {
         "scores": Shape("<f4", ("",), most=1 << 20, optional=True)
     }
-    engines: ClassVar[tuple[Engine, ...]] = (Engine(name="ours", run=_ours),)
+    engines: ClassVar[tuple[Engine, ...]] = (Engine(name="ours", run=_ours, units=False),)
 
     window: str = choice(
         "cell",

@@ -127,7 +127,7 @@ class Rise(Explainer):
     )
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(name="xplique", run=_xplique, why_not=xplique.why_not, worker="both"),
+        Engine(name="xplique", run=_xplique, why_not=xplique.why_not, worker="both", units=False),
     )
 
     masks: int = number(

@@ -49,7 +49,13 @@ class Saliency(GradientMap):
     asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(name="xplique", run=_xplique, why_not=xplique_gradients.why_not, worker="both"),
+        Engine(
+            name="xplique",
+            run=_xplique,
+            why_not=xplique_gradients.why_not,
+            worker="both",
+            units=False,
+        ),
     )
 
     colours: str = gradient_map.sizes()

@@ -83,7 +83,13 @@ class SmoothGrad(GradientMap):
     signed: ClassVar[bool] = False
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(name="xplique", run=_xplique, why_not=xplique_gradients.why_not, worker="both"),
+        Engine(
+            name="xplique",
+            run=_xplique,
+            why_not=xplique_gradients.why_not,
+            worker="both",
+            units=False,
+        ),
     )
 
     samples: int = number(

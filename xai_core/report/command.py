@@ -42,7 +42,7 @@ def command(
     for flag, index in zip(("--target", "--against"), target.classes(), strict=False):
         words += _flag(flag, _class_word(card.labels, index))
     if isinstance(target, UnitTarget):
-        words += _flag("--unit", f"{target.layer}:{target.channel}")
+        words += _flag("--unit", target.word)
     if target.of != "logit":
         words += ["--of", target.of]
     if explanation.engine != cls.engines[0].name:

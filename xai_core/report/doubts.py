@@ -105,6 +105,10 @@ def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[
             continue  # each engine says why not
         if known[name].class_agnostic:
             continue  # it would agree or not for no reason of the class's
+        if explanation.target.reads == "layer" and not any(
+            engine.units for engine in known[name].engines
+        ):
+            continue
         family = known[name].family
         last = own is not None and family == own.family
         trust = CHECKS.index(family) if family in CHECKS else len(CHECKS)

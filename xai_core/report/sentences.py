@@ -44,6 +44,12 @@ def sentences(explanation: Explanation, probabilities: Array, labels: Sequence[s
 
 def terms(explanation: Explanation) -> str:
     """Say what is meant by the words that sentences and doubts use of a map."""
+    if explanation.target.reads == "layer":
+        return (
+            "Evidence is what the map counts for the channel, by its method's own rule. What the "
+            "channel holds is the mean over the layer's map: a number of the network's inside, "
+            "which names no class."
+        )
     if is_class_agnostic(explanation.method):
         return f"{SCORE}."
     return f"Evidence is what the map counts for the class, by its method's own rule. {SCORE}."
@@ -87,6 +93,7 @@ def _parts_said(found: Mapping[str, Any], asked: str, explanation: Explanation) 
     """Say which superpixels carry the weight, and what speaks against."""
     many, target = found["half_parts"], explanation.target
     what = "probability" if target.of == "probability" else "score"
+    what = "channel's mean" if target.reads == "layer" else what
     what = f"lead in {what}" if len(target.classes()) > 1 else what
     if many == 1:
         said = [

@@ -17,6 +17,7 @@ _OF = {
     "logit": "the score before it becomes a probability (logit)",
     "probability": "the probability",
 }
+_MEAN = "the mean of what it holds over the layer's map"
 _ORDER = {"rgb": "red, green, blue", "bgr": "blue, green, red", "grey": "one grey channel"}
 _FIT = {
     "stretch": "the photo is stretched to the view",
@@ -28,7 +29,8 @@ _FIT = {
 def settings(explanation: Explanation, labels: Sequence[str]) -> list[Row]:
     """Return what was asked and every value that was used, as title and words."""
     cls, target = explainers()[explanation.method], explanation.target
-    rows = [("Why", target.words(labels)), ("Measured on", _OF.get(target.of, target.of))]
+    number = _MEAN if target.reads == "layer" else _OF.get(target.of, target.of)
+    rows = [("Why" if target.classes() else "What", target.words(labels)), ("Measured on", number)]
     rows += [("Method", cls.title), ("Engine", explanation.engine)]
     honoured = cls.honoured(explanation.engine)
     for name, value in explanation.parameters.items():
