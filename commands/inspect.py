@@ -1,4 +1,4 @@
-"""Say what a model file is."""
+"""Say what a model file is, and what each of its layers does, stage by stage."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from commands import _opened
 from xai_core import plain
+from xai_core.stages import KINDS, Stage, kinds
 
 KEYS = (
     "task",
@@ -21,6 +22,8 @@ KEYS = (
     "head",
     "layers",
     "default_layer",
+    "stages",
+    "words",
     "preprocessing",
     "findings",
     "methods",
@@ -34,7 +37,23 @@ def flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the card."""
+    """Return the card; `stages` and `words` say what the layers do."""
     with _opened.opened(args, "any") as model:
-        whole = plain.pack(model.card)[0] | {"classes": model.card.classes}
+        card = model.card
+        told = {
+            "classes": card.classes,
+            "stages": [_told(stage) for stage in card.stages],
+            "words": {kind: KINDS[kind] for kind in kinds(card.stages)},
+        }
+        whole = plain.pack(card)[0] | told
         return {key: whole[key] for key in KEYS}
+
+
+def _told(stage: Stage) -> dict[str, Any]:
+    """Return what runs at one size of the map, from how few to how many channels."""
+    return {
+        "title": stage.title,
+        "map_size": stage.map_size,
+        "channels": stage.channels,
+        "layers": stage.line,
+    }

@@ -24,6 +24,7 @@ from tests.loaders.onnx.graphs import model as onnx_model
 from tests.loaders.onnx.graphs import tail
 from tests.loaders.torch.test_detectors import made, saved
 from xai_core.explainer import explainers
+from xai_core.stages import KINDS
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, Any, str]:
@@ -128,6 +129,16 @@ def test_inspect(capsys: pytest.CaptureFixture[str]) -> None:
     assert card["parameters"] > 100_000
     assert any(row["name"] == card["default_layer"] for row in card["layers"])
     assert card["sandbox"]["layers"]
+    last = card["stages"][-1]
+    assert (last["map_size"], last["channels"]) == ([1, 1], [6, 160])
+    assert last["title"] == "No map, between 6 and 160 numbers"
+    assert "dense layer" in last["layers"]
+    sizes = [stage["map_size"] for stage in card["stages"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert [128, 128] in sizes
+    assert card["words"]["dense layer"] == KINDS["dense layer"]
+    kinds = " ".join(stage["layers"] for stage in card["stages"])
+    assert all(kind in kinds for kind in card["words"])
     assert all(row["level"] in ("info", "warning") for row in card["findings"])
 
 

@@ -16,6 +16,7 @@ from ui import (
     guess,
     jobs,
     links,
+    measured,
     model_card,
     page,
     photo_card,
@@ -30,9 +31,11 @@ from ui.desk import Desk
 from ui.grid import Ask, Network, Picture
 from ui.held import Answer, Photo
 from xai_core import augment
+from xai_core.card import Card
 from xai_core.errors import ParamError
 from xai_core.explainer import Explainer
 from xai_core.lesson import Experiment, Lesson, Preset, aside_of, lesson_of
+from xai_core.target import WORDS, Of
 
 WATCH, SLOT = "preset-watch", "experiment:"
 
@@ -142,6 +145,8 @@ def _experiments(
         views.line(f"\u201c{each.title}.\u201d {each.sentence}", "v-prose")
         if each.networks:
             views.line(_named(desk, each))
+        if desk.model is not None:
+            views.line(_explains(each, desk.model.card))
         work = desk.slots.work(slot)
         ready = desk.model is not None and desk.photo is not None
         if st.button("Run side by side", key=slot, disabled=work is not None or not ready):
@@ -174,6 +179,22 @@ def _asides(made: grid.Grid) -> None:
             preview.pictures(shown)
 
 
+def _of() -> Of:
+    """Return the number of a class that experiments explain: as set, and the score for a unit."""
+    chosen = measured.chosen()
+    return "logit" if chosen == measured.UNIT else chosen
+
+
+def _explains(each: Experiment, card: Card) -> str:
+    """Say what the runs of an experiment explain."""
+    whose = "each network's" if each.networks else "the model's"
+    said = f"Explained is {whose} first answer"
+    if any(trial.of for trial in each.made(card)):
+        return f"{said}."
+    unit = ", and not the unit that is set" if measured.chosen() == measured.UNIT else ""
+    return f"{said}, by its {WORDS[_of()]}{unit}."
+
+
 def _entries(desk: Desk, each: Experiment) -> list[Entry | Pretrained]:
     """Return the first set of an experiment's networks whose files are there."""
     for names in each.networks:
@@ -203,7 +224,7 @@ def _begin(desk: Desk, cls: type[Explainer], each: Experiment, slot: str) -> Non
     size = model.card.input_size
     asks = [
         Ask((trial.method or cls).name, ask.fitting(trial.method or cls, size, trial.values),
-            trial.called, trial.of)
+            trial.called, trial.of or _of())
         for trial in each.made(model.card)
     ]  # fmt: skip
     pictures = [Picture(photo.name, photo.word, photo=photo)]

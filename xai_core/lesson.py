@@ -56,13 +56,13 @@ class Preset:
 class Trial:
     """One run of an experiment: what it is called, its values, and another method than its own.
 
-    `of` says which number of the class it explains.
+    `of` says which number of the class it explains; by itself it is the one that is chosen.
     """
 
     called: str
     values: Mapping[str, Any]
     method: type[Explainer] | None = None
-    of: Of = "logit"
+    of: Of | None = None
 
 
 Trials = tuple[Trial, ...] | Callable[[Card], tuple[Trial, ...]]

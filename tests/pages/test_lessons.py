@@ -18,6 +18,7 @@ from xai_core import guess, lesson
 from xai_core.explainer import explainers, make
 from xai_core.lesson import Sized, lesson_of
 from xai_core.report import amount
+from xai_core.target import ClassTarget
 
 PAGES = {
     "grad_cam": "grad-cam",
@@ -157,6 +158,25 @@ def test_an_experiment_runs_side_by_side(taught):
         assert each.watch in html.unescape(words(app))
         kept = [key for key in desk(app).results if key.startswith(lesson_page.SLOT)]
         assert kept == [slot]  # one experiment at a time
+
+
+@pytest.mark.parametrize(("chosen", "of", "said"), [
+    ("logit", "logit", "by its score (logit)."),
+    ("probability", "probability", "by its probability."),
+    ("unit", "logit", "by its score (logit), and not the unit that is set."),
+])  # fmt: skip
+def test_an_experiment_explains_the_number_that_is_chosen(wall, monkeypatch, chosen, of, said):
+    monkeypatch.setattr(state, "key", lambda: "one browser")
+    path = ROOT / "pages" / "occlusion.py"
+    app = opened(AppTest.from_file(str(path), default_timeout=PATIENCE))
+    app.segmented_control(key="measured-on").set_value(chosen).run()
+    assert f"Explained is the model's first answer, {said}" in html.unescape(words(app))
+    slot = f"{lesson_page.SLOT}occlusion:{lesson_of('occlusion').traps[0].title}"
+    next(button for button in app.button if button.key == slot).click()
+    settle(app, lambda app: grid.of(desk(app), slot) and not desk(app).pending)
+    made = grid.of(desk(app), slot)
+    first = desk(app).prediction.top[0]
+    assert {cell.answer.question.target for cell in made.cells} == {ClassTarget(first, of=of)}
 
 
 def test_a_run_of_another_method_is_not_shown_here(taught):

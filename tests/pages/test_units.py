@@ -27,6 +27,7 @@ def network(wall, monkeypatch):
 
     def network(framework="torch"):
         made = {"torch": tiny.torch_model, "keras": tiny.keras_model}[framework]
+        made()  # what it imports is not waited for by a page
         monkeypatch.setattr(fakes, "LinearModel", lambda options, name: made())
 
     return network

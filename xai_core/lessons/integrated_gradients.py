@@ -74,7 +74,7 @@ LESSON = Lesson(
             "The score and the probability",
             "The score (logit) is the class's own number. The probability is made of it, with a "
             "softmax of the other classes' scores too, and cannot leave 0 to 1.",
-            (Trial("The score", {}), Trial("Its probability", {}, of="probability")),
+            (Trial("The score", {}, of="logit"), Trial("Its probability", {}, of="probability")),
             "With a softmax, watch a place change sides where it speaks for the other classes even "
             "more. Under This visit each run's doubts say what its parts add up to: those of a "
             "probability to 1 at most.",
