@@ -582,7 +582,7 @@ def test_what_overflows_is_told_by_its_layer() -> None:
 @pytest.mark.parametrize("method", ["cam", "ablationcam", "reciprocam"])
 def test_a_unit_is_no_class_score(method: str) -> None:
     model = tiny.torch_model()
-    with pytest.raises(ParamError, match="explains class scores; the target reads layer"):
+    with pytest.raises(ParamError, match="explains classes, and no unit of a layer"):
         explained(model, tiny.view(), UnitTarget("4", 1), method)
 
 
