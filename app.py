@@ -48,6 +48,8 @@ else:
         """Warm the wall up before the first visitor, and take it down after the last."""
         state.visitors()
         importlib.import_module("pandas")  # else Streamlit does it while the first visitor waits
+        for name in ("ui.mlp_page", "ui.lstm_page"):  # their recordings are read once a process
+            importlib.import_module(name).warm()
         gc.collect()
         gc.freeze()  # Streamlit looks for garbage after each run of a page: not in all of this
         yield

@@ -6,7 +6,6 @@ It opens on a recording; a training takes its place, and goes on while the page 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import cast
 
 import streamlit as st
@@ -34,7 +33,7 @@ from workers.tasks.train_lstm import TrainLstm
 from xai_core.errors import VitrineError
 from xai_core.training import prices
 from xai_core.training.course import Turn
-from xai_core.training.lstm import LEARNING_RATE, RECORDED, SHOWN, LstmRecording
+from xai_core.training.lstm import GATE, LEARNING_RATE, RECORDED, SHOWN, LstmRecording
 from xai_core.training.lstm_view import Look
 
 TITLE = "LSTM"
@@ -78,24 +77,24 @@ def _start(held: Trainings) -> None:
         held.show(run)
 
 
+@functools.cache
 def recorded() -> Run | None:
-    """Return the recording that ships as a run."""
-    found = _recorded()
+    """Return the recording that ships as a run; one serves all visitors."""
+    found = shipped(RECORDED, LstmRecording)
     if found is None:
         return None
-    look, versions = found
-    own = look.recording
+    own: LstmRecording = found.recording
     return Run(
         settings=own.settings, recording=own, title="Default", shipped=NAME,
-        data=own.series, shown={"look": look, "versions": versions},
+        data=own.series, shown={"look": Look(own), "versions": found.versions},
     )  # fmt: skip
 
 
-@functools.cache
-def _recorded() -> tuple[Look, Mapping[str, str]] | None:
-    """Read the recording that ships, once a process."""
-    found = shipped(RECORDED, LstmRecording)
-    return None if found is None else (Look(found.recording), found.versions)
+def warm() -> None:
+    """Read the recording and the prices now, so that the first visitor need not wait."""
+    if (run := recorded()) is not None:
+        look_of(run).map(0, GATE, "by memory")
+    prices.tickers()
 
 
 def look_of(run: Run) -> Look:

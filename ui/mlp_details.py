@@ -71,15 +71,15 @@ def _unit(run: Run) -> None:
         if len(names) > 1:
             layer = st.selectbox("Layer", names, key=mlp_view.layer_key(run.id))
         key = mlp_view.unit_key(run.id)
-        st.session_state.setdefault(key, _telling(run, layer))
+        telling = run.once(f"telling {layer}", lambda: _telling(run, layer))
+        st.session_state.setdefault(key, telling)
         unit = int(
             st.number_input(
                 "Unit", 0, recording.frames[layer].sides[1] - 1, key=key, width=220,
                 help="A click on the picture chooses one, too.",
             )
         )  # fmt: skip
-    frames = recording.frames[layer]
-    values = frames.column(unit)  # float32 [epochs, samples]
+    values = _life(run, layer, unit)  # float32 [epochs, samples]
     classes, parts = recording.arrays["probe classes"], about(recording)
     life = mlp_units.by_class(values[..., None], classes, len(parts.classes))[..., 0]
     active = recording.arrays[f"{EACH}active {layer}"][:, unit]
@@ -119,6 +119,18 @@ def _unit(run: Run) -> None:
         f'<img src="{url(image)}" alt="{text.escape(said)}"></div>'
     )
     views.line(f"Black is 0, the brightest {top:.2f}.")
+
+
+def _life(run: Run, layer: str, unit: int) -> Array:
+    """Return what a unit answers over the epochs; that of the last one looked at is kept.
+
+    Visitors share a recording, so what is kept is one object, whose it is with it.
+    """
+    kept: tuple[tuple[str, int], Array] | None = run.shown.get("a unit")
+    if kept is None or kept[0] != (layer, unit):
+        kept = (layer, unit), run.recording.frames[layer].column(unit)
+        run.shown["a unit"] = kept
+    return kept[1]
 
 
 def _telling(run: Run, layer: str) -> int:

@@ -90,8 +90,9 @@ def _start(held: Trainings) -> None:
         held.show(run)
 
 
+@functools.cache
 def recorded(name: str) -> Run | None:
-    """Return a recording that ships as a run, named by its preset."""
+    """Return a recording that ships as a run, named by its preset; one serves all visitors."""
     found = shipped(name)
     if found is None:
         return None
@@ -201,15 +202,24 @@ def _units(run: Run) -> str:
     return text.listed([str(each) for each in dict.fromkeys(found)])
 
 
+def _says(run: Run) -> list[str]:
+    layer = layers(run.recording)[0]
+    return run.once("says", lambda: mlp_verdict.says(run.recording, layer))
+
+
+def warm() -> None:
+    """Read the recording and make its picture now, so that the first visitor need not wait."""
+    if (run := recorded(NAME)) is not None:
+        mlp_view.pane(run)
+        _says(run)
+
+
 def _verdict(shown: list[Run]) -> None:
     views.title("What it shows")
     for run in shown:
         if len(shown) > 1:
             views.line(mlp_view.said(run), "v-label")
-        items = "".join(
-            f"<li>{text.emphasised(each)}</li>"
-            for each in mlp_verdict.says(run.recording, layers(run.recording)[0])
-        )
+        items = "".join(f"<li>{text.emphasised(each)}</li>" for each in _says(run))
         st.html(f'<ul class="v-told">{items}</ul>')
 
 

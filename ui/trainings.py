@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ui import pace
 from ui.desk import Desk
@@ -31,6 +31,7 @@ SIDES = 2
 KIND = "torch"
 _SLOT = "training:"
 _ids = itertools.count(1)
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +55,13 @@ class Run:
     def called(self) -> str:
         """What tells it from others; a recording says that it is one."""
         return f"{self.title}, a recording" if self.shipped else self.title
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what is worked out of it once, under a name that says all that it comes from."""
+        if name not in self.shown:
+            self.shown[name] = make()
+        found: T = self.shown[name]
+        return found
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
