@@ -10,7 +10,7 @@ import streamlit as st
 from ui import forms, kept, measured, method_list, text, views
 from ui.desk import Desk
 from ui.held import Answer, Model, Photo, Seen
-from xai_core.card import Card, Service
+from xai_core.card import Card, Kind, Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
 from xai_core.question import Question
@@ -24,6 +24,10 @@ _DRAWN = "drawn-model-and-photo"
 
 METHOD, CHOSEN = "method", "method-chosen"
 """The method, and whether the visitor chose it: until then each model has the first that serves."""
+
+KEYS: Mapping[Kind, str] = {"classification": METHOD, "detection": "box-method"}
+CHOSEN_OF: Mapping[Kind, str] = {"classification": CHOSEN, "detection": "box-method-chosen"}
+"""The same by what a model does."""
 
 
 def _scope(model: Model | None, photo: Photo | None) -> str:
@@ -105,8 +109,20 @@ def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
     target = target_of(seen, disabled=waits or measured.chosen() == measured.UNIT)
     if said := measured.said(seen.card):
         views.line(said)
+    return about(desk, seen, target, only, disabled=waits)
+
+
+def about(
+    desk: Desk,
+    seen: Seen,
+    target: Target,
+    only: type[Explainer] | None = None,
+    *,
+    disabled: bool = False,
+) -> Question | None:
+    """Draw the method, its controls and Run for a target that was asked about."""
     with st.container(key="method-card", gap="small"):
-        asked = _controls(seen.card, target, only, disabled=waits)
+        asked = _controls(seen.card, target, only, disabled=disabled)
     if asked is None:
         return None
     question, refused = asked
@@ -115,11 +131,11 @@ def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
 
 
 def _controls(
-    card: Card, target: ClassTarget, only: type[Explainer] | None, *, disabled: bool
+    card: Card, target: Target, only: type[Explainer] | None, *, disabled: bool
 ) -> tuple[Question, str] | None:
     """Draw the method and its settings; return the question, and why its engine cannot serve."""
     served = card.methods
-    name = _method(served, disabled=disabled) if only is None else only.name
+    name = _method(served, card.task, disabled=disabled) if only is None else only.name
     cls = explainers()[name]
     newer = f"{cls.title} is newer than this opened model. Open it again."
     why_not = served[name].why_not if name in served else newer
@@ -132,7 +148,9 @@ def _controls(
     front = st.container()
     # Folded on every page: each control is two stops on the keyboard's way to Run.
     with st.expander("All settings", key="all-settings"):
-        asked, not_so = measured.show(card, target, disabled=disabled)
+        asked, not_so = target, ""
+        if isinstance(target, ClassTarget):
+            asked, not_so = measured.show(card, target, disabled=disabled)
         engine, refused = _engine(cls, served[name].engines, disabled=disabled)
         controls = form(card, cls, engine, disabled=disabled)
         for param in controls.rest:
@@ -157,11 +175,11 @@ def form(card: Card, cls: type[Explainer], engine: str, *, disabled: bool = Fals
     )
 
 
-def _method(served: Mapping[str, Service], *, disabled: bool) -> str:
+def _method(served: Mapping[str, Service], task: Kind, *, disabled: bool) -> str:
     """Draw the choice of method, those that cannot serve the model last."""
-    names = method_list.ordered(served)
-    key = kept.control(METHOD)
-    chosen = st.session_state.get(kept.control(CHOSEN))
+    names = method_list.ordered(served, task)
+    key = kept.control(KEYS[task])
+    chosen = st.session_state.get(kept.control(CHOSEN_OF[task]))
     if not chosen and st.session_state.get(key) != names[0]:  # what is set anew shuts its list
         st.session_state[key] = names[0]
     return str(
@@ -172,6 +190,7 @@ def _method(served: Mapping[str, Service], *, disabled: bool) -> str:
             key=key,
             persist_state="session",
             on_change=_chosen,
+            args=(task,),
             disabled=disabled,
         )
     )
@@ -223,7 +242,8 @@ def restore(desk: Desk, run: Answer) -> None:
     question, scene, state = run.question, run.scene, st.session_state
     if desk.model is None or desk.model.id != scene.model.id:
         return
-    state[METHOD], state[CHOSEN] = question.method, True
+    task = scene.card.task
+    state[KEYS[task]], state[CHOSEN_OF[task]] = question.method, True
     state[f"engine:{question.method}"] = run.explanation.engine
     for name, value in run.explanation.parameters.items():
         state[forms.key(question.method, name, _form_scope(scene.card))] = value
@@ -235,8 +255,8 @@ def _form_scope(card: Card) -> str:
     return f"{card.input_size[0]}x{card.input_size[1]}:{card.hash}"
 
 
-def _chosen() -> None:
-    st.session_state[CHOSEN] = True
+def _chosen(task: Kind) -> None:
+    st.session_state[CHOSEN_OF[task]] = True
 
 
 def _engine(

@@ -32,7 +32,7 @@ def twin_of(word: str) -> catalogue.Sample | None:
 def offer(answer: Answer, desk: Desk) -> None:
     """Draw what the two runs say together, or the button that makes the second one."""
     twin = twin_of(answer.scene.photo.word)
-    if twin is None:
+    if twin is None or answer.explanation.target.reads != "scores":
         return
     other = other_run(answer, desk)
     if other is not None:

@@ -112,7 +112,10 @@ class LayerMap(Explainer):
     def notes(
         self, model: Any, image: Array, target: Target, cam: Array, gradients: Array
     ) -> tuple[str, ...]:
-        """Say why a map `[mh, mw]` is blank, where it is."""
+        """Say why a map `[mh, mw]` is blank, where it is, and that a box's score is saturated."""
+        if np.any(cam) and target.reads == "objects":
+            said = diagnosis.saturated(target, float(target.of_views(model, image[None])[0]))
+            return (said,) if said else ()
         if np.any(cam):
             return ()
         if np.any(gradients):

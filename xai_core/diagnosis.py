@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.perturb import baseline
-from xai_core.target import Target
+from xai_core.target import BoxTarget, Target
 
 Array = NDArray[np.float32]
 SATURATED = 1e-3
@@ -32,6 +32,8 @@ def independent(model: Any, image: Array, target: Target) -> str:
 
 def saturated(target: Target, score: float) -> str:
     """Say that the probability stands at its end, or nothing where it does not."""
+    if isinstance(target, BoxTarget):
+        return _saturated_box(target, score)
     if target.of != "probability" or not target.classes():
         return ""
     ends = (-1.0, 0.0, 1.0) if len(target.classes()) > 1 else (0.0, 1.0)
@@ -42,4 +44,14 @@ def saturated(target: Target, score: float) -> str:
     return (
         f"{what} is saturated: it is {near:.0f} to within {SATURATED:g}, so that hardly any "
         "change of a pixel moves it. Explain the score before it becomes a probability (logit)."
+    )
+
+
+def _saturated_box(target: BoxTarget, score: float) -> str:
+    if target.asks not in ("class", "object") or min(score, 1 - score) > SATURATED:
+        return ""
+    return (
+        f"The box's score is saturated: it is {round(score)} to within {SATURATED:g}, so that its "
+        "gradient is tiny. Only the gradient's proportions count; a method that hides parts of the "
+        "photo asks what makes the box go."
     )

@@ -21,7 +21,7 @@ from xai_core.card import Cost, Kind
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.explanation import Explanation, Scale
 from xai_core.grain import PIXELS, Grain
-from xai_core.layers import layer_for
+from xai_core.layers import default_layer
 from xai_core.model import Predicts, lacks
 from xai_core.question import Question
 from xai_core.target import Asked, BoxTarget, Of, Target
@@ -214,7 +214,7 @@ class Explainer:
         self.takes(target)
         target.check(model)
         view = np.asarray(image, np.float32)
-        method = self._with_layers(model, view, target)
+        method = self._with_layers(model)
         start = time.perf_counter()
         raw = engine.run(method, model, view, target, progress)
         return method.explained(model, target, raw, time.perf_counter() - start)
@@ -264,7 +264,7 @@ class Explainer:
             notes=tuple(notes),
         )
 
-    def _with_layers(self, model: Any, image: Array, target: Target) -> Explainer:
+    def _with_layers(self, model: Any) -> Explainer:
         """Return the method with the layer that it takes by itself, where none was chosen."""
         empty = [
             name
@@ -273,8 +273,7 @@ class Explainer:
         ]
         if not empty:
             return self
-        taken = layer_for(model, self.needs[0], image, target)
-        return dataclasses.replace(self, **dict.fromkeys(empty, taken))
+        return dataclasses.replace(self, **dict.fromkeys(empty, default_layer(model)))
 
     def chosen(self) -> Engine:
         """Return the engine. Raises ParamError for an unknown one."""

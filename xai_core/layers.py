@@ -11,7 +11,7 @@ import numpy as np
 
 from xai_core.errors import UnsupportedModel
 from xai_core.model import HasLayers, Layer, ShowsLayers, lacks
-from xai_core.target import ClassTarget, Target
+from xai_core.target import ClassTarget
 
 _TRIES = 12
 """Layers asked, from the last on, whether the score still hears them."""
@@ -37,15 +37,6 @@ def default_layer(model: ShowsLayers) -> str:
     if known is None:
         known = _DEFAULTS[model] = _found(model)
     return known
-
-
-def layer_for(model: Any, need: type, image: Any, target: Target) -> str:
-    """Return the layer that a method of that `need` takes by itself for a view and a target.
-
-    A detector says it for each box, which it reads from one of several maps.
-    """
-    own = getattr(model, "layer_for", None)
-    return default_layer(model) if own is None else str(own(need, image, target))
 
 
 def layer_of(model: Any, name: str) -> Layer | None:

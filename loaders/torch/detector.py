@@ -7,7 +7,7 @@ sees, pixel for pixel, so that boxes and maps lie in the view.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -188,26 +188,18 @@ class TorchDetector:
     def activation_gradients(
         self, images: Array, layer: str, target: Target
     ) -> tuple[Array, Array]:
-        """Return a level's maps and d what is asked of a box / d maps. Raises UnsupportedModel."""
+        """Return a level's maps and d what is asked of a box / d maps.
+
+        Of all levels together: the one that moves most of what is asked. Raises UnsupportedModel
+        where nothing fits the box.
+        """
         asked, made = pyramid.boxed(target), []
         for image in images:
             maps, slopes = self._slopes(image, asked)
-            name = pyramid.level(maps, layer)
+            name = moving(slopes) if layer == pyramid.ALL else pyramid.level(maps, layer)
             made.append([each[name][0].permute(1, 2, 0).numpy() for each in (maps, slopes)])
         values, gradients = (np.stack(each) for each in zip(*made, strict=True))
         return values, gradients
-
-    def layer_for(self, need: type, image: Array, target: Target) -> str:
-        """Return the layer that is read where none was chosen.
-
-        All levels together for what takes no gradients; else the level that moves most of what is
-        asked of the box.
-        """
-        if need is not HasLayers:
-            return pyramid.ALL
-        _, slopes = self._slopes(image, pyramid.boxed(target))
-        moved = {name: float(each.abs().sum()) for name, each in slopes.items()}
-        return f"{pyramid.ALL}.{max(moved, key=moved.__getitem__)}"
 
     def without(self, layer: str, image: Array, channels: Sequence[int]) -> tuple[Detections, ...]:
         """Return the candidates on copies of a view's maps, each without one channel."""
@@ -311,6 +303,11 @@ class TorchDetector:
             yield
         finally:
             vars(self._judge).update(own)
+
+
+def moving(slopes: Mapping[str, torch.Tensor]) -> str:
+    """Return the level that moves most of what is asked of a box, by its gradients."""
+    return max(slopes, key=lambda name: float(slopes[name].abs().sum()))
 
 
 def _tensor(image: Array) -> torch.Tensor:

@@ -5,6 +5,8 @@ Boxes are float32 `[n, 4]` (top, left, bottom, right), in the view's pixels unle
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,15 +27,31 @@ def kept(found: Detections, threshold: float = THRESHOLD, overlap: float = OVERL
     by more than `overlap` (intersection over union): greedy non-maximum suppression, which
     torchvision does at 0.5.
     """
+    return np.array([step.best for step in suppressed(found, threshold, overlap)], np.int64)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step of suppression: the candidate that stays, and those that it drops, as places."""
+
+    best: int
+    dropped: tuple[int, ...]
+
+
+def suppressed(
+    found: Detections, threshold: float = THRESHOLD, overlap: float = OVERLAP
+) -> list[Step]:
+    """Return the steps by which `kept` comes to its boxes, the best first."""
     order = np.argsort(-found.scores, kind="stable")
     waiting = order[found.scores[order] >= threshold]
-    stay: list[int] = []
+    steps: list[Step] = []
     while len(waiting):
-        best, waiting = int(waiting[0]), waiting[1:]
-        stay.append(best)
-        over = overlaps(found.boxes[best].tolist(), found.boxes[waiting])
-        waiting = waiting[(over <= overlap) | (found.labels[waiting] != found.labels[best])]
-    return np.array(stay, np.int64)
+        best, rest = int(waiting[0]), waiting[1:]
+        over = overlaps(found.boxes[best].tolist(), found.boxes[rest])
+        gone = (over > overlap) & (found.labels[rest] == found.labels[best])
+        steps.append(Step(best, tuple(int(at) for at in rest[gone])))
+        waiting = rest[~gone]
+    return steps
 
 
 def in_photo(boxes: Array, geometry: Geometry) -> Array:

@@ -224,9 +224,7 @@ def _run(run: Run, pics: Pictures, scale: Scale, look: Look, number: int) -> Htm
             "ul", [tag("li", sentence(each)) for each in doubts] or tag("li", "No doubt is known.")
         ),
         _judgement(made.get("judgement")),
-        tag("h3", "What the model says"),
-        _says(run),
-        *(_once() if number <= 1 else ()),
+        *_answer(run, number),
         tag("h3", "All settings"),
         _table(settings.settings(run.explanation, run.card.labels)),
         _about_photo(run),
@@ -234,6 +232,14 @@ def _run(run: Run, pics: Pictures, scale: Scale, look: Look, number: int) -> Htm
         _again(run),
         class_="run" + (" next" if number else ""),
     )
+
+
+def _answer(run: Run, number: int) -> tuple[Html, ...]:
+    """Say what the model answers, where it gives the classes a probability."""
+    if run.explanation.target.reads == "objects":
+        return ()
+    head = tag("h3", "What the model says")
+    return (head, _says(run), *(_once() if number <= 1 else ()))
 
 
 def _once() -> tuple[Html, ...]:

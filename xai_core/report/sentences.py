@@ -50,6 +50,11 @@ def terms(explanation: Explanation) -> str:
             "channel holds is the mean over the layer's map: a number of the network's inside, "
             "which names no class."
         )
+    if explanation.target.reads == "objects":
+        return (
+            "Evidence is what the map counts for what was asked of the box, by its method's own "
+            "rule. A box's score is the detector's own number for its class, between 0 and 1."
+        )
     if is_class_agnostic(explanation.method):
         return f"{SCORE}."
     return f"Evidence is what the map counts for the class, by its method's own rule. {SCORE}."

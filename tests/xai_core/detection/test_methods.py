@@ -8,6 +8,7 @@ import torch
 from torchvision.ops import box_iou
 
 from loaders.torch import pyramid
+from loaders.torch.detector import moving
 from tests.fakes import boxes, tiny
 from xai_core.engines import grad_cam_library
 from xai_core.errors import ParamError, UnsupportedModel
@@ -305,6 +306,19 @@ def test_others_explain_several_boxes_one_by_one(model):
     np.testing.assert_array_equal(found[1].attribution, alone)
 
 
+def level_of(model, target):
+    """Return the level that moves most of what is asked."""
+    _, slopes = model._slopes(VIEW, target)
+    return f"backbone.{moving(slopes)}"
+
+
+def test_a_box_is_read_from_its_own_level_unless_another_is_chosen(model, target):
+    own = run(model, target, "odam", layer=level_of(model, target)).attribution
+    np.testing.assert_array_equal(run(model, target, "odam").attribution, own)
+    with pytest.raises(ParamError, match=r"one of backbone\.0, .*got 'nothing'"):
+        run(model, target, "odam", layer="nothing")
+
+
 def numerically(model, layer, target, at, step=1e-2):
     """Return d score / d one value of a level, by moving it up and down."""
     with torch.no_grad():
@@ -325,7 +339,7 @@ def numerically(model, layer, target, at, step=1e-2):
 @pytest.mark.parametrize("asks", ["class", "width"])
 def test_a_levels_gradients_are_those_of_small_steps(model, target, asks):
     asked = BoxTarget(target.box, target.index, asks)
-    layer = model.layer_for(next(iter(METHODS["odam"].needs)), VIEW, asked)
+    layer = level_of(model, asked)
     _, gradients = model.activation_gradients(VIEW[None], layer, asked)
     slopes = gradients[0].transpose(2, 0, 1)
     at = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
@@ -333,7 +347,7 @@ def test_a_levels_gradients_are_those_of_small_steps(model, target, asks):
 
 
 def test_grad_cam_hirescam_and_odam_are_their_papers_on_one_level(model, target):
-    layer = model.layer_for(METHODS["odam"].needs[0], VIEW, target)
+    layer = level_of(model, target)
     (maps,), (slopes,) = model.activation_gradients(VIEW[None], layer, target)
     cells = {name: run(model, target, name, layer=layer).grain.cells for name in
              ("grad-cam", "hirescam", "odam")}  # fmt: skip

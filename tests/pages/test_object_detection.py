@@ -1,0 +1,183 @@
+"""Object detection: boxes from the candidates, a map for one, a part painted over."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from loaders import catalogue
+from tests.conftest import PATIENCE, ROOT
+from tests.fakes import boxes as fake
+from tests.fakes import wall as fakes
+from tests.pages.conftest import settle
+from tests.pages.test_offering import desk, figure, parts, run_button, words
+from ui import detect_boxes
+from xai_core.detection import boxes, changed, context
+from xai_core.explainer import explainers, explaining
+
+
+@pytest.fixture
+def app(wall, monkeypatch):
+    """Return the page, open on a small detector and a photo of its own."""
+    monkeypatch.setattr(fakes, "LinearModel", lambda options, name: fake.detector())
+    assets = catalogue.ASSETS
+    entry = {"name": "boxes", "title": "Boxes", "framework": "torch", "trained_on": "Nothing.",
+             "file": "tiny.pth", "classes": list(fake.LABELS), "task": "detection"}  # fmt: skip
+    (assets / "models" / "detectors.json").write_text(json.dumps([entry]))
+    pixels = (fake.view(side=128) * 255).astype(np.uint8)
+    Image.fromarray(pixels).save(assets / "photos" / "six_shapes.png")
+    rows = [{"title": "Six shapes", "file": "six_shapes.png"}]
+    (assets / "photos" / "crowds.json").write_text(json.dumps(rows))
+    catalogue.crowds.cache_clear()
+    made = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+    made.run()
+    made.switch_page("pages/object_detection.py")
+    settle(made, lambda app: getattr(desk(app), "weighed", None) is not None)
+    made.slider(key=detect_boxes.THRESHOLD).set_value(0.3)
+    made.run()
+    yield made
+    catalogue.crowds.cache_clear()
+
+
+def drawn(app, key="boxes"):
+    """Return what the browser gets to draw the photo with its boxes, the first of the page."""
+    return parts(app, "vitrine_boxes")[0]
+
+
+def stay(app):
+    values = (
+        app.slider(key=detect_boxes.THRESHOLD).value,
+        app.slider(key=detect_boxes.OVERLAP).value,
+    )
+    return detect_boxes.shown(desk(app).weighed, *values)
+
+
+def ran(app):
+    before = desk(app).answer
+    run_button(app).click()
+    settle(app, lambda app: desk(app).run is None and desk(app).answer is not before)
+    return desk(app).answer
+
+
+def test_the_page_shows_what_the_detector_found(app):
+    assert app.title[0].value == "Why this box?"
+    shown, found = drawn(app), stay(app)
+    assert shown["alternative"].startswith("Six shapes with ")
+    listed = shown["boxes"]
+    assert len(listed) == min(len(found.scores), detect_boxes.MANY) > 1
+    placed = boxes.in_photo(found.boxes, desk(app).weighed.geometry)
+    np.testing.assert_allclose(listed[0]["box"], placed[0], rtol=1e-5)
+    assert [each["chosen"] for each in listed].count(True) == 1
+    assert f"of {len(desk(app).weighed.candidates.scores)} candidates" in words(app)
+
+
+def test_the_sliders_answer_without_a_new_pass(app):
+    weighed, before = desk(app).weighed, len(drawn(app)["boxes"])
+    app.slider(key=detect_boxes.OVERLAP).set_value(0.0)
+    app.run()
+    few = len(drawn(app)["boxes"])
+    assert few < before
+    assert few == len(boxes.kept(weighed.candidates.found, 0.3, 0.0))
+    app.slider(key=detect_boxes.THRESHOLD).set_value(1.0)
+    app.run()
+    assert desk(app).weighed is weighed
+    assert "No box reaches this score" in words(app)
+    assert run_button(app) is None
+
+
+def test_each_method_explains_the_chosen_box_and_names_it(app):
+    maps = []
+    for name, values in (("odam", {}), ("d-rise", {"masks": 50}), ("box-fixed-ablation", {})):
+        app.selectbox(key="box-method").set_value(name)
+        app.run()
+        for field, value in values.items():
+            (key,) = (each.key for each in app.slider if f"{name}:{field}" in (each.key or ""))
+            app.slider(key=key).set_value(value)
+            app.run()
+        answer = ran(app)
+        assert answer.explanation.method == name
+        assert answer.explanation.attribution.any()
+        maps.append(answer.explanation.attribution)
+        said = context.sentences(answer.explanation, answer.explanation.target)
+        assert said[0].split("“")[0] in words(app)
+        assert explainers()[name].title in json.dumps(figure(app)["captions"])
+    assert not np.allclose(maps[0], maps[2])
+    assert "Percentages beside a class" in words(app)
+
+
+def test_another_box_is_asked_about_by_the_list_and_has_another_map(app):
+    first = ran(app)
+    key = next(each.key for each in app.selectbox if each.label == "Why this box?")
+    app.selectbox(key=key).set_value(1)
+    app.run()
+    assert [each["chosen"] for each in drawn(app)["boxes"]][1]
+    second = ran(app)
+    assert first.explanation.target != second.explanation.target
+    assert not np.allclose(first.explanation.attribution, second.explanation.attribution)
+    desk(app).with_runs(lambda runs: runs.show(first.id))  # as a click in the strip does
+    app.run()
+    assert app.selectbox(key=key).value == 0
+    app.slider(key=detect_boxes.THRESHOLD).set_value(0.36)
+    app.run()
+    desk(app).with_runs(lambda runs: runs.show(second.id))
+    app.run()
+    again = run_button(app) and ran(app)
+    assert again.explanation.target.box == pytest.approx(second.explanation.target.box, abs=1e-2)
+
+
+def test_a_box_of_ones_own_asks_for_a_class(app):
+    seen = desk(app).seen
+    app.session_state[f"box-own:{detect_boxes.scope(seen)}"] = [10.0, 10.0, 60.0, 60.0]
+    app.run()
+    app.selectbox(key=f"box-asked:{detect_boxes.scope(seen)}").set_value(-1)
+    app.run()
+    app.selectbox(key="box-method").set_value("d-rise")
+    app.run()
+    key = next(each.key for each in app.selectbox if each.label == "What could stand there?")
+    app.selectbox(key=key).set_value(2)
+    app.run()
+    target = ran(app).explanation.target
+    assert target.index == 2
+    np.testing.assert_allclose(target.box, [5, 5, 30, 30])
+    assert drawn(app)["boxes"][-1]["kind"] == "own"
+
+
+def test_painted_over_the_detector_looks_again(app):
+    next(button for button in app.button if button.label == "Look again").click()
+    settle(app, lambda app: desk(app).without is not None)
+    made = desk(app).without
+    assert "Painted over" in words(app)
+    after = made.detection.found
+    at = boxes.kept(after, 0.3, 0.5)
+    said = changed.sentences(
+        stay(app),
+        type(after)(after.boxes[at], after.labels[at], after.scores[at]),
+        fake.LABELS,
+    )
+    assert said[-1].split("“")[0].strip() in words(app)
+    assert (made.pixels != desk(app).photo.pixels).any()
+
+
+def test_only_methods_on_boxes_are_offered(app):
+    names = app.selectbox(key="box-method").options
+    assert len(names) == len(explaining("detection"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, 3, {"id": "x"}, {"id": "other", "box": [0, 0, 5, 5]}, {"id": "x", "box": [0, 0, 5]},
+     {"id": "x", "box": [5, 0, 0, 5]}, {"id": "x", "box": [0, 0, float("nan"), 5]},
+     {"id": "x", "box": [0, 0, 500, 5]}, {"id": "x", "box": [True, 0, 5, 5]}],
+)  # fmt: skip
+def test_what_a_browser_draws_is_taken_or_left(said):
+    assert detect_boxes._heard(said, "x", (100, 100)) is None
+    box = {"id": "x", "box": [1, 2, 30.5, 40]}
+    assert detect_boxes._heard(box, "x", (100, 100)) == [1.0, 2.0, 30.5, 40.0]
+
+
+def test_the_scripts_set_text_only():
+    script = (Path(ROOT) / "ui" / "parts" / "boxes" / "boxes.js").read_text()
+    assert "innerHTML" not in script

@@ -1,0 +1,121 @@
+"""The desk of detectors: what one finds on a photo, beside the visitor's other desk."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loaders import catalogue
+from ui.desk import PREDICTING, Desk
+from ui.held import Model, Photo, Prediction, Seen
+from ui.slots import Work
+from ui.under_way import alone
+from workers.tasks.detect import Detection, DetectObjects
+from xai_core.card import Wanted
+from xai_core.detection import boxes, changed
+from xai_core.errors import VitrineError
+from xai_core.target import BoxTarget
+
+CHANGING = "changing"
+"""The slot in which the detector looks at a photo of which a part was painted over."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Found(Prediction):
+    """What a detector weighs on a photo: all candidates, none dropped. It says no probabilities."""
+
+    detection: Detection | None = None
+
+    @property
+    def candidates(self) -> Detection:
+        """All that was weighed."""
+        assert self.detection is not None  # noqa: S101 - whoever makes one gives it
+        return self.detection
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Without:
+    """What a detector found once a part of a photo was painted over."""
+
+    photo: Photo
+    model: Model
+    words: str
+    pixels: NDArray[np.uint8]
+    detection: Detection
+
+
+class DetectDesk(Desk):
+    """One visitor's detector and photo. `without` is the last look at a changed photo."""
+
+    wanted: ClassVar[Wanted] = "detection"
+    opening_photo: ClassVar[str] = "six_shapes"
+
+    def __init__(self, session: Any) -> None:
+        super().__init__(session)
+        self.without: Without | None = None
+        self.without_note = ""
+
+    def built_in(self) -> tuple[catalogue.Entry, ...]:
+        """List the built-in detectors."""
+        return catalogue.detectors()
+
+    def samples(self) -> tuple[catalogue.Sample, ...]:
+        """List the photos of several shapes first, and then the others."""
+        return (*catalogue.crowds(), *catalogue.photos())
+
+    @property
+    def weighed(self) -> Found | None:
+        """What was found on the last photo that was looked at, or None."""
+        said = None if self.seen is None else self.seen.prediction
+        return said if isinstance(said, Found) else None
+
+    @alone
+    def paint(self, target: BoxTarget, where: changed.Where, fill: changed.Fill) -> None:
+        """Ask the detector about the photo with a box, or all but it, painted over."""
+        model, photo, found = self.model, self.photo, self.weighed
+        if model is None or photo is None or found is None:
+            return
+        self.without_note = ""
+        box = boxes.in_photo(np.array([target.box], np.float32), found.geometry)[0]
+        pixels = changed.painted(photo.pixels, box, where, fill)
+        try:
+            job = model.handle.run(DetectObjects(pixels=pixels))
+        except VitrineError as error:
+            self.without_note = str(error)
+            return
+        words = changed.words(target.words(model.card.labels), where, fill)
+
+        def done(result: Any) -> None:
+            self.without = Without(photo, model, words, pixels, result)
+
+        def failed(snapshot: Any) -> None:
+            self.without_note = str(snapshot.error or "The detector gave no answer.")
+
+        self.slots.put(CHANGING, Work(words, job, done, failed))
+
+    def _predict(self) -> bool:
+        """Ask a new detector, or about a new photo."""
+        model, photo = self.model, self.photo
+        if model is None or photo is None or self._asked == (model.id, photo.id):
+            return False
+        self.slots.cancel(PREDICTING)
+        self._asked = (model.id, photo.id)
+        self.prediction, self.prediction_error = None, ""
+        self.without, self.without_note = None, ""
+        try:
+            job = model.handle.run(DetectObjects(pixels=photo.pixels))
+        except VitrineError as error:
+            self.prediction_error = str(error)
+            return True
+
+        def done(result: Any) -> None:
+            view, geometry = model.preprocessing.view(photo.pixels)
+            nothing = np.zeros(len(model.card.labels), np.float32)
+            said = Found(nothing, view, geometry, result.findings, detection=result)
+            self.prediction, self.seen = said, Seen(model, photo, said)
+
+        self.slots.put(PREDICTING, Work(None, job, done, self._not_predicted))
+        return True
