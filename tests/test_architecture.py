@@ -17,7 +17,10 @@ ABOVE["commands"] = {"ui", "pages"}
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "tf_keras", "xplique"}
 LIBRARIES = {"pytorch_grad_cam", "lime"}
 ADAPTERS = {
-    *(f"loaders/torch/{part}.py" for part in ("model", "layers", "script", "watch", "wrapped")),
+    *(
+        f"loaders/torch/{part}.py"
+        for part in ("model", "layers", "pyramid", "script", "watch", "wrapped")
+    ),
     *(
         f"loaders/torch/{part}.py"
         for part in ("detector", "forward", "first_pass", "replay", "tail")
@@ -171,7 +174,8 @@ def test_no_file_is_large_and_none_names_a_machine() -> None:
         if not path.is_file():
             continue
         size = path.stat().st_size
-        assert size < 5_000_000, name
+        # the detector is a pyramid and two heads on top of what a classifier is
+        assert size < (10_000_000 if name.endswith("_detector.pth") else 5_000_000), name
         if name.startswith("assets/"):
             total += size
     assert total < 30_000_000
