@@ -15,7 +15,7 @@ from loaders import catalogue, recordings
 from loaders.images import decode
 from loaders.load import load
 from xai_core import film, versions
-from xai_core.explainer import explainers, make
+from xai_core.explainer import explaining, make
 from xai_core.reel import encoded
 from xai_core.target import ClassTarget
 from xai_core.task import silent
@@ -39,7 +39,8 @@ QUALITY, METHOD = 60, 6
 
 def methods() -> list[str]:
     """List the methods of ours that have a film."""
-    ours = [name for name, cls in explainers().items() if cls.__module__.startswith("xai_core.")]
+    listed = explaining("classification").items()
+    ours = [name for name, cls in listed if cls.__module__.startswith("xai_core.")]
     return [name for name in ours if film.drawn_for(name)]
 
 
