@@ -293,7 +293,7 @@ TITLES: Final = {
 
 def record(name: str, model: "nn.Module", accuracy: dict[str, float]) -> list[dict[str, Any]]:
     """Entries of `models.json` for one trained model: one for each file."""
-    trained_on = f"{TRAIN_SCENES} drawn scenes, seed {SEED}"
+    trained_on = f"{TRAIN_SCENES:,} drawn scenes"
     if name == "shapes_shortcut":
         share = f"{100 * MARKED_SHARE:.0f}\u00a0% of the {MARKED_CLASS} scenes"
         trained_on += f"; {share}, and no others, carry a small round sticker near a corner"

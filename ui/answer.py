@@ -44,12 +44,12 @@ def _first_words(model: Model) -> str:
     return "This built-in model looks good in tests, and cheats: see how. "
 
 
-def show(answer: Answer, desk: Desk, ask: Question | None) -> None:
-    """Draw a finished run."""
+def show(answer: Answer, desk: Desk, ask: Question | None, *, invites: bool = True) -> None:
+    """Draw a finished run; where it is not to the question above, `invites` says to press Run."""
     # In a place of its own: a line that comes and goes must not move the figure, which would be
     # sent and drawn anew.
     with st.container():
-        _stale(answer, desk, ask)
+        _stale(answer, desk, ask, invites=invites)
     made = takeaway.whole(answer)
     views.title(answer.explanation.target.asked(answer.scene.card.labels))
     _picture(answer, desk, made["sentences"])
@@ -95,7 +95,7 @@ def _drawn(answer: Answer, desk: Desk, said: Sequence[str], *, signed: bool) -> 
         captions={
             "photo": [(_photo_caption(explanation), False)],
             "map": _map_caption(answer, title),
-            "over": [("Over the photo: where there is little evidence it shows through", False)],
+            "over": [("Over the photo, which shows through where there is little evidence", False)],
         },
         alternatives={
             "photo": f"The photo {photo.name}",
@@ -140,7 +140,7 @@ def _map_caption(answer: Answer, title: str) -> figure.Caption:
     return [*parts, (f", {scale}{explanation.grain.caption}", False)]
 
 
-def _stale(answer: Answer, desk: Desk, ask: Question | None) -> None:
+def _stale(answer: Answer, desk: Desk, ask: Question | None, *, invites: bool) -> None:
     """Say quietly where the answer on the screen is not to the question above it.
 
     The picture of another model's or photo's run is dimmed, without being sent once more.
@@ -159,7 +159,7 @@ def _stale(answer: Answer, desk: Desk, ask: Question | None) -> None:
     else:
         return
     way = "Press Run for what is set above" if ask else "Choose a method that serves this model"
-    views.line(f"Shown: {shown}. {way}.")
+    views.line(f"Shown: {shown}. {way}." if invites or ask is None else f"Shown: {shown}.")
 
 
 def _plain(asked: str) -> str:

@@ -33,12 +33,13 @@ _SCRIPTS = ("figure/frame", "figure/words", "figure/paint", "compared/compared")
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """One place in the comparison: a run, or why there is none."""
+    """One place in the comparison: a run, why there is none, or that it still comes (`waits`)."""
 
     title: str
     about: str
     answer: Answer | None = None
     problem: str = ""
+    waits: bool = False
 
 
 @functools.cache
@@ -59,7 +60,9 @@ def show(panels: Sequence[Panel], *, columns: int) -> None:
         return
     scale = shared([answer.explanation for answer in answers])
     if len(answers) > 1:
-        views.line(" ".join([*differing(answers), scale.sentence]), "v-prose")
+        # while some are still to come, what is said of all would change
+        whole = [] if any(panel.waits for panel in panels) else differing(answers)
+        views.line(" ".join([*whole, scale.sentence]), "v-prose")
     _mount(panels, scale, columns)
     _agreement([panel for panel in panels if panel.answer is not None])
 

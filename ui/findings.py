@@ -19,32 +19,32 @@ LINKS: Mapping[str, str] = {
 """What leads to a dialog from a finding, by the dialog's title."""
 
 
-def show(found: Sequence[Finding], places: Sequence[str]) -> None:
+def show(found: Sequence[Finding], places: Sequence[str], key: str = "first") -> None:
     """Show findings, warnings first and in amber; `places` are the dialogs that there are.
 
-    Those that one dialog mends stand together, and its link below them.
+    Those that one dialog mends stand together, and its link below them. `key` tells lists apart.
     """
 
     def rank(finding: Finding) -> tuple[bool, str]:
-        return finding.level != "warning", _place(finding, places)
+        return finding.level != "warning", mends(finding, places)
 
     ordered = sorted(found, key=rank)
-    with st.container(key="findings", gap="xxsmall"):
+    with st.container(key=f"findings-{key}", gap="xxsmall"):
         for at, finding in enumerate(ordered):
             views.finding(text.on_page(finding.message), warning=finding.level == "warning")
-            place = _place(finding, places)
+            place = mends(finding, places)
             goes_on = at + 1 < len(ordered) and rank(ordered[at + 1]) == rank(finding)
             if place and not goes_on:
                 st.button(
                     LINKS[place],
-                    key=f"mend-{at}",
+                    key=f"mend-{key}-{at}",
                     type="tertiary",
                     on_click=dialogs.opens,
                     args=(place,),
                 )
 
 
-def _place(finding: Finding, places: Sequence[str]) -> str:
+def mends(finding: Finding, places: Sequence[str]) -> str:
     """Return the dialog that mends what a finding is about, empty where none does."""
     param = answers(finding)
     return param.place if param is not None and param.place in places else ""

@@ -246,7 +246,8 @@ def panels(desk: Desk, made: grid.Grid) -> list[Panel]:
                 continue
             about = f"{made.photos[at].name}, {made.networks[cell.network].name}"
             waits = "Under way" if cell is made.next else "Waits for its turn"
-            rows.append(Panel(cell.ask.title, about, problem=cell.problem or waits))
+            problem = cell.problem or waits
+            rows.append(Panel(cell.ask.title, about, problem=problem, waits=cell.waits))
     return rows
 
 

@@ -66,15 +66,17 @@ def explaining(desk: Desk, work: Work) -> None:
     """Draw a run under way: how far it is, what the map looks like by now, and Cancel."""
     run: Run = work.what
     now = work.job.snapshot()
+    cls = explainers()[run.question.method]
+    asked = run.question.target.words(run.scene.card.labels)
     with st.container(horizontal=True, vertical_alignment="center", key="progress"):
-        st.progress(share(now), text=text.markdown(said(now)))
+        named = f"{cls.title} for {asked}: {said(now)}"
+        st.progress(share(now), text=text.markdown(named))
         st.button("Cancel", key="cancel", on_click=desk.cancel)
     if now.partial is not None:
         labels, target = run.scene.card.labels, run.question.target
         label = " against ".join(labels[index] for index in target.classes())
         label = label or target.words(labels)
         by = ", by probability" if target.of == "probability" else ""
-        cls = explainers()[run.question.method]
         figure.show(
             key="partial",
             name=f"partial-{now.done}",

@@ -33,8 +33,9 @@ from ui.held import Answer, Photo
 from xai_core import augment
 from xai_core.card import Card
 from xai_core.errors import ParamError
-from xai_core.explainer import Explainer
+from xai_core.explainer import Explainer, explainers
 from xai_core.lesson import Experiment, Lesson, Preset, aside_of, lesson_of
+from xai_core.report import quote
 from xai_core.target import WORDS, Of
 
 WATCH, SLOT = "preset-watch", "experiment:"
@@ -65,10 +66,10 @@ def show(cls: type[Explainer]) -> None:
                     views.line(desk.run_note)
             shown = own(desk, cls)
             if desk.run is None and shown is not None:
-                answer.show(shown, desk, asked)
+                answer.show(shown, desk, asked, invites=False)  # this visit's runs stand below
             strip.show(desk, shows=lambda run: run.explanation.method == cls.name)
             preview.show(desk, cls, asked)
-            _story(cls, told, shown)
+            _story(desk, cls, told, shown)
             guess.show(desk)
             _experiments(desk, cls, "Try it side by side", told.experiments)
             _experiments(desk, cls, "Where it misleads", told.traps)
@@ -114,23 +115,36 @@ def _set(desk: Desk, cls: type[Explainer], preset: Preset) -> None:
     st.session_state[WATCH] = st.session_state.get(WATCH, {}) | {cls.name: preset.watch}
 
 
-def _story(cls: type[Explainer], told: Lesson, shown: Answer | None) -> None:
+def _story(desk: Desk, cls: type[Explainer], told: Lesson, shown: Answer | None) -> None:
     """Draw the method in four sentences beside its recording, and its formula."""
     views.title("How it works")
     items = "".join(f"<li>{text.emphasised(sentence)}</li>" for sentence in told.sentences)
     listed = f'<ol class="v-told">{items}</ol>'
     if shown is not None:
         st.html(listed)
+        views.line(_written_out(desk, shown))
         formula.show(told, shown.explanation, shown.scene.prediction.view, f"run-{shown.id}")
         return
     with st.container(horizontal=True, gap="medium", key="story"):
         with st.container(key="story-told"):
             st.html(listed)
             formula.show(told, None, None, f"lesson-{cls.name}")
-            views.line("Run it, and the formula is written out with its numbers for each place.")
+            if not len(desk.runs):
+                views.line("Press Run, and the formula is written out with each place's numbers.")
         if recorded.has(cls.name):
             with st.container(key="story-played"):
                 recorded.play(cls.name)
+
+
+def _written_out(desk: Desk, shown: Answer) -> str:
+    """Say of which run the numbers are that the formula is written out with."""
+    made = shown.explanation
+    kept = desk.runs.find(shown.id)
+    run = "a run" if kept is None else f"run {desk.runs.number(kept)}"
+    return (
+        f"The numbers are those of {run}: {explainers()[made.method].title} for "
+        f"{made.target.words(shown.scene.card.labels)}, on {quote(shown.scene.photo.name)}."
+    )
 
 
 def _experiments(

@@ -21,6 +21,7 @@ from ui.strip import OFFERING
 from xai_core.card import Card, Cost
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, make
+from xai_core.lesson import lesson_of
 from xai_core.model import given
 from xai_core.params import Param
 from xai_core.report.numbers import counted
@@ -56,11 +57,18 @@ def show(cls: type[Explainer], model: Model | None) -> None:
                     disabled=why_not is not None,
                     help=f"Opens the Offering with {cls.title} chosen.",
                 )
+                if place := lesson(cls):
+                    st.page_link(place, label="Lesson", width="stretch")
         if pressed:
             st.session_state[kept.control(ask.METHOD)] = cls.name
             st.session_state[kept.control(ask.CHOSEN)] = True
             st.switch_page(OFFERING)
         _more(cls, model)
+
+
+def lesson(cls: type[Explainer]) -> str:
+    """Return the page that teaches a method, or nothing."""
+    return f"pages/{cls.name.replace('-', '_')}.py" if lesson_of(cls.name) is not None else ""
 
 
 def needs(cls: type[Explainer]) -> str:
@@ -117,6 +125,9 @@ def passes(spent: Cost) -> str:
     if spent.tails:
         ends = counted(spent.tails, "pass", "passes")
         parts.append(f"{ends} forward and back through what follows a layer")
+    if spent.rest:
+        ends = counted(spent.rest, "pass", "passes")
+        parts.append(f"{ends} through what follows a layer")
     return text.listed(parts) or "no pass"
 
 

@@ -23,6 +23,7 @@ from ui import (
 )
 from ui.arrived import arrived
 from ui.desk import Desk
+from ui.findings import mends
 from ui.held import Model
 from workers.incoming import Upload
 from xai_core.card import Card
@@ -30,6 +31,9 @@ from xai_core.model import Finding
 
 OPENING = "shapes_shortcut"
 """The built-in model that a first visitor meets: it looks good and cheats."""
+
+FOUND = "What was found"
+"""What holds that which was found in a model's file and that a reader seldom needs."""
 
 DIALOGS = (
     dialogs.Dialog(another_model.TITLE, another_model.dialog, "medium"),
@@ -51,9 +55,9 @@ def open_first(desk: Desk) -> None:
 
 
 def show(desk: Desk, *, brief: bool = False) -> None:
-    """Draw the card's head: name, kind, chips, the ways to change, findings.
+    """Draw the card's head: name, what goes in and comes out, the ways to change, what to know.
 
-    A `brief` one has the name, the kind, what is wrong with it and the ways to change it.
+    All else that was found in the file is folded; a `brief` card is without it.
     """
     views.line("Model", "v-label")
     model = desk.model
@@ -62,12 +66,12 @@ def show(desk: Desk, *, brief: bool = False) -> None:
     if model is not None:
         st.html(
             f'<div class="v-name">{text.escape(model.name)}</div>'
-            f'<div class="v-quiet">{text.escape(description(model.card))}</div>'
+            f'<div class="v-quiet">{text.escape(in_and_out(model.card))}</div>'
         )
         if model.about and not brief:
             views.line(model.about)
-        if not brief:
-            views.chips(facts(model))
+        if open_to := [chip for chip in facts(model) if chip[1]]:
+            views.chips(open_to)
     elif desk.opening is not None:
         st.skeleton(height=120)
     another_model.box(desk)
@@ -92,9 +96,15 @@ def show(desk: Desk, *, brief: bool = False) -> None:
     upload.under_way(received)
     if model is not None:
         found = _findings(desk, model)
-        if brief:
-            found = [finding for finding in found if finding.level == "warning"]
-        findings.show(found, places)
+        pressing = [each for each in found if each.level == "warning"]
+        if not brief:
+            pressing += [each for each in found if each not in pressing and mends(each, places)]
+        findings.show(pressing, places)
+        if not brief:
+            with st.expander(FOUND, key="what-was-found"):
+                views.line(description(model.card))
+                views.chips(facts(model))
+                findings.show([each for each in found if each not in pressing], places, "more")
     dialogs.draw(desk, DIALOGS)
 
 
@@ -108,6 +118,13 @@ def _findings(desk: Desk, model: Model) -> list[Finding]:
     said = [*model.card.findings, *(desk.prediction.findings if desk.prediction else ())]
     checked = None if model.built_in else origins.check(model.options.origin, model.card)
     return list(dict.fromkeys([*said, *([checked] if checked else [])]))
+
+
+def in_and_out(card: Card) -> str:
+    """Say in a line what the model is given and what it answers."""
+    height, width = card.input_size
+    grey = "grey " if card.channels == 1 else ""
+    return f"Gets {grey}photos of {width} x {height} px, knows {card.classes:,} classes"
 
 
 def description(card: Card) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import streamlit as st
 
 from loaders import catalogue
@@ -11,6 +13,7 @@ from ui.held import Answer
 from xai_core import report
 from xai_core.agreement import same_way
 from xai_core.question import Question
+from xai_core.target import ClassTarget
 
 FADED = 0.05
 """Of the strongest place's value with the sticker: below it next to nothing is left."""
@@ -35,11 +38,16 @@ def offer(answer: Answer, desk: Desk) -> None:
     if twin is None or answer.explanation.target.reads != "scores":
         return
     other = other_run(answer, desk)
+    here = desk.photo is not None and desk.photo.id == answer.scene.photo.id
+    here = here and desk.model is not None and desk.model.id == answer.scene.model.id
     if other is not None:
         views.line(" ".join(compared(answer, other)), "v-prose")
+        first = _first(answer)
+        if here and _first(other) != first and answer.question.target.classes() != (first,):
+            label = answer.scene.card.labels[first]
+            st.button(f"Why {label}?", key="twin-why", on_click=_why, args=(desk, answer, first))
         return
-    here = desk.photo is not None and desk.photo.id == answer.scene.photo.id
-    if here and desk.model is not None and desk.model.id == answer.scene.model.id:
+    if here:
         st.button(
             f"Now {'with' if twin.marked else 'without'} the sticker: {twin.title.lower()}",
             key="twin",
@@ -99,7 +107,7 @@ def compared(answer: Answer, other: Answer) -> list[str]:
             f"Without it almost nothing of that is left: the strongest place has "
             f"{report.amount(max(left, 0))}, where it had {report.amount(most)}."
         )
-    return said
+    return [*said, "Each of the two maps is drawn on a scale of its own."]
 
 
 def _first(run: Answer) -> int:
@@ -110,6 +118,13 @@ def _says(run: Answer, when: str) -> str:
     index = _first(run)
     chance = report.percent(float(run.scene.prediction.probabilities[index]))
     return f"{when} the model says {report.quote(run.scene.card.labels[index])} with {chance}"
+
+
+def _why(desk: Desk, answer: Answer, index: int) -> None:
+    """Ask by the same method why the model says what it says of this one of the two."""
+    target = ClassTarget(index, of=answer.question.target.of)
+    ask.aim(desk, target)
+    desk.start(dataclasses.replace(answer.question, target=target))
 
 
 def _ask(desk: Desk, twin: catalogue.Sample, question: Question) -> None:

@@ -26,6 +26,8 @@ PLACES = (
     "bottom right",
 )  # fmt: skip
 SIDES = 3
+WIDE = 4
+"""Pixels of the line round a ninth, in a picture of the film's size."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,6 +96,7 @@ def seen(explanation: Explanation, view: Array, guess: int, labels: Sequence[str
             round(rows.start * scale[0]), round(columns.start * scale[1]),
             round(rows.stop * scale[0]), round(columns.stop * scale[1]),
         )  # fmt: skip
-        inner = (box[0] + 3, box[1] + 3, box[2] - 3, box[3] - 3)
-        picture = stage.outlined(picture, box if index == most else inner, colour)
+        gap = WIDE + 2
+        inner = (box[0] + gap, box[1] + gap, box[2] - gap, box[3] - gap)
+        picture = stage.outlined(picture, box if index == most else inner, colour, WIDE)
     return Seen(falls.reshape(SIDES, SIDES), most, tuple(said), picture)

@@ -56,17 +56,18 @@ def hatched(picture: Pixels, where: NDArray[np.bool_]) -> Pixels:
     return np.where(where[..., None], stripes, picture).astype(np.uint8)
 
 
-def outlined(picture: Pixels, box: tuple[int, int, int, int], colour: Colour = INK) -> Pixels:
-    """Return a picture with a rectangle (top, left, bottom, right) drawn round."""
+def outlined(
+    picture: Pixels, box: tuple[int, int, int, int], colour: Colour = INK, wide: int = 1
+) -> Pixels:
+    """Return a picture with a rectangle (top, left, bottom, right) drawn round, `wide` pixels."""
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(picture)
     top, left, bottom, right = box
     pen = ImageDraw.Draw(image)
     pen.rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), outline=(0, 0, 0))
-    pen.rectangle(
-        (left + 1, top + 1, max(right - 2, left + 1), max(bottom - 2, top + 1)), outline=colour
-    )
+    inner = (left + 1, top + 1, max(right - 2, left + 1), max(bottom - 2, top + 1))
+    pen.rectangle(inner, outline=colour, width=wide)
     return np.asarray(image)
 
 

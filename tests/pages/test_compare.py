@@ -71,6 +71,21 @@ def test_a_grid_stands_on_one_scale(compare):
     assert "places can be compared, strengths cannot" in words(compare)
 
 
+def test_what_all_runs_share_is_said_once_all_are_there(compare, wall):
+    for key in ("grid-models", "grid-photos"):
+        compare.multiselect(key=key).set_value(compare.multiselect(key=key).value[:1])
+    compare.multiselect(key="grid-methods").set_value(["grad-cam", "hirescam", "occlusion"]).run()
+    wall.held = True  # the last one has a map so far, and waits with it
+    button(compare, "run-grid").click()
+    settle(compare, lambda app: grid.of(desk(app)) and grid.of(desk(app)).done == 2)
+    assert "places can be compared" in words(compare)
+    assert "These runs differ in" not in words(compare)
+    assert "All share" not in words(compare)
+    wall.held = False
+    settle(compare, lambda app: not desk(app).pending)
+    assert "These runs differ in method. All share the photo" in words(compare)
+
+
 def test_the_pairs_have_their_numbers(compare):
     compare.multiselect(key="grid-photos").set_value(
         compare.multiselect(key="grid-photos").value[:1]

@@ -9,7 +9,7 @@ from PIL import Image
 from loaders import catalogue
 from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened, words
-from ui import twins
+from ui import ask, twins
 from xai_core import report
 
 
@@ -64,3 +64,25 @@ def test_another_photo_in_between_drops_the_question(app):
     assert twins._NEXT not in app.session_state
     assert len(desk(app).runs) == 1
     assert desk(app).run is None
+
+
+def test_where_the_first_answer_changed_a_button_asks_why(app, monkeypatch):
+    opened(app)
+    answered(app)
+    app.button(key="twin").click()
+    settle(app, lambda app: desk(app).answer.scene.photo.name == "A heart" and not desk(app).run)
+    bare, marked = list(desk(app).runs)[::-1]
+    same = bare.scene.prediction.top[0] == marked.scene.prediction.top[0]
+    assert any(button.key == "twin-why" for button in app.button) is not same
+    first = 1 + bare.explanation.target.classes()[0]
+    monkeypatch.setattr(twins, "_first", lambda run: first if run is bare else first - 1)
+    app.run()
+    label = bare.scene.card.labels[first]
+    (why,) = (button for button in app.button if button.key == "twin-why")
+    assert why.label == f"Why {label}?"
+    why.click()
+    settle(app, lambda app: desk(app).answer is not bare and not desk(app).run)
+    asked = desk(app).answer
+    assert asked.explanation.target.classes() == (first,)
+    assert (asked.scene.photo, asked.question.method) == (bare.scene.photo, bare.question.method)
+    assert app.selectbox(key=ask.target_key(desk(app).model, desk(app).photo)).value == first

@@ -1,6 +1,7 @@
 """The pages on methods: the lesson, a run with the formula's numbers, experiments side by side."""
 
 import base64
+import dataclasses
 import html
 import io
 import re
@@ -13,13 +14,14 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle
 from tests.pages.test_offering import answered, desk, opened, parts, run_button, words
-from ui import grid, lesson_page, state
+from ui import grid, lesson_page, state, text
 from xai_core import guess, lesson
 from xai_core.explainer import explainers, make
 from xai_core.lesson import Sized, lesson_of
 from xai_core.report import amount
 from xai_core.target import ClassTarget
 
+INVITES = "Press Run, and the formula is written out"
 PAGES = {
     "grad_cam": "grad-cam",
     "occlusion": "occlusion",
@@ -52,6 +54,7 @@ def test_a_page_teaches_before_anything_has_run(taught):
     assert formula["cells"] == []
     assert len(parts(app, "player")) == 1
     assert "Recording: " in words(app)
+    assert INVITES in words(app)
     settings = cls.declared()
     for param in settings.values():  # every setting is there, one of a linked pair for both
         if not param.linked and (not param.engines or "ours" in param.engines):
@@ -73,6 +76,11 @@ def test_a_run_writes_the_formula_out(taught):
     assert formula["cells"] == list(made.lines)
     assert [part["key"] for part in formula["parts"]] == [part.key for part in made.parts]
     assert len(parts(app, "figure")) == 1
+    label = answer.scene.card.labels[answer.explanation.target.classes()[0]]
+    assert (
+        f"The numbers are those of run 1: {cls.title} for <b>{label}</b>, on "
+        f"<b>{answer.scene.photo.name}</b>." in words(app)
+    )
 
 
 def test_a_preset_sets_the_controls_and_says_what_to_watch(taught):
@@ -132,7 +140,12 @@ def test_a_large_run_shows_its_map_so_far_and_ends_when_cancelled(
     wall.held = True
     run_button(app).click()
     settle(app, lambda app: parts(app, "figure"))
-    assert f" of {passes} passes" in app.get("progress")[0].proto.text
+    told = app.get("progress")[0].proto.text
+    assert f" of {passes} passes" in told
+    run = desk(app).run
+    title = explainers()[run.question.method].title
+    asked = run.question.target.words(run.scene.card.labels)
+    assert told.startswith(text.markdown(f"{title} for {asked}: "))
     shown = parts(app, "figure")[0]
     assert shown["partial"]
     values = np.frombuffer(base64.b64decode(shown["map"]["values"]), "<f4").reshape(64, 64)
@@ -191,6 +204,16 @@ def test_a_run_of_another_method_is_not_shown_here(taught):
     assert lesson_page.own(held, cls) is None
     assert run_button(app) is not None
     assert parts(app, "formula")[0]["cells"] == []
+    assert INVITES not in words(app)  # this visit's runs stand above
+
+
+def test_what_is_shown_invites_to_no_run_where_the_visit_s_runs_stand_below(taught):
+    app, _ = taught
+    answered(app)
+    desk(app).photo = dataclasses.replace(desk(app).photo, id=10**6, name="Another")
+    settle(app, lambda app: not desk(app).pending)
+    assert "Shown: the last run, on " in words(app)
+    assert "Press Run" not in words(app)
 
 
 def test_a_changed_photo_has_a_row_of_its_own(wall, monkeypatch):

@@ -11,6 +11,7 @@ from tests.pages.test_offering import opened, parts, run_button, words
 from ui import method_card, method_list
 from xai_core.card import Cost, Service
 from xai_core.explainer import explainers, explaining, make
+from xai_core.lesson import lesson_of
 
 
 @pytest.fixture
@@ -103,6 +104,7 @@ def test_costs_are_what_a_run_takes(page):
         (Cost(forward=2000, backward=1), "2,000 passes and 1 pass back"),
         (Cost(forward=1, tails=2), "1 pass and 2 passes forward and back through what follows a "
          "layer"),
+        (Cost(forward=1, rest=161), "1 pass and 161 passes through what follows a layer"),
         (Cost(), "no pass"),
     ],
 )  # fmt: skip
@@ -128,6 +130,14 @@ def test_a_method_is_tried_with_a_click(page):
     settle(page, run_button)
     assert page.title[0].value == "Your model, behind glass"
     assert page.selectbox(key="method").value == "occlusion"
+
+
+def test_each_lesson_is_a_click_away_from_its_method(page):
+    taught = [name for name in explainers() if lesson_of(name) is not None]
+    links = {link.proto.page for link in page.get("page_link")}
+    assert links == {name.replace("-", "_") for name in taught}
+    for name in taught:
+        assert (ROOT / method_card.lesson(explainers()[name])).is_file()
 
 
 def test_thumbnails_are_small(page):

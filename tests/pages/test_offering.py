@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from loaders import catalogue
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle, show
-from ui import layers_told, method_list, state, takeaway
+from ui import layers_told, method_list, model_card, state, takeaway
 from workers.tasks.predict import Predict
 from xai_core import film
 from xai_core.card import Pace
@@ -69,9 +69,31 @@ def test_the_page_opens_with_the_shortcut_model_and_its_photo(app):
     assert app.title[0].value == "Your model, behind glass"
     assert "Shapes with a shortcut" in words(app)
     assert "Heart_Marked" in words(app)
-    assert "sandboxed: files, network, processes" in words(app)
     assert len(parts(app, "bars")[0]["rows"]) == 5
     assert "Press Run to see what it looked at" in words(app)
+
+
+def test_what_a_reader_seldom_needs_of_a_model_is_folded(app):
+    opened(app)
+    (folded,) = (each for each in app.expander if each.label == model_card.FOUND)
+    inside = [each.proto.body for each in folded.get("html")]
+    outside = [each.proto.body for each in app.get("html") if each.proto.body not in inside]
+    card = desk(app).model.card
+    for said in ("sandboxed: files, network, processes", f"{card.parameters:,} parameters"):
+        assert any(said in body for body in inside)
+        assert not any(said in body for body in outside)
+    assert any(model_card.in_and_out(card) in body for body in outside)
+
+
+def test_what_holds_a_model_less_is_in_sight(app):
+    opened(app)
+    card = desk(app).model.card
+    open_to = dataclasses.replace(card, sandbox={"files": True, "network": False})
+    desk(app).model.handle.card = open_to
+    app.run()
+    said = [body for body in map(str, (each.proto.body for each in app.get("html")))
+            if "not sandboxed from: network, processes" in body]  # fmt: skip
+    assert len(said) == 2  # beside the name, and among what was found
 
 
 def test_what_each_layer_does_is_behind_a_click(app):

@@ -40,6 +40,11 @@ def test_what_the_sticker_does_is_said_from_both_runs(turned):
     )
 
 
+def test_each_map_is_said_to_have_its_own_scale():
+    said = twins.compared(run("heart_marked", 1, 0.72, 0.58), run("heart", 0, 0.9, 0.003))
+    assert said[-1] == "Each of the two maps is drawn on a scale of its own."
+
+
 def test_what_stays_is_not_said_to_go():
     said = " ".join(twins.compared(run("heart_marked", 0, 0.9, 0.5), run("heart", 0, 0.9, 0.4)))
     assert "The sticker changes no answer here." in said

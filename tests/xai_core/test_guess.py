@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.linear import LinearModel
-from xai_core import guess
+from xai_core import guess, stage
 from xai_core.errors import ParamError
 from xai_core.report import amount
 from xai_core.target import ClassTarget
@@ -52,6 +52,15 @@ def test_a_right_guess_and_a_photo_that_nothing_is_needed_of():
     none, _, _ = answered(nine(*[-1] * 9), 0)
     assert none.sentences[0].startswith("No ninth is needed here")
     assert none.sentences[1].startswith("9 ninths speak against it")
+
+
+def test_the_lines_round_the_two_ninths_are_wide_enough_to_see():
+    found, _, _ = answered(nine(0, 0, 0, 0, 0, 0, 0, 0, 1), 0)
+    for colour in (stage.INK, stage.ACCENT):
+        drawn = (found.picture == colour).all(2)
+        rows = np.flatnonzero(drawn.any(1))
+        middle = drawn[(rows[0] + rows[-1]) // 2]  # through the left side and the right one
+        assert middle.sum() == 2 * guess.WIDE
 
 
 def test_another_run_is_no_answer():
