@@ -156,14 +156,14 @@ def until(page, holds):
 
 @pytest.fixture
 def visit(browser, server):
-    """Return a function that opens the app as a new visitor."""
+    """Return a function that opens the app, or a page of it, as a new visitor."""
     contexts = []
 
-    def visit():
+    def visit(path=""):
         context = newcomer(browser)
         contexts.append(context)
         page = context.new_page()
-        page.goto(server)
+        page.goto(f"{server}/{path}")
         return page
 
     yield visit

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import later, newcomer, rested, steady, unroll, until
 from tests.browser.test_offering import RUN, choose, ready
 from tests.conftest import ROOT
+from ui import forms
 from xai_core.explainer import explaining
 
 pytestmark = pytest.mark.timeout(900)
@@ -63,23 +64,41 @@ class Walk:
 
     def __init__(self, page, axe):
         self.page, self.axe = page, axe
-        self.states, self.ours, self.known, self.wide = [], [], set(), []
+        self.ours, self.known, self.wide, self.covered = [], set(), [], []
+        self.themes = list(THEMES)
 
     def look(self, state):
+        """Look at a state in each theme, in a wide window and a narrow one."""
         rested(self.page)
-        for theme in THEMES:
+        for theme in self.themes:
             self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             self.page.wait_for_function(THEMED, arg=theme)
-            later(self.page)
-            self.page.evaluate(self.axe)
-            for found in self.page.evaluate(LOOK, [list(each) for each in STREAMLITS]):
-                if found["known"] >= 0:
-                    self.known.add(found["known"])
-                else:
-                    self.ours.append(f"{state}, {theme}: {found['said']}")
-            if max(self.page.evaluate(ACROSS)) > 0:
-                self.wide.append(f"{state}, {theme}")
-        self.states.append(state)
+            for window, size in WINDOWS.items():
+                self.page.set_viewport_size(size)
+                later(self.page)
+                self._look(f"{state}, {window}, {theme}")
+        self.page.set_viewport_size(WINDOWS["wide"])
+        self.themes.reverse()  # the next state begins in the theme that there is
+
+    def _look(self, state):
+        self.page.evaluate(f"if (!window.axe) {{ {self.axe} }}")
+        for found in self.page.evaluate(LOOK, [list(each) for each in STREAMLITS]):
+            if found["known"] >= 0:
+                self.known.add(found["known"])
+            else:
+                self.ours.append(f"{state}: {found['said']}")
+        if max(self.page.evaluate(ACROSS)) > 0:
+            self.wide.append(state)
+
+    def title(self, address):
+        """Look whether the narrow window's header lies over the page's title."""
+        self.page.set_viewport_size(WINDOWS["phone"])
+        title = self.page.get_by_role("heading").first
+        steady(title)
+        header = self.page.get_by_test_id("stHeader").bounding_box()
+        if title.bounding_box()["y"] < header["y"] + header["height"]:
+            self.covered.append(address)
+        self.page.set_viewport_size(WINDOWS["wide"])
 
     def unfold(self):
         """Open what is folded."""
@@ -127,14 +146,15 @@ def pages(browser, serving):
     return found
 
 
-@pytest.fixture(scope="module", params=WINDOWS)
-def walk(request, browser, serving, pages, axe):
+@pytest.fixture(scope="module")
+def walk(browser, serving, pages, axe):
     """Return what was found on a walk through every page and state of it."""
-    context = newcomer(browser, viewport=WINDOWS[request.param], reduced_motion="reduce")
+    context = newcomer(browser, viewport=WINDOWS["wide"], reduced_motion="reduce")
     page = context.new_page()
     walk = Walk(page, axe)
     page.goto(serving[0])
     ready(page)
+    walk.title(serving[0])
     walk.look("before a run")
     walk.ways()
     unroll(page.get_by_role("combobox", name="Method"))
@@ -154,6 +174,7 @@ def walk(request, browser, serving, pages, axe):
         page.goto(address)
         page.get_by_role("heading").first.wait_for()
         rested(page)
+        walk.title(address)
         walk.look(address)
     yield walk
     context.close()
@@ -188,11 +209,8 @@ def test_nothing_overflows_sideways(walk):
     assert not walk.wide, walk.wide
 
 
-@pytest.fixture(params=WINDOWS)
-def window(visit, request):
-    page = visit()
-    page.set_viewport_size(WINDOWS[request.param])
-    return ready(page)
+def test_the_title_stands_clear_of_the_header(walk):
+    assert not walk.covered, walk.covered
 
 
 FOCUSED = """() => {
@@ -282,15 +300,22 @@ def skip(page):
 
 def run_of(page):
     """Return the button that runs, once it can be pressed."""
-    run = page.locator('.st-key-rail [data-testid="stBaseButton-primary"]')
+    # a second one, on a page that has it, goes on from what ran
+    run = page.locator('.st-key-rail [data-testid="stBaseButton-primary"]').first
     expect(run).to_be_enabled()
     rested(page)
     return run
 
 
+def front(cls):
+    """Return what a method's controls in sight are to the keyboard."""
+    declared = forms.split(forms.honoured(cls, cls.engines[0].name))[0]
+    return tuple((param.kind, bool(param.linked), bool(param.help)) for param in declared)
+
+
 def test_eight_tabs_lead_to_run_whatever_the_method(visit):
     page = ready(visit())
-    for cls in explaining("classification").values():
+    for cls in {front(cls): cls for cls in explaining("classification").values()}.values():
         choose(page, "Method", cls.title)
         expect(page.locator(".st-key-method-card")).to_contain_text(cls.shows)
         run = run_of(page)
@@ -312,27 +337,9 @@ def test_eight_tabs_lead_to_run_where_a_pair_is_unlinked(visit):
     tab_to(page, run, 8)
 
 
-def test_eight_tabs_lead_to_run_on_every_page_that_has_it(visit, pages):
+def test_on_every_page_a_skip_link_comes_first_and_eight_tabs_lead_to_run(visit, pages):
     page, benches = ready(visit()), 0
-    for address in pages:
-        page.goto(address)
-        page.get_by_role("heading").first.wait_for()
-        rested(page)
-        if page.locator(".st-key-rail").count():
-            benches += 1
-            run = run_of(page)
-            expect(run).to_be_enabled()  # the answer to the photo has come, and nothing else will
-            later(page)
-            rested(page)
-            skip(page)
-            # Streamlit's date is four stops: year, month, day and its calendar
-            dates = page.locator('.st-key-rail [data-testid="stDateInput"]').count()
-            tab_to(page, run, 8 + 3 * dates)
-    assert benches >= 2 + sum(lesson(address) for address in pages)
-
-
-def test_a_skip_link_comes_first_on_every_page(visit, pages):
-    page = ready(visit())
+    main = page.get_by_test_id("stMain")
     for address in pages:
         page.goto(address)
         page.get_by_role("heading").first.wait_for()
@@ -340,30 +347,17 @@ def test_a_skip_link_comes_first_on_every_page(visit, pages):
         page.keyboard.press("Tab")
         assert focused(page).inner_text().startswith("Skip to ")
         page.keyboard.press("Enter")
-        main = page.get_by_test_id("stMain")
-        until(page, lambda main=main: main.evaluate("(it, at) => it.contains(at)", focused(page)))
-
-
-def test_the_title_stands_clear_of_the_header(visit, pages):
-    page = visit()
-    page.set_viewport_size(WINDOWS["phone"])
-    for address in apart(pages):
-        page.goto(address)
-        title = page.get_by_role("heading").first
-        title.wait_for()
-        rested(page)
-        header = page.get_by_test_id("stHeader").bounding_box()
-        assert title.bounding_box()["y"] >= header["y"] + header["height"], address
-
-
-def test_a_skip_link_goes_with_its_page(visit):
-    page = ready(visit())
-    page.get_by_role("link", name="Methods").click()
-    page.get_by_role("heading", name="Methods").wait_for()
-    expect(page.get_by_text("Skip to the question")).to_have_count(0)
-    page.get_by_role("link", name="Offering").click()
-    ready(page)
-    expect(page.get_by_text("Skip to the question")).to_have_count(1)
+        until(page, lambda: main.evaluate("(it, at) => it.contains(at)", focused(page)))
+        if page.locator(".st-key-rail").count():
+            benches += 1
+            run = run_of(page)  # the answer to the photo has come, and nothing else will
+            later(page)
+            rested(page)
+            skip(page)
+            # Streamlit's date is four stops: year, month, day and its calendar
+            dates = page.locator('.st-key-rail [data-testid="stDateInput"]').count()
+            tab_to(page, run, 8 + 3 * dates)
+    assert benches >= 2 + sum(lesson(address) for address in pages)
 
 
 HEARD = """() => {
@@ -405,22 +399,51 @@ def test_each_end_of_a_run_is_heard_once(visit):
     expect(page.locator(".aloud[role=status]")).to_have_text("")
     page.get_by_role("link", name="Methods").click()
     page.get_by_role("heading", name="Methods").wait_for()
+    expect(page.get_by_text("Skip to the question")).to_have_count(0)  # it goes with its page
     page.get_by_role("link", name="Offering").click()
     ready(page)
     rested(page)
     later(page)
     expect(page.locator(".aloud[role=status]")).to_have_text("")
+    expect(page.get_by_text("Skip to the question")).to_have_count(1)
 
 
 RING = 3.0
 """The contrast, of what shows the focus with what was there before, that WCAG asks for."""
 
 
-def pixels(page, box):
+TOP = """() => {
+  const first = document.body.insertBefore(document.createElement("i"), document.body.firstChild);
+  first.tabIndex = -1;
+  first.focus();
+  first.remove();
+}"""
+"""From here Tab leads to the page's first stop."""
+
+STOP = """async () => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  if (at === document.body) return null;
+  for (let before = "", same = 0; same < 4;) {
+    const { x, y, width, height } = at.getBoundingClientRect();
+    const now = [x, y, width, height].join();
+    same = now === before ? same + 1 : 0;
+    before = now;
+    await new Promise(requestAnimationFrame);
+  }
+  const { x, y, width, height } = at.getBoundingClientRect();
+  window.stop_ = at;
+  const name = (at.ariaLabel || at.innerText || at.outerHTML).slice(0, 60);
+  return { name, x, y, width, height };
+}"""
+"""Where the focus is, once it has come to rest there; null at the end of the page."""
+
+
+def pixels(page, stop):
     """Return a part of the window as it stands, float64 [height, width, 3], 0..1."""
-    left, top = max(box["x"] - 8, 0), max(box["y"] - 8, 0)
-    right = min(box["x"] + box["width"] + 8, page.viewport_size["width"])
-    low = min(box["y"] + box["height"] + 8, page.viewport_size["height"])
+    left, top = max(stop["x"] - 8, 0), max(stop["y"] - 8, 0)
+    right = min(stop["x"] + stop["width"] + 8, page.viewport_size["width"])
+    low = min(stop["y"] + stop["height"] + 8, page.viewport_size["height"])
     clip = {"x": left, "y": top, "width": right - left, "height": low - top}
     taken = page.screenshot(clip=clip, animations="disabled", caret="hide")
     return np.asarray(Image.open(io.BytesIO(taken)).convert("RGB"), np.float64) / 255
@@ -431,32 +454,33 @@ def luminance(colours):
     return linear @ np.array([0.2126, 0.7152, 0.0722]) + 0.05
 
 
-def ring(page, stop, box):
+def ring(page, stop):
     """Return how many pixels stand out where the focus is, against when it is elsewhere."""
-    with_it = luminance(pixels(page, box))
-    stop.evaluate("it => it.blur()")
-    without = luminance(pixels(page, box))
-    stop.evaluate("it => it.focus({preventScroll: true, focusVisible: true})")
+    with_it = luminance(pixels(page, stop))
+    page.evaluate("stop_.blur()")
+    without = luminance(pixels(page, stop))
+    page.evaluate("stop_.focus({preventScroll: true, focusVisible: true})")
     return int((np.maximum(with_it, without) / np.minimum(with_it, without) >= RING).sum())
 
 
-def stops_of(page, most):
-    """Press Tab from the top of the page to its end; yield each stop, and where it is."""
-    page.evaluate("document.activeElement.blur()")
+def stops_of(page, most, top):
+    """Press Tab from the top of the page, or of what the navigation leads to; yield each stop."""
+    if top:
+        page.evaluate(TOP)
+    else:
+        page.get_by_test_id("stMain").focus()
     for _ in range(most):
         page.keyboard.press("Tab")
-        stop = focused(page)
-        if stop.evaluate("it => it === document.body"):
+        stop = page.evaluate(STOP)
+        if stop is None:
             break
-        steady(stop)
-        yield stop, stop.bounding_box()
+        yield stop
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_the_focus_shows_at_every_stop(visit, pages, theme):
+def test_the_focus_shows_at_every_stop(visit, pages):
     page = visit()
     page.set_viewport_size(WINDOWS["wide"])
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.emulate_media(color_scheme=THEMES[0], reduced_motion="reduce")
     faint, stops = [], []
     for address in sorted(apart(pages), key=lesson, reverse=True):  # it plays while nothing has run
         page.goto(address)
@@ -467,12 +491,18 @@ def test_the_focus_shows_at_every_stop(visit, pages, theme):
             press(page.get_by_role("button", name=RUN))
             page.get_by_text("Before you believe it").wait_for()
         rested(page)
-        for stop, box in stops_of(page, 60 if lesson(address) else 40):
-            shown = ring(page, stop, box)
-            name = stop.evaluate("it => it.ariaLabel || it.innerText || it.outerHTML")[:60]
-            stops.append(name)
-            if shown < min(box["width"], 24):
-                faint.append(f"{address} {name!r}: {shown} pixels")
-    assert len(stops) > 80
-    assert "Step of the film" in stops  # the lesson to its recording
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            page.wait_for_function(THEMED, arg=theme)
+            later(page)
+            # the navigation is the same on every page, and the front page's is walked
+            top = address == pages[0]
+            for stop in stops_of(page, 45 if lesson(address) or top else 25, top):
+                shown = ring(page, stop)
+                stops.append((theme, stop["name"]))
+                if shown < min(stop["width"], 24):
+                    faint.append(f"{address}, {theme}, {stop['name']!r}: {shown} pixels")
+    for theme in THEMES:
+        assert sum(each == theme for each, _ in stops) > 80
+        assert (theme, "Step of the film") in stops  # the lesson to its recording
     assert not faint, "\n".join(faint)

@@ -67,8 +67,7 @@ def test_pinned_runs_stand_side_by_side_and_survive_f5(laptop):
 
 
 def test_two_photos_under_two_networks_in_one_click(visit):
-    page = visit()
-    page.goto(f"{page.url.rstrip('/')}/compare")
+    page = visit("compare")
     page.get_by_role("button", name="Run all (8 runs)").click()
     page.get_by_role("heading", name="8 runs").wait_for()
     panels = page.locator(".compared figure")

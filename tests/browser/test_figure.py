@@ -293,9 +293,11 @@ def test_a_region_outlives_f5_and_the_next_answer(page):
     drag(page, "map", (400, 30), (500, 130))
     sentence(page).wait_for()
     box = where(page)
+    told = page.locator(".v-prose").first.inner_text()
     page.reload()
     sentence(page).wait_for()
     figure(page).wait_for()
+    assert page.locator(".v-prose").first.inner_text() == told  # the answer, as it was
     assert where(page) == box
     drawn = figure(page).locator(".frame").get_attribute("data-drawn")
     page.get_by_role("button", name=RUN).click()

@@ -18,9 +18,8 @@ PAGES = {
 @pytest.mark.parametrize("slug", PAGES)
 def test_a_page_plays_runs_and_writes_the_formula_out(visit, slug):
     title, said = PAGES[slug]
-    page = visit()
+    page = visit(slug)
     page.set_viewport_size({"width": 1366, "height": 768})
-    page.goto(f"{page.url.rstrip('/')}/{slug}")
     ready(page)
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     expect(page.get_by_text("Recording: ")).to_be_visible()

@@ -61,18 +61,15 @@ def test_a_link_asks_the_same_question_elsewhere(visit, browser):
     context.close()
 
 
-def test_a_lesson_s_and_a_grid_s_links_open_the_same_elsewhere(visit, browser):
-    page = ready(visit())
-    front = page.url.split("?")[0].rstrip("/")
-    page.goto(f"{front}/occlusion")
-    ready(page)
+def test_a_lesson_s_and_a_grid_s_links_open_the_same_elsewhere(visit, browser, server):
+    page = ready(visit("occlusion"))
     slider = page.get_by_role("slider", name="Patch height and width")
     slider.focus()
     for _ in range(6):
         page.keyboard.press("ArrowRight")
     until(page, lambda: carried(page).get("patch-height") == slider.input_value())
     lesson, patch = page.url, slider.input_value()
-    page.goto(f"{front}/compare")
+    page.goto(f"{server}/compare")
     page.get_by_role("button", name="Run all").wait_for()
     until(page, lambda: "methods" in carried(page))
     choose(page, "Why", "heart")

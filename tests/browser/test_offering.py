@@ -94,16 +94,14 @@ def test_the_first_page_shows_the_model_its_answer_and_after_run_where_it_looked
     page.get_by_role("combobox", name="Colours").select_option("cividis")
     np.testing.assert_array_equal(drawn(page, "over"), bare)  # nothing of the map is left in it
     page.get_by_text("Half of the evidence for").wait_for()
-
-
-def test_a_bar_makes_its_class_the_target(visit):
-    page = ready(visit())
+    # a bar makes its class the target
+    rested(page)
     second = page.locator(".bars button").nth(1)
     label = second.locator(".name").inner_text()
     second.click()
     page.locator('.bars button[aria-pressed="true"]').filter(has_text=label).wait_for()
     expect(page.get_by_role("combobox", name="Class to explain")).to_have_value(label)
-    run(page)
+    page.get_by_role("button", name=RUN).click()
     page.locator(".v-prose").get_by_text(label, exact=True).first.wait_for()
 
 
@@ -177,16 +175,3 @@ def test_what_ends_behind_a_dialog_takes_nothing_from_it(visit):
     assert chosen.evaluate("input => input.mine")
     page.keyboard.press("Escape")
     page.get_by_text("Before you believe it").wait_for()
-
-
-def test_two_visitors_never_see_each_others_model(visit):
-    first, second = ready(visit()), ready(visit())
-    upload_model(first, "alpha-secret.pth")
-    upload_model(second, "beta-secret.pth")
-    for page, own, other in (
-        (first, "alpha-secret", "beta-secret"),
-        (second, "beta-secret", "alpha-secret"),
-    ):
-        page.locator(".bars button").filter(has_text="my ").first.wait_for()
-        assert own in page.content()
-        assert other not in page.content()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from tests.browser.conftest import uploads
+from tests.browser.conftest import rested, uploads
 from tests.browser.test_offering import ready, send
 from tests.hostile.sources import NETWORK
 
@@ -22,6 +22,14 @@ def own(tmp_path: Path) -> dict[str, Path]:
     files["mine.py"].write_text(NETWORK)
     files["names.txt"].write_text("cat\ndog\nfox\n")
     return files
+
+
+def found(page, said):
+    """Open what was found in the file, and wait for what is said there."""
+    ready(page)
+    rested(page)
+    page.get_by_text("What was found").click()
+    page.get_by_text(said).wait_for()
 
 
 def test_a_refused_file_is_opened_with_its_source(visit, own):
@@ -47,7 +55,7 @@ def test_a_refused_file_is_opened_with_its_source(visit, own):
     page.get_by_text("The file does not name its classes").wait_for()
     page.get_by_role("button", name="Open the model").click()
     page.locator(".v-name", has_text="mine.pth").wait_for()
-    page.get_by_text("Its source was run in the sandbox, and Net() was built of it").wait_for()
+    found(page, "Its source was run in the sandbox, and Net() was built of it")
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
@@ -73,7 +81,7 @@ def test_files_are_dropped_together(visit, own):
     ready(page)
     for label in ("cat", "dog", "fox"):
         page.locator(".bars").get_by_text(label, exact=True).wait_for()
-    page.get_by_text("Net() was built of it").wait_for()
+    found(page, "Net() was built of it")
     # five are refused before they are sent
     send(page, *[own["names.txt"]] * 5)
     expect(page.locator(".upload .error")).to_have_text(re.compile("up to three more files"))

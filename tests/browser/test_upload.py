@@ -11,7 +11,7 @@ import torchvision
 from playwright.sync_api import expect
 
 from tests.browser.conftest import later, until, uploads
-from tests.browser.test_offering import RUN, choose, ready, run, upload_model
+from tests.browser.test_offering import RUN, choose, ready, upload_model
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,11 @@ class Line:
 
     def mend(self):
         self._set(False)
+
+    def free(self):
+        """Let it be as fast as it can."""
+        self.rate = -1
+        self.mend()
 
     def _set(self, offline):
         rates = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": self.rate}
@@ -75,7 +80,7 @@ def arrived(page, name):
 
 def test_a_large_file_is_sent_with_progress_and_opened(visit, large):
     page = ready(visit())
-    Line(page, 8)
+    line = Line(page, 8)
     sent = parts(page)
     send(page, large)
     page.locator(
@@ -89,8 +94,9 @@ def test_a_large_file_is_sent_with_progress_and_opened(visit, large):
     page.locator(".upload .track").wait_for()
     seen.append(share(page))
     assert 0 < seen[0] < seen[1]
+    line.free()
     arrived(page, large.name)
-    page.get_by_text("7,500 classes").wait_for()
+    page.get_by_text("knows 7,500 classes").wait_for()
     assert [part.partition("-")[0] for part in sent] == [
         f"bytes {16 * 2**20 * n}" for n in range(4)
     ]
@@ -107,8 +113,8 @@ def test_a_dropped_connection_goes_on_where_it_stopped(visit, large):
     page.locator(".upload .said", has_text="The connection dropped at").wait_for()
     page.locator(".upload .again", has_text="Try now").wait_for()
     before = len(sent)
-    page.wait_for_timeout(1500)  # the line stays down for a while
-    line.mend()
+    later(page)  # the line stays down for a while
+    line.free()
     arrived(page, large.name)
     starts = [int(re.match(r"bytes (\d+)-", part)[1]) for part in sent]
     assert starts[before] >= 16 * 2**20
@@ -186,7 +192,7 @@ def long_run(page):
 
 def passes(page):
     said = page.get_by_text(re.compile(r"of [\d,]+ passes")).inner_text()
-    return int(re.match(r"([\d,]+) of", said)[1].replace(",", ""))
+    return int(re.search(r"([\d,]+) of", said)[1].replace(",", ""))
 
 
 def test_f5_comes_back_to_the_model_the_settings_and_the_running_job(visit):
@@ -208,27 +214,22 @@ def test_f5_comes_back_to_the_model_the_settings_and_the_running_job(visit):
     page.locator(".v-quiet", has_text="Cancelled.").wait_for()
 
 
-def test_f5_keeps_the_answer(visit):
-    page = ready(visit())
-    run(page)
-    said = page.locator(".v-prose").first.inner_text()
-    page.reload()
-    page.get_by_text("Before you believe it").wait_for()
-    assert page.locator(".v-prose").first.inner_text() == said
-
-
 def test_two_tabs_share_a_desk_and_two_browsers_do_not(visit):
     first, other = ready(visit()), ready(visit())
     second = first.context.new_page()
     second.goto(first.url)
     ready(second)
-    upload_model(first, "shared-secret.pth")
-    first.locator(".bars button").filter(has_text="my ").first.wait_for()
-    for page in (second, other):
-        page.reload()
-        ready(page)
-    second.locator(".v-name", has_text="shared-secret.pth").wait_for()
-    assert "shared-secret" not in other.content()
+    upload_model(first, "alpha-secret.pth")
+    upload_model(other, "beta-secret.pth")
+    for page in (first, other):
+        page.locator(".bars button").filter(has_text="my ").first.wait_for()
+    second.reload()
+    ready(second)
+    second.locator(".v-name", has_text="alpha-secret.pth").wait_for()
+    for page, own, not_own in ((first, "alpha", "beta"), (second, "alpha", "beta"),
+                               (other, "beta", "alpha")):  # fmt: skip
+        assert f"{own}-secret" in page.content()
+        assert f"{not_own}-secret" not in page.content()
 
 
 @pytest.mark.skipif(os.environ.get("VITRINE_SOAK") != "1", reason="1.9 GB: run by make soak")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import newcomer, rested
+from tests.browser.conftest import later, newcomer, rested
 from tests.browser.test_offering import RUN, choose, ready, run
 from tests.conftest import ROOT
 
@@ -47,10 +47,7 @@ def test_after_a_run_the_answer_is_in_sight_without_scrolling(laptop):
     assert over["width"] > 250
     rail = laptop.locator(".st-key-rail").bounding_box()
     assert rail["x"] + rail["width"] <= over["x"]
-
-
-def test_the_rail_stays_while_the_answer_scrolls(laptop):
-    run(laptop)
+    # the rail stays while the answer scrolls
     before = laptop.get_by_role("button", name=RUN).bounding_box()
     laptop.mouse.move(1000, 400)
     laptop.mouse.wheel(0, 300)
@@ -103,6 +100,29 @@ def test_on_a_phone_run_brings_the_answer_into_view(visit):
     expect(title).to_be_in_viewport()
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390
+
+
+OVER_RUN = """() => {
+  const at = document.activeElement.getBoundingClientRect();
+  const bar = document.querySelector(".st-key-run");
+  return bar.contains(document.activeElement) || at.bottom <= bar.getBoundingClientRect().top;
+}"""
+
+
+def test_what_has_the_focus_is_not_covered_by_run(visit):
+    page = ready(visit())
+    for window in ({"width": 390, "height": 600}, {"width": 768, "height": 600}):
+        page.set_viewport_size(window)
+        page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
+        page.get_by_text("Skip to the question").focus()
+        page.keyboard.press("Enter")
+        stops = 0
+        while not page.get_by_role("button", name=RUN).evaluate("it => it.matches(':focus')"):
+            later(page)
+            assert page.evaluate(OVER_RUN)
+            page.keyboard.press("Tab")
+            stops += 1
+        assert stops > 4
 
 
 def test_runs_are_kept_brought_back_pinned_removed_and_undone(laptop):
@@ -171,14 +191,13 @@ def test_the_doubt_is_measured_and_goes_into_the_report(laptop, tmp_path):
         assert words in body
 
 
-def test_a_built_in_photo_is_chosen_by_its_picture(laptop):
+def test_a_built_in_photo_is_chosen_by_its_picture_and_a_large_one_refused(laptop, tmp_path):
     laptop.get_by_role("button", name="Change photo").click()
     laptop.get_by_role("dialog").get_by_role("button", name="A crescent", exact=True).click()
     expect(laptop.get_by_role("dialog")).to_have_count(0)
     expect(laptop.get_by_text("A crescent. The model gets it as")).to_be_visible()
-
-
-def test_a_photo_over_the_limit_is_refused_in_a_sentence(laptop, tmp_path):
+    rested(laptop)
+    # and one over the limit is refused in a sentence
     limit = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["server"]
     megabytes = limit["maxUploadSize"]
     large = tmp_path / "large.png"
