@@ -45,7 +45,7 @@ def _first_words(model: Model) -> str:
 
 
 def show(answer: Answer, desk: Desk, ask: Question | None, *, invites: bool = True) -> None:
-    """Draw a finished run; where it is not to the question above, `invites` says to press Run."""
+    """Draw a finished run; where it is another photo's or model's, `invites` says to press Run."""
     # In a place of its own: a line that comes and goes must not move the figure, which would be
     # sent and drawn anew.
     with st.container():
@@ -143,6 +143,8 @@ def _map_caption(answer: Answer, title: str) -> figure.Caption:
 def _stale(answer: Answer, desk: Desk, ask: Question | None, *, invites: bool) -> None:
     """Say quietly where the answer on the screen is not to the question above it.
 
+    That it is another photo's or model's needs no word on how to go on, unless it `invites`.
+
     The picture of another model's or photo's run is dimmed, without being sent once more.
     """
     scene = answer.scene
@@ -155,7 +157,7 @@ def _stale(answer: Answer, desk: Desk, ask: Question | None, *, invites: bool) -
     elif desk.photo is not None and scene.photo.id != desk.photo.id:
         shown = f"the last run, on {report.quote(scene.photo.name)}"
     elif ask is not None and (said := changes(answer, ask)):
-        shown = ", ".join(said)
+        shown, invites = ", ".join(said), True
     else:
         return
     way = "Press Run for what is set above" if ask else "Choose a method that serves this model"
