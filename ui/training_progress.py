@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from workers.client import Snapshot
 
 
+WIDE = 100
+"""Pixels of the button that pauses and goes on."""
+
+
 def said(now: Snapshot, epochs: int, first: int) -> str:
     """Say which epoch it is at, and how long it will take."""
     if now.state == "queued":
@@ -34,10 +38,14 @@ def show(desk: Desk, work: Work) -> None:
     now, asked = work.job.snapshot(), work.what
     st.progress(jobs.share(now), text=text.markdown(said(now, asked.settings.epochs, asked.first)))
     with st.container(horizontal=True, gap="small", key="training-buttons"):
-        if now.paused:
-            st.button("Go on", on_click=work.job.command, args=("go on",), key="training-on")
-        else:
-            st.button("Pause", on_click=work.job.command, args=("pause",), key="training-pause")
+        # One button of one width: two in turn would move the others from under a click.
+        st.button(
+            "Go on" if now.paused else "Pause",
+            on_click=work.job.command,
+            args=("go on" if now.paused else "pause",),
+            key="training-pause",
+            width=WIDE,
+        )
         st.button(
             "Step one epoch",
             on_click=work.job.command,

@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from loaders.trainings import shipped
-from tests.browser.conftest import later, newcomer, rested, steady, turn_to, until
+from tests.browser.conftest import newcomer, rested, steady, turn_to, until
 from xai_core import colormaps
 from xai_core.training import mlp_units
 
@@ -87,16 +87,8 @@ def test_a_visit_trains_leaves_comes_back_branches_and_takes_away(mlp):
     rested(page)
     page.get_by_role("button", name="Submit").click()
     page.locator(".live .pane[data-drawn]").first.wait_for()
-    paused = page.get_by_text("Paused.").first
-
-    def pauses():
-        # a poll of the page may take the click
-        if not paused.is_visible() and page.get_by_role("button", name="Pause").is_visible():
-            page.get_by_role("button", name="Pause").click()
-            later(page)
-        return paused.is_visible()
-
-    until(page, pauses)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("Paused.").first.wait_for()
     turn_to(page, "Methods")
     turn_to(page, "MLP")
     page.get_by_text("Paused.").first.wait_for()

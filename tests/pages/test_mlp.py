@@ -172,6 +172,14 @@ def test_it_is_paused_stepped_left_and_come_back_to(page):
     later = AppTest.from_file(str(ROOT / "pages" / "mlp.py"), default_timeout=PATIENCE).run()
     assert any(key.key == "training-stop" for key in later.button)
     assert parts(later, "training")[0]["live"]
+    before = later.button(key="training-pause")
+    assert before.label == "Pause"
+    before.click().run()
+    settle(later, lambda app: app.button(key="training-pause").label == "Go on")
+    # no other has taken its place, nor its room: a click on those beside it finds them
+    assert later.button(key="training-pause").proto.id == before.proto.id
+    later.button(key="training-pause").click().run()
+    settle(later, lambda app: app.button(key="training-pause").label == "Pause")
     later.button(key="training-stop").click().run()
     settle(later, lambda app: job.over and shown(app))
     made = held(later).shown[0].recording
