@@ -65,6 +65,7 @@ tables: setup-dev
 	@$(BIN)/python -m benchmarks.hiding
 	@$(BIN)/python -W ignore -m benchmarks.peaks
 	@$(BIN)/python -W ignore -m benchmarks.gaps
+	@$(BIN)/python -W ignore -m benchmarks.boxes
 	@$(BIN)/python -m benchmarks.methods
 	@$(BIN)/python -m benchmarks.sentences
 

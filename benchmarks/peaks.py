@@ -152,20 +152,27 @@ def lines(rows: list[Row]) -> list[str]:
 
 def drawn(page: str, rows: list[Row]) -> str:
     """Return the page with the table in its place."""
+    return placed(page, lines(rows))
+
+
+def placed(page: str, table: list[str]) -> str:
+    """Return a page with a table between its markers."""
     begin, end = "<!-- table: begin -->\n", "<!-- table: end -->\n"
     before, _, rest = page.partition(begin)
-    return before + begin + "\n".join(lines(rows)) + "\n" + end + rest.partition(end)[2]
+    return before + begin + "\n".join(table) + "\n" + end + rest.partition(end)[2]
 
 
 def main() -> None:
     """Measure, keep, draw and print."""
-    from xai_core.explainer import explainers
+    from xai_core.explainer import explaining
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", action="append", choices=list(explainers()), metavar="NAME")
+    parser.add_argument(
+        "--only", action="append", choices=list(explaining("classification")), metavar="NAME"
+    )
     only = parser.parse_args().only
     kept = {row.method: row for row in read()} if only and DATA.exists() else {}
-    for row in measured(only or explainers()):
+    for row in measured(only or explaining("classification")):
         kept[row.method] = row
     rows = [kept[name] for name in sorted(kept)]
     text = ",\n ".join(json.dumps(dataclasses.asdict(row)) for row in rows)

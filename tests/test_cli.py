@@ -173,6 +173,42 @@ def test_detect(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path)
     assert (status, "--threshold must be from 0 to 1, got 2.0" in err) == (2, True)
 
 
+def test_explain_detection(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = ("shapes_detector", "six_shapes")
+    status, said, _ = run(capsys, "detect", *asked)
+    assert status == 0
+    chosen = said["detections"][3]
+    out = tmp_path / "one"
+    whole = ("--method", "odam", "--box", "3", "--out", str(out))
+    status, made, _ = run(capsys, "explain-detection", *asked, *whole)
+    assert status == 0
+    assert made["label"] == chosen["label"]
+    assert (made["asked"]["kind"], made["probability"]) == ("box", None)
+    assert made["sentences"][0].startswith("Half of the evidence for \u201c")
+    attribution = np.load(out / "attribution.npy")
+    assert attribution.shape == (224, 224)
+    assert np.ptp(attribution) > 0
+    with Image.open(out / "overlay.png") as picture:
+        assert picture.size == (512, 512)
+    # the printed command asks about the same box
+    words = shlex.split(made["command"])[2:-2]
+    again = tmp_path / "two"
+    status, repeated, _ = run(capsys, *words, "--out", str(again))
+    assert status == 0
+    assert repeated["target"]["box"] == pytest.approx(made["target"]["box"], abs=1e-3)
+    np.testing.assert_allclose(np.load(again / "attribution.npy"), attribution, rtol=0.1, atol=1e-9)
+    for bad, why in (
+        (("--box", "60"), "--box must be from 0 to 5"),
+        (("--box", "1", "--at", "1,2,30,40"), "leave one of them out"),
+        (("--at", "1,2,30,40"), "--at needs --target"),
+        (("--box", "0", "--asks", "width", "--method", "d-rise"), "got 'width'"),
+    ):
+        given = (*asked, "--method", "odam", "--out", str(out), *bad)
+        status, _, err = run(capsys, "explain-detection", *given)
+        assert status == 2
+        assert why in err
+
+
 def test_predict(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
     status, seen, _ = run(capsys, "predict", "shapes", str(photo), "--top", "3")
     assert status == 0

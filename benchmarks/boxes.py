@@ -1,0 +1,184 @@
+"""Where each method's map of one box lies, on scenes of several shapes that no training saw.
+
+`python -m benchmarks.boxes` measures it, keeps it in docs/boxes.json and draws the table of
+docs/boxes.md; `--only NAME` measures one method again. Every method is set as it comes, but for
+those in `VALUES`, which say how on the page.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import peaks
+from benchmarks.peaks import peak
+from xai_core.detection import boxes, context
+from xai_core.target import BoxTarget, overlaps
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+DATA, PAGE = DOCS / "boxes.json", DOCS / "boxes.md"
+SCENES, SPLIT = 100, 5  # splits 0, 1, 3 and 4 served other ends
+SLOW = 20
+"""Scenes for the methods that take many passes, as far as they are measured here."""
+
+HIDDEN = 0.1
+"""Share of the box's pixels that the deletion hides, the strongest of the map."""
+
+VALUES: Mapping[str, dict[str, Any]] = {
+    "d-rise": {"masks": 500},
+    "ablationcam": {"ratio": 0.1},
+}
+
+
+@dataclasses.dataclass
+class Row:
+    """How one method fared on `scenes` boxes, one of each scene.
+
+    In how many the peak lies `inside` the box; the median share of positive weight in it (`mass`)
+    where the box has the share `area` of the photo; the median share of the box's score that is
+    left once the strongest tenth of a box's area is hidden with the mean colour (`left`), and when
+    as much of the photo is at random (`random`); and the `passes` of one run.
+    """
+
+    method: str
+    scenes: int = 0
+    inside: int = 0
+    mass: float = 0.0
+    area: float = 0.0
+    left: float = 0.0
+    random: float = 0.0
+    passes: int = 0
+
+
+def cases(count: int) -> Iterator[tuple[Any, NDArray[np.float32], BoxTarget]]:
+    """Yield the built-in detector, a view and one box of it that is right, chosen by the seed."""
+    from assets.make_detector import SEED, draw
+    from loaders import catalogue
+    from loaders.load import load
+
+    entry = catalogue.detectors()[0]
+    model: Any = load(entry.path, entry.options, name=entry.name, wanted="detection")
+    crowds = draw(SPLIT, count)
+    for number, (photo, truths, classes) in enumerate(
+        zip(crowds.photos, crowds.boxes, crowds.labels, strict=True)
+    ):
+        view, _ = model.preprocessing.view(photo)
+        (found,) = model.candidates(view[None])
+        right = []
+        for at in boxes.kept(found):
+            over = overlaps(found.boxes[at].tolist(), truths[:, [1, 0, 3, 2]])
+            if (over * (classes == found.labels[at])).max() >= 0.5:
+                right.append(int(at))
+        if right:
+            at = int(np.random.default_rng([SEED, SPLIT, number]).choice(right))
+            box = tuple(float(side) for side in found.boxes[at])
+            yield model, view, BoxTarget(box, int(found.labels[at]))  # type: ignore[arg-type]
+
+
+def measured(names: Iterable[str], scenes: int = SCENES, slow: int = SLOW) -> list[Row]:
+    """Return a row for each method; those that take many passes see the first `slow` boxes."""
+    from xai_core.explainer import make
+
+    rows = {name: Row(name) for name in names}
+    kept: dict[str, dict[str, list[float]]] = {
+        name: {part: [] for part in ("mass", "area", "left", "random")} for name in rows
+    }
+    for number, (model, view, target) in enumerate(cases(scenes)):
+        whole = float(target.of_views(model, view[None])[0])
+        rng = np.random.default_rng(number)
+        for name, row in rows.items():
+            method = make(name, VALUES.get(name, {}), size=model.input_size)
+            row.passes = method.cost(model).passes
+            if row.passes > 10 and number >= slow:
+                continue
+            found = method.explain(model, view, target)
+            facts = context.facts(found, target)
+            inside = context.within(target, found.view)
+            row.scenes += 1
+            row.inside += int(inside.flat[peak(found.attribution)] and found.attribution.max() > 0)
+            order = np.argsort(-found.attribution, axis=None, kind="stable")
+            count = max(1, round(HIDDEN * float(inside.sum())))
+            left = [
+                _without(model, view, target, places) / whole
+                for places in (order[:count], rng.permutation(order.size)[:count])
+            ]
+            for part, value in zip(
+                kept[name], (facts["inside"], facts["area"], *left), strict=True
+            ):
+                kept[name][part].append(value)
+    for name, row in rows.items():
+        for part, values in kept[name].items():
+            setattr(row, part, round(float(np.median(values)), 3) if values else 0.0)
+    return list(rows.values())
+
+
+def _without(model: Any, view: Any, target: BoxTarget, places: Any) -> float:
+    hidden = view.copy().reshape(-1, 3)
+    hidden[places] = view.mean((0, 1))
+    return float(target.of_views(model, hidden.reshape(1, *view.shape))[0])
+
+
+def read() -> list[Row]:
+    """Return what was measured last."""
+    return [Row(**row) for row in json.loads(DATA.read_text())]
+
+
+def lines(rows: list[Row]) -> list[str]:
+    """Return the table, by family and place as the methods stand in a list."""
+    from xai_core.explainer import explaining
+
+    known = explaining("detection")
+    ordered = sorted(rows, key=lambda row: (known[row.method].family, known[row.method].place))
+    made = [
+        "| method | passes | boxes | peak in the box | weight in the box | score left without the "
+        "strongest | without as much at random |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in ordered:
+        title = known[row.method].title
+        agnostic = " (any box)" if known[row.method].class_agnostic else ""
+        values = VALUES.get(row.method, {})
+        said = "".join(f", {name} {value:g}" for name, value in values.items())
+        made.append(
+            f"| {title}{agnostic}{said} | {row.passes} | {row.scenes} | {row.inside} of "
+            f"{row.scenes} | {row.mass:.0%} | {row.left:.0%} | {row.random:.0%} |"
+        )
+    return made
+
+
+def drawn(page: str, rows: list[Row]) -> str:
+    """Return the page with the table in its place."""
+    return peaks.placed(page, lines(rows))
+
+
+def main() -> None:
+    """Measure, keep and draw."""
+    import torch
+
+    from xai_core.explainer import explaining
+
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=explaining("detection"))
+    only = parser.parse_args().only
+    rows = {row.method: row for row in read()} if only else {}
+    for row in measured([only] if only else list(explaining("detection"))):
+        rows[row.method] = row
+    DATA.write_text(json.dumps([dataclasses.asdict(row) for row in rows.values()], indent=1) + "\n")
+    PAGE.write_text(drawn(PAGE.read_text(), list(rows.values())))
+    print("\n".join(lines(list(rows.values()))))
+
+
+if __name__ == "__main__":
+    main()
