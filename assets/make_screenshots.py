@@ -102,6 +102,17 @@ def lesson(address: str, *, dark: bool = False) -> bytes:
     return shot(f"{address}/integrated_gradients", ran, dark=dark, height=900)
 
 
+def detection(address: str, *, dark: bool = False) -> bytes:
+    """Return the page 'Object detection' after its first run, as PNG."""
+
+    def ran(page: Any) -> None:
+        page.get_by_role("button", name="Why heart").click()
+        page.get_by_role("button", name="Run (").click()
+        page.locator('.frame[data-drawn^="answer"]').wait_for()
+
+    return shot(f"{address}/object_detection", ran, dark=dark, height=900)
+
+
 def training(name: str) -> Callable[..., bytes]:
     """Return what takes a page that trains, on its recording, as PNG."""
 
@@ -119,6 +130,7 @@ PICTURES: Final = {
     "offering": offering,
     "compare": compare,
     "lesson": lesson,
+    "detection": detection,
     "mlp": training("mlp"),
     "lstm": training("lstm"),
 }

@@ -186,3 +186,17 @@ def test_the_thread_sweeps_on_after_whatever_happens(wall, monkeypatch, clock):
     here.watch()
     assert all(swept.acquire(timeout=60) for _ in range(3))
     here.close()
+
+
+def test_a_visitor_has_a_desk_of_each_kind_and_one_session(here, connected):
+    from ui.desk import Desk
+    from ui.detect_desk import DetectDesk
+
+    visitor = here.enter("ada", "tab")
+    other = visitor.bench(DetectDesk)
+    assert type(other) is DetectDesk
+    assert other.session is visitor.desk.session
+    assert visitor.bench(DetectDesk) is other
+    assert visitor.bench(Desk) is visitor.desk
+    visitor.leave()
+    assert visitor.desk.session.closed
