@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from loaders.formats import framework_of
-from loaders.other_networks import refusal
 from loaders.preprocessing import Options
 from loaders.sanity import doubts
 from xai_core.card import Wanted
@@ -24,6 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["framework_of", "load"]
 
 _TITLES = {"torch": "a PyTorch", "keras": "a TensorFlow", "onnx": "an ONNX"}
+
+
+DETECTS = "The page Object detection asks why it put a box where it did: send it there."
+CLASSIFIES = "The page Offering asks what it looked at: send it there, or bring a detector."
+"""Where a model of the other kind is explained."""
 
 
 @overload
@@ -57,12 +61,13 @@ def load(
     what = f" ({model.architecture})" if model.architecture else ""
     if lacks(model, Predicts):
         if wanted == "classification":
-            raise UnsupportedModel(refusal(f"This file holds an object detector{what}"))
+            raise UnsupportedModel(
+                f"This file holds an object detector{what}, which gives a photo no class. {DETECTS}"
+            )
         return model
     if wanted == "detection":
         raise UnsupportedModel(
-            f"This file holds a classifier of photos{what}, which finds no objects. Bring a "
-            "detector, or ask the classifier what it says of the whole photo."
+            f"This file holds a classifier of photos{what}, which finds no objects. {CLASSIFIES}"
         )
     model.findings = (*model.findings, *doubts(model))
     return model

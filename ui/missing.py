@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from loaders import companions
+from loaders.load import CLASSIFIES, DETECTS
 from loaders.options import Options
 from loaders.source import snippet
 from loaders.texts import NotText, decode_text
@@ -26,6 +27,13 @@ model.save("model.keras")  # or all in one file
 """
 
 
+OTHER = (
+    (DETECTS, "pages/object_detection.py", "Object detection"),
+    (CLASSIFIES, "pages/offering.py", "Offering"),
+)
+"""The page that explains a model of the other kind, by the sentence that refuses it here."""
+
+
 def why(desk: Desk) -> None:
     """Say which file was not opened, and why."""
     if not desk.model_error:
@@ -33,6 +41,9 @@ def why(desk: Desk) -> None:
     if desk.error_of:
         views.line(f"\u201c{desk.error_of}\u201d was not opened.", "v-small")
     views.error(desk.model_error)
+    for said, page, title in OTHER:
+        if said in desk.model_error:
+            st.page_link(page, label=f"Open {title}")
 
 
 def ask(desk: Desk) -> None:

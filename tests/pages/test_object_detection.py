@@ -9,6 +9,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from loaders import catalogue
+from loaders.load import CLASSIFIES
 from tests.conftest import PATIENCE, ROOT
 from tests.fakes import boxes as fake
 from tests.fakes import wall as fakes
@@ -181,3 +182,17 @@ def test_what_a_browser_draws_is_taken_or_left(said):
 def test_the_scripts_set_text_only():
     script = (Path(ROOT) / "ui" / "parts" / "boxes" / "boxes.js").read_text()
     assert "innerHTML" not in script
+
+
+def test_a_classifier_is_led_to_the_page_that_explains_it(app):
+    page_of = desk(app)
+    page_of.say(
+        f"This file holds a classifier of photos, which finds no objects. {CLASSIFIES}", "m"
+    )
+    app.run()
+    links = [element.proto for element in app.get("page_link")]
+    assert [link.label for link in links] == ["Open Offering"]
+    assert "was not opened" in words(app)
+    page_of.say("It is damaged.", "m")
+    app.run()
+    assert not app.get("page_link")
