@@ -152,7 +152,8 @@ def lines(rows: list[Row]) -> list[str]:
         said = "".join(f", {name} {value:g}" for name, value in values.items())
         made.append(
             f"| {title}{agnostic}{said} | {row.passes} | {row.scenes} | {row.inside} of "
-            f"{row.scenes} | {row.mass:.0%} | {row.left:.0%} | {row.random:.0%} |"
+            f"{row.scenes} | {100 * row.mass:.0f} % | {100 * row.left:.0f} % | "
+            f"{100 * row.random:.0f} % |"
         )
     return made
 
