@@ -44,7 +44,7 @@ class ODAM(Cam):
     """
 
     title: ClassVar[str] = "ODAM"
-    place: ClassVar[int] = 12
+    place: ClassVar[int] = 5
     shows: ClassVar[str] = "What each cell adds to one box, by its own gradient."
     reference: ClassVar[str] = "arXiv:2304.06354"
     tasks: ClassVar[tuple[Kind, ...]] = ("detection",)

@@ -53,7 +53,7 @@ class Boxes {
     });
     button.className = box.kind;
     button.classList.toggle("low", top / height < 0.08);
-    button.classList.toggle("late", left / width > 0.7);
+    button.classList.toggle("late", left / width > 0.55);
     button.setAttribute("aria-pressed", String(box.chosen));
     button.setAttribute("aria-label", box.said);
     const label = document.createElement("span");
