@@ -114,7 +114,8 @@ def _checked(found: DigitSet) -> str:
     """Say by which hashes its files are told to be whole."""
     kinds = {each.checksum.partition(":")[0] for each in found.files}
     digits = [each.checksum.partition(":")[2] for each in found.files]
-    shown = digits[0] if len(digits) == 1 else ", ".join(f"{each[:8]}\u2026" for each in digits)
+    most = 16 if len(digits) == 1 else 8  # a whole one is wider than a phone
+    shown = ", ".join(each[:most] + "\u2026" * (len(each) > most) for each in digits)
     return f"Checked by its {' and '.join(sorted(kinds))}: {shown}."
 
 
