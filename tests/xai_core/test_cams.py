@@ -1,7 +1,6 @@
 """The class activation maps against the libraries, the papers written out slowly, closed forms."""
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,10 @@ import tensorflow as tf
 import torch
 from torch import nn
 
-from loaders import catalogue
-from loaders.images import decode
-from loaders.load import load
 from loaders.preprocessing import preset
 from loaders.torch.model import TorchModel
 from tests.fakes import tiny
+from tests.fakes import twins as made
 from xai_core import report
 from xai_core.card import Card, Cost, Pace, Service
 from xai_core.errors import ParamError, UnsupportedModel
@@ -30,25 +27,17 @@ from xai_core.upsample import resize
 FAMILY = [
     name for name, cls in explaining("classification").items() if cls.family == "activation maps"
 ]
-PHOTOS = [sample.path for sample in catalogue.photos()[:5]]
 
 
 @pytest.fixture(scope="module")
-def twins() -> tuple[Any, Any]:
-    entries = [catalogue.find(name) for name in ("shapes", "shapes_keras")]
-    torch_twin, keras_twin = (load(e.path, e.options, name=e.name) for e in entries if e)
-    return torch_twin, keras_twin
+def twins(small_twins: tuple[Any, Any]) -> tuple[Any, Any]:
+    return small_twins
 
 
 @pytest.fixture(scope="module")
 def questions(twins: tuple[Any, Any]) -> list[tuple[Any, Target]]:
     """Return each photo's view with its first class, its second, and the first against it."""
-    asked: list[tuple[Any, Target]] = []
-    for path in PHOTOS:
-        view, _ = twins[0].preprocessing.view(decode(path.read_bytes()).pixels)
-        first, second = np.argsort(-twins[0].logits(view[None])[0])[:2].tolist()
-        asked += [(view, ClassTarget(first)), (view, ClassTarget(second))]
-        asked.append((view, ClassTarget(first, against=second)))
+    asked = made.led(twins[0])
     assert len(asked) == 15
     return asked
 
@@ -65,47 +54,49 @@ def scaled(values: Any) -> Any:
 
 # The libraries
 
-ALL, SPREAD = range(15), (0, 4, 8, 9, 13)
-"""All questions; for what is slow, all photos and each of the three kinds of target."""
-LIBRARY: list[tuple[str, dict[str, Any], Sequence[int]]] = [
-    ("grad-cam++", {"form": "damped"}, ALL),
-    ("hirescam", {}, ALL),
-    ("xgrad-cam", {}, ALL),
-    ("layercam", {}, ALL),
-    ("fem", {"weighing": "share"}, ALL),
-    ("fem", {"weighing": "share", "k": 1.0}, SPREAD),
-    ("scorecam", {}, SPREAD[:3]),
-    ("ablationcam", {}, SPREAD[:3]),
+FEW = {"layer": "features.7"}
+"""32 channels after a ReLU, where the last layer has 160 and each takes a pass."""
+LIBRARY: list[tuple[str, dict[str, Any]]] = [
+    ("grad-cam", {}),
+    ("grad-cam++", {"form": "damped"}),
+    ("hirescam", {}),
+    ("xgrad-cam", {}),
+    ("layercam", {}),
+    ("fem", {"weighing": "share"}),
+    ("fem", {"weighing": "share", "k": 1.0}),
+    ("scorecam", FEW),
+    ("ablationcam", FEW),
 ]
 
 
-@pytest.mark.parametrize(("method", "values", "asked"), LIBRARY)
+@pytest.mark.parametrize(("method", "values"), LIBRARY)
 def test_is_the_grad_cam_librarys(
     twins: tuple[Any, Any],
     questions: list[tuple[Any, Target]],
     method: str,
     values: dict[str, Any],
-    asked: Sequence[int],
 ) -> None:
     drawn = 0
-    for view, target in (questions[at] for at in asked):
+    for view, target in questions:
         ours = explained(twins[0], view, target, method, **values).attribution
         if method == "ablationcam" and target.of_views(twins[0], view[None])[0] < 0:
             # the library divides by the score, which turns the map round
-            both = explained(twins[0], view, target, method, relu=False, smoothing="nearest")
+            both = explained(
+                twins[0], view, target, method, relu=False, smoothing="nearest", **values
+            )
             ours = resize(np.maximum(-both.grain.cells, 0), view.shape[:2], "linear")
-        theirs = {key: value for key, value in values.items() if key == "k"}
+        theirs = {key: value for key, value in values.items() if key in ("k", "layer")}
         library = explained(twins[0], view, target, method, engine="grad-cam", **theirs)
         drawn += np.ptp(ours) > 0
         if np.any(ours):
             np.testing.assert_allclose(scaled(ours), library.attribution, atol=1e-4)
-    assert drawn >= 2 * len(asked) / 3
+    assert drawn >= 10
 
 
 def test_eigencam_is_the_librarys_up_to_its_sign(
     twins: tuple[Any, Any], questions: list[tuple[Any, Target]]
 ) -> None:
-    for view, target in questions[::3]:
+    for view, target in questions:
         layer = default_layer(twins[0])
         maps = twins[0].activations(view[None], layer)[0]
         along, share = principal(maps)
@@ -141,7 +132,7 @@ def test_is_xpliques(
     theirs: dict[str, Any],
 ) -> None:
     drawn = 0
-    for view, target in (questions[at] for at in SPREAD):
+    for view, target in questions:
         ours = explained(twins[1], view, target, method, **values)
         xplique = explained(twins[1], view, target, method, engine="xplique", **theirs)
         cubic = tf.image.resize(ours.grain.cells[..., None], view.shape[:2], method="bicubic")
@@ -149,7 +140,7 @@ def test_is_xpliques(
         top = max(float(wanted.max()), 1e-9)
         np.testing.assert_allclose(wanted / top, xplique.attribution / top, atol=1e-4)
         drawn += np.ptp(xplique.attribution) > 0
-    assert drawn >= 3
+    assert drawn >= 10
 
 
 @pytest.mark.parametrize("method", FAMILY)
@@ -615,8 +606,9 @@ def test_costs_follow_the_layer() -> None:
 
 
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam", "reciprocam"])
-def test_partial_maps_grow_into_the_result(twins: tuple[Any, Any], method: str) -> None:
-    view, _ = twins[0].preprocessing.view(decode(PHOTOS[0].read_bytes()).pixels)
+def test_partial_maps_grow_into_the_result(whole_twins: tuple[Any, Any], method: str) -> None:
+    twins = whole_twins
+    view = made.views(twins[0])[0]
     seen: list[tuple[int, Any]] = []
 
     def keep(done: int, total: int, partial: Any = None) -> None:
