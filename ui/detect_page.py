@@ -33,6 +33,17 @@ ASKS: Mapping[Asked, str] = {
 }
 """What can be asked of a box, in a few words."""
 
+MEANS: Mapping[Asked, str] = {
+    "class": "What speaks for an object of this class in just this place.",
+    "position": "What makes a box lie here, whatever its class and its score.",
+    "object": "What makes an object of any class appear here.",
+    "across": "What moves the box\u2019s middle to the right; what is negative moves it left.",
+    "down": "What moves the box\u2019s middle down; what is negative moves it up.",
+    "width": "What makes the box wider; what is negative makes it narrower.",
+    "height": "What makes the box taller; what is negative makes it flatter.",
+}
+"""The same in a sentence."""
+
 _ASKS, _SHOWN = "box-asks", "box-shown"
 
 
@@ -100,9 +111,8 @@ def question(desk: DetectDesk) -> Question | None:
         key=key,
         persist_state="session",
         disabled=len(can) == 1,
-        help="That there is an object of this class, that a box lies there whatever its class, or "
-        "that there is an object at all. Gradients can be asked where it lies and how large it is.",
-    )
+    )  # without a help of its own, which would be one stop more on the keyboard's way to Run
+    views.line(MEANS[of])
     return ask.about(
         desk, seen, dataclasses.replace(target, asks=of), disabled=desk.prediction is None
     )
