@@ -19,7 +19,7 @@ from workers.tasks.predict import Predict
 from xai_core import film
 from xai_core.card import Pace
 from xai_core.errors import JobError
-from xai_core.explainer import explainers
+from xai_core.explainer import explainers, explaining
 from xai_core.region import Region
 from xai_core.report.run import OWN_NUMBER
 
@@ -241,7 +241,9 @@ def test_lime_says_its_superpixels_and_shows_its_steps(app):
     assert "<th>Superpixel</th>" in words(app)
 
 
-@pytest.mark.parametrize("method", [name for name in explainers() if film.drawn_for(name)])
+@pytest.mark.parametrize(
+    "method", [name for name in explaining("classification") if film.drawn_for(name)]
+)
 def test_each_method_with_a_film_shows_it(app, method):
     opened(app)
     app.selectbox(key="method").set_value(method).run()
