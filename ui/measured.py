@@ -26,7 +26,8 @@ _NO_LAYERS = (
 
 def chosen() -> Of | Literal["unit"]:
     """Return which number is explained, as the control stands."""
-    of: Of | Literal["unit"] = st.session_state.get(OF, "logit")
+    # None where the control was not on the last page
+    of: Of | Literal["unit"] = st.session_state.get(OF) or "logit"
     return of
 
 

@@ -45,9 +45,9 @@ def chosen(app):
 def test_a_title_says_what_is_known():
     entry = catalogue.find("resnet50")
     assert pretrained.title(entry, held=False) == (
-        "ResNet50, torchvision: 25.6 M parameters, 80.9 % top-1, 103 MB"
+        "ResNet50, torchvision: 25.6 M parameters, 80.9\u00a0% top-1, 103 MB"
     )
-    assert pretrained.title(entry, held=True).endswith("80.9 % top-1, already downloaded")
+    assert pretrained.title(entry, held=True).endswith("80.9\u00a0% top-1, already downloaded")
     bare = dataclasses.replace(entry, top1=None, bytes=None)
     assert pretrained.title(bare, held=False) == "ResNet50, torchvision: 25.6 M parameters"
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.fakes import tiny
 from xai_core import discovery, film, render, stage
-from xai_core.explainer import explainers, make
+from xai_core.explainer import explaining, make
 from xai_core.film import film_of
 from xai_core.report import amount, percent, place_of
 from xai_core.target import ClassTarget
@@ -33,7 +33,7 @@ def runs(model):
     """Return one run of each method that has a film."""
     small = {"samples": 100, "segmentation": "grid", "segments": 12}
     found = {}
-    for name, cls in explainers().items():
+    for name, cls in explaining("classification").items():
         values = {key: value for key, value in small.items() if key in cls.declared()}
         if film.drawn_for(name):
             found[name] = run(model, name, **values)

@@ -34,6 +34,9 @@ class Bright:
             found.append(Detections(boxes=boxes[order], labels=labels, scores=bright[order]))
         return tuple(found)
 
+    def candidates(self, images: Any) -> tuple[Detections, ...]:
+        return self.detect(images)
+
     def masked_scores(
         self, image: Any, masks: Any, baseline: Any, targets: Any, batch: int = 0
     ) -> Any:
