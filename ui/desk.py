@@ -21,7 +21,7 @@ from xai_core.question import Question
 from xai_core.region import Region
 
 if TYPE_CHECKING:
-    from workers.client import Session, Snapshot
+    from workers.client import Job, Session, Snapshot
 
 __all__ = [
     "DECODING",
@@ -196,18 +196,26 @@ class Desk(Opening):
         self._asked = (model.id, photo.id)
         self.prediction, self.prediction_error = None, ""
         try:
-            job = model.handle.predict(photo.pixels)
+            job = self._look(model, photo)
         except VitrineError as error:
             self.prediction_error = str(error)
             return True
 
         def done(result: Any) -> None:
-            view, geometry = model.preprocessing.view(photo.pixels)
-            said = Prediction(result.probabilities, view, geometry, result.findings)
+            said = self._said(model, photo, result)
             self.prediction, self.seen = said, Seen(model, photo, said)
 
         self.slots.put(PREDICTING, Work(None, job, done, self._not_predicted))
         return True
+
+    def _look(self, model: Model, photo: Photo) -> Job:
+        """Let a model look at a photo. Raises VitrineError."""
+        return model.handle.predict(photo.pixels)
+
+    def _said(self, model: Model, photo: Photo, result: Any) -> Prediction:
+        """Return what it said."""
+        view, geometry = model.preprocessing.view(photo.pixels)
+        return Prediction(result.probabilities, view, geometry, result.findings)
 
     def _not_predicted(self, found: Snapshot) -> None:
         self.prediction_error = sentence(found, "The model gave no answer.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loaders import catalogue
-from ui.desk import PREDICTING, Desk
-from ui.held import Model, Photo, Prediction, Seen
+from ui.desk import Desk
+from ui.held import Model, Photo, Prediction
 from ui.slots import Work
 from ui.under_way import alone
 from workers.tasks.detect import Detection, DetectObjects
@@ -18,6 +18,9 @@ from xai_core.card import Wanted
 from xai_core.detection import boxes, changed
 from xai_core.errors import VitrineError
 from xai_core.target import BoxTarget
+
+if TYPE_CHECKING:
+    from workers.client import Job
 
 CHANGING = "changing"
 """The slot in which the detector looks at a photo of which a part was painted over."""
@@ -96,26 +99,13 @@ class DetectDesk(Desk):
 
         self.slots.put(CHANGING, Work(words, job, done, failed))
 
-    def _predict(self) -> bool:
-        """Ask a new detector, or about a new photo."""
-        model, photo = self.model, self.photo
-        if model is None or photo is None or self._asked == (model.id, photo.id):
-            return False
-        self.slots.cancel(PREDICTING)
-        self._asked = (model.id, photo.id)
-        self.prediction, self.prediction_error = None, ""
+    def _look(self, model: Model, photo: Photo) -> Job:
+        """Let a detector look at a photo. Raises VitrineError."""
         self.without, self.without_note = None, ""
-        try:
-            job = model.handle.run(DetectObjects(pixels=photo.pixels))
-        except VitrineError as error:
-            self.prediction_error = str(error)
-            return True
+        return model.handle.run(DetectObjects(pixels=photo.pixels))
 
-        def done(result: Any) -> None:
-            view, geometry = model.preprocessing.view(photo.pixels)
-            nothing = np.zeros(len(model.card.labels), np.float32)
-            said = Found(nothing, view, geometry, result.findings, detection=result)
-            self.prediction, self.seen = said, Seen(model, photo, said)
-
-        self.slots.put(PREDICTING, Work(None, job, done, self._not_predicted))
-        return True
+    def _said(self, model: Model, photo: Photo, result: Any) -> Found:
+        """Return all that it weighed."""
+        view, geometry = model.preprocessing.view(photo.pixels)
+        nothing = np.zeros(len(model.card.labels), np.float32)
+        return Found(nothing, view, geometry, result.findings, detection=result)
