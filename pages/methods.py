@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui import kept, method_card, method_list, page, views
+from xai_core.explainer import explaining
 
 SEARCH = "methods-search"
 
@@ -46,3 +47,9 @@ with page.opened(
             views.line(method_list.ABOUT[family])
         for cls in methods:
             method_card.show(cls, model)
+    boxed = [cls.title for cls in explaining("detection").values() if len(cls.tasks) == 1]
+    views.line(
+        f"{', '.join(sorted(boxed))} explain a box that a detector found: they are on the page "
+        "Object detection."
+    )
+    st.page_link("pages/object_detection.py", label="Open Object detection")

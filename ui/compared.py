@@ -227,7 +227,12 @@ def summed_up(found: Sequence[Agreement]) -> str:
     if len(found) == 1:
         said = f"They {words[verdicts[0]]}."
     else:
-        parts = [f"{count} {words[name]}" for name, count in counts.items() if count]
+        one = {"agrees": "agrees", "agrees in part": "agrees in part", "disagrees": "disagrees"}
+        parts = [
+            f"{count} {one.get(name, words[name]) if count == 1 else words[name]}"
+            for name, count in counts.items()
+            if count
+        ]
         said = f"Of {len(found)} pairs of runs on one photo and for one class, {_listed(parts)}."
     return f"{said} Two maps that agree may still be wrong in the same way."
 
@@ -276,7 +281,12 @@ def _why_not(pairs: Sequence[tuple[Panel, Panel]]) -> str:
 
 def _where(pairs: Sequence[tuple[Panel, Panel]], found: dict[int, Agreement]) -> None:
     """Draw where the pair that is chosen disagrees: the difference of the two maps' ranks."""
-    ordered = sorted(found, key=lambda at: 2.0 if (rank := found[at].rank) is None else rank)
+
+    def least_alike(at: int) -> tuple[bool, float]:
+        rank = found[at].rank  # maps for different classes come last: they need not agree
+        return not of_one_class(*pairs[at]), 2.0 if rank is None else rank
+
+    ordered = sorted(found, key=least_alike)
     at = st.selectbox(
         "Where two of them disagree",
         ordered,

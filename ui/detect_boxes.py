@@ -237,12 +237,15 @@ def show(desk: DetectDesk, seen: Seen, found: Found, stay: Detections) -> None:
     """Draw the photo with the boxes that stay; a click asks about one."""
     place, labels = scope(seen), seen.card.labels
     now = st.session_state.get(f"{_ASKED}:{place}", 0)
+    alone = desk.answer is None and desk.run is None
     inside = boxes.in_photo(stay.boxes[:MANY], found.geometry)
     drawn = [
         Drawn(
             at,
             [float(side) for side in box],
-            f"{labels[stay.labels[at]]} {percent(float(stay.scores[at]))}",
+            f"{labels[stay.labels[at]]} {percent(float(stay.scores[at]))}"
+            if alone
+            else labels[stay.labels[at]],
             f"Why {named(stay, at, labels)}?",
             chosen=at == now,
         )
@@ -259,7 +262,7 @@ def show(desk: DetectDesk, seen: Seen, found: Found, stay: Detections) -> None:
         seen.photo.pixels,
         drawn,
         f"{seen.photo.name} with {counted(count, 'box', 'boxes')}",
-        tall=TALL if desk.answer is None and desk.run is None else BESIDE,
+        tall=TALL if alone else BESIDE,
         on_chosen=lambda index: choose(seen, index),
         on_drawn=lambda box: draw(seen, box),
     )

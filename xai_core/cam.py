@@ -115,7 +115,7 @@ class LayerMap(Explainer):
         """Say why a map `[mh, mw]` is blank, where it is, and that a box's score is saturated."""
         if np.any(cam) and target.reads == "objects":
             said = diagnosis.saturated(target, float(target.of_views(model, image[None])[0]))
-            return (said,) if said else ()
+            return tuple(each for each in (self._level(model, cam), said) if each)
         if np.any(cam):
             return ()
         if np.any(gradients):
@@ -125,6 +125,16 @@ class LayerMap(Explainer):
             diagnosis.saturated(target, score)
             or diagnosis.independent(model, image, target)
             or f"The score does not depend on the layer {self.layer}: choose an earlier one.",
+        )
+
+    def _level(self, model: Any, cam: Array) -> str:
+        """Say that one level of several was read, where all of them are the layer."""
+        row = next((row for row in model.layers() if row.name == self.layer), None)
+        if row is None or row.map_size == cam.shape:
+            return ""
+        return (
+            f"Of the detector's levels the one of {cam.shape[0]} x {cam.shape[1]} cells is shown: "
+            "it moves most of what is asked of this box."
         )
 
     def cut(self) -> str:

@@ -135,7 +135,8 @@ def test_a_method_is_tried_with_a_click(page):
 def test_each_lesson_is_a_click_away_from_its_method(page):
     taught = [name for name in explainers() if lesson_of(name) is not None]
     links = {link.proto.page for link in page.get("page_link")}
-    assert links == {name.replace("-", "_") for name in taught}
+    assert links == {name.replace("-", "_") for name in taught} | {"object_detection"}
+    assert "Box-fixed ablation, D-RISE, ODAM explain a box that a detector found" in words(page)
     for name in taught:
         assert (ROOT / method_card.lesson(explainers()[name])).is_file()
 

@@ -189,7 +189,7 @@ def test_pairs_are_summed_up():
     assert summed_up([yes]) == "They agree." + end
     assert summed_up([no]) == "They disagree." + end
     assert summed_up([yes, partly, no, no, agreement(None, 1.0)]) == (
-        "Of 5 pairs of runs on one photo and for one class, 1 agree, 1 agree in part, 2 disagree "
+        "Of 5 pairs of runs on one photo and for one class, 1 agrees, 1 agrees in part, 2 disagree "
         "and 1 cannot be compared, as a map is flat." + end
     )
 
