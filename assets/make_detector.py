@@ -216,7 +216,7 @@ def main() -> None:
         "task": "detection",
         "classes": list(CLASSES),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "trained_on": f"{TRAIN_SCENES} drawn scenes of one to six shapes, seed {SEED}",
+        "trained_on": f"{TRAIN_SCENES} drawn scenes of one to six shapes",
         "seed": SEED,
         "accuracy": accuracy,
     }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ui import kept, text, views
 from ui.detect_desk import DetectDesk, Found
 from ui.held import Seen
+from workers.tasks.detect import MOST
 from xai_core.detection import boxes
 from xai_core.model import Detections
 from xai_core.report.numbers import counted, percent
@@ -27,6 +28,7 @@ MANY = 40
 """Boxes that are drawn and listed at most, the highest scores first."""
 
 THRESHOLD, OVERLAP = "boxes-threshold", "boxes-overlap"
+_CODED = "boxes-coded"
 _OWN, _ASKED, _CLASS = "box-own", "box-asked", "box-class"
 
 Kind = Literal["", "own", "gone", "fresh"]
@@ -82,7 +84,7 @@ def picture(
         key=key,
         data={
             "id": name,
-            "photo": views.data_url(pixels),
+            "photo": _url(key, pixels),
             "size": pixels.shape[:2],
             "boxes": [dataclasses.asdict(each) for each in drawn],
             "alternative": alternative,
@@ -92,6 +94,14 @@ def picture(
         on_chosen_change=chosen,
         on_drawn_change=own,
     )
+
+
+def _url(key: str, pixels: NDArray[np.uint8]) -> str:
+    """Return a photo for the browser, coded once for as long as a picture shows it."""
+    coded: dict[str, tuple[NDArray[np.uint8], str]] = st.session_state.setdefault(_CODED, {})
+    if key not in coded or coded[key][0] is not pixels:
+        coded[key] = pixels, views.data_url(pixels)
+    return coded[key][1]
 
 
 def _heard(said: Any, name: str, size: tuple[int, ...]) -> Sequence[float] | None:
@@ -272,16 +282,18 @@ def show(desk: DetectDesk, seen: Seen, found: Found, stay: Detections) -> None:
 def summary(found: Found, stay: Detections, labels: Sequence[str]) -> str:
     """Say how many boxes there are, and of how many they were chosen."""
     every, count = len(found.candidates.scores), len(stay.scores)
+    best_of = "the best " if every == MOST else ""  # more may have been weighed
     if not every:
         return "The detector weighs no box on this photo: every place scores below 2 %."
     if not count:
         best = percent(float(found.candidates.scores[0]))
         return (
-            f"No box reaches this score: of {counted(every, 'candidate')} the best has {best}. "
+            f"No box reaches this score: of {best_of}{counted(every, 'candidate')} the first has "
+            f"{best}. "
             "Lower the score, or draw a box of your own and ask what speaks for an object there."
         )
     more = f" The first {MANY} are drawn." if count > MANY else ""
     return (
-        f"{counted(count, 'box', 'boxes')} of {counted(every, 'candidate')} that the detector "
-        f"weighed. Click one, or draw one where something was missed.{more}"
+        f"{counted(count, 'box', 'boxes')} of {best_of}{counted(every, 'candidate')} that the "
+        f"detector weighed. Click one, or draw one where something was missed.{more}"
     )

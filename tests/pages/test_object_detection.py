@@ -16,6 +16,7 @@ from tests.fakes import wall as fakes
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, figure, parts, run_button, words
 from ui import detect_boxes
+from workers.tasks.detect import MOST
 from xai_core.detection import boxes, changed, context
 from xai_core.explainer import explainers, explaining
 
@@ -72,7 +73,9 @@ def test_the_page_shows_what_the_detector_found(app):
     placed = boxes.in_photo(found.boxes, desk(app).weighed.geometry)
     np.testing.assert_allclose(listed[0]["box"], placed[0], rtol=1e-5)
     assert [each["chosen"] for each in listed].count(True) == 1
-    assert f"of {len(desk(app).weighed.candidates.scores)} candidates" in words(app)
+    every = len(desk(app).weighed.candidates.scores)
+    most = "the best " if every == MOST else ""
+    assert f"of {most}{every} candidates that the detector weighed" in words(app)
 
 
 def test_the_sliders_answer_without_a_new_pass(app):
@@ -160,6 +163,14 @@ def test_painted_over_the_detector_looks_again(app):
     )
     assert said[-1].split("“")[0].strip() in words(app)
     assert (made.pixels != desk(app).photo.pixels).any()
+
+
+def test_a_photo_is_coded_once(app, monkeypatch):
+    monkeypatch.setattr(detect_boxes.views, "data_url", None)  # it may not be called again
+    app.slider(key=detect_boxes.OVERLAP).set_value(0.4)
+    app.run()
+    assert not app.exception
+    assert drawn(app)["photo"].startswith("data:image/jpeg")
 
 
 def test_only_methods_on_boxes_are_offered(app):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from loaders.options import Options
+from tests.fakes import boxes
 from tests.fakes.wall import LinearModel
 from workers.tasks.measure import Measure
 from xai_core.errors import UnsupportedModel
@@ -81,3 +82,9 @@ def test_one_that_cannot_after_all_stays_open(monkeypatch):
     pace = measured(model)
     assert pace.backward is None
     assert pace.tail > 0
+
+
+def test_a_detector_is_timed_forward_alone():
+    found = Measure().run(Bench(model=boxes.detector()), silent).pace
+    assert found.forward > 0
+    assert (found.backward, found.tail, found.rest) == (None, None, None)

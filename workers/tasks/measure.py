@@ -17,7 +17,7 @@ from workers import cards
 from xai_core.card import Card, Pace
 from xai_core.errors import UnsupportedModel
 from xai_core.layers import default_layer
-from xai_core.model import Differentiates, HasLayers, RunsFrom, lacks
+from xai_core.model import Differentiates, HasLayers, Predicts, RunsFrom, lacks
 from xai_core.result import Result
 from xai_core.target import ClassTarget
 from xai_core.task import Bench, Progress, Task, task
@@ -56,6 +56,8 @@ class Measure(Task):
         model, target = bench.model, ClassTarget(0)
         grey = np.full((1, *model.input_size, 3), 0.5, np.float32)
         acts: dict[str, Callable[[], Any]] = {}
+        if lacks(model, Predicts):  # a detector, which finds nothing on grey to follow back
+            return Measured(pace=Pace(forward=cards.forward(model)))
         if not lacks(model, Differentiates):
             acts["backward"] = lambda: model.gradients(grey, target)
         if not lacks(model, HasLayers) and model.layers():

@@ -118,7 +118,8 @@ def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[
     title = min(served)[-1]
     if is_class_agnostic(explanation.method):
         return f"To see what speaks for the class, run {title}."
-    what = "class" if explanation.target.classes() else "question"
+    kinds = {"scores": "class", "objects": "box"}
+    what = kinds.get(explanation.target.reads, "question")
     return f"To check it, run {title} on the same {what} and see if both agree."
 
 
