@@ -67,6 +67,12 @@ class Desk(Opening):
         self._asked: tuple[int, int] | None = None
         self._measured: set[int] = set()
 
+    @property
+    def looks(self) -> bool:
+        """Whether the present model is still looking at the present photo."""
+        both = self.model is not None and self.photo is not None
+        return both and self.prediction is None and not self.prediction_error
+
     # -- what is under way -------------------------------------------------------------------
 
     @property
