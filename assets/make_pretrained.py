@@ -1,9 +1,10 @@
-"""Write what is known of the published classifiers: where they lie, how large and good they are.
+"""Write what is known of the published models: where they lie, how large and good they are.
 
 Run after an update of torchvision or Keras: `python -m assets.make_pretrained`. It downloads
-nothing. `pretrained.json` lists the classifiers of torchvision, by their default weights, and of
-keras.applications; `keras_applications.json` holds a digest of each Keras body, by which its
-weights are recognised. What no source says is null.
+nothing. `pretrained.json` lists the classifiers of torchvision, by their default weights, those of
+keras.applications, and torchvision's detectors; `coco_classes.txt` names what these find.
+`keras_applications.json` holds a digest of each Keras body, by which its weights are recognised.
+What no source says is null.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-from loaders.catalogue import PRETRAINED
+from loaders.catalogue import ASSETS, PRETRAINED
 from loaders.keras.weights import TABLE, body_digest, without_head
 
+COCO = ASSETS / "coco_classes.txt"
 MIB = 1 << 20
 """Both libraries give sizes in MB and mean these."""
 
@@ -99,6 +101,47 @@ def torchvision_rows() -> list[dict[str, Any]]:
     return [torchvision_row(name) for name in models.list_models(module=models)]
 
 
+def detector_rows() -> list[dict[str, Any]]:
+    """Describe the default weights of torchvision's object detectors, from their own metadata.
+
+    Keypoint R-CNN is left out: it finds people's joints.
+    """
+    from torchvision import models
+
+    listed = models.list_models(module=models.detection)
+    return [detector_row(name) for name in listed if not name.startswith("keypoint")]
+
+
+def detector_row(name: str) -> dict[str, Any]:
+    """Describe the default weights of one torchvision detector."""
+    from torchvision import models
+
+    weights = models.get_model_weights(name).DEFAULT
+    return {
+        "name": f"torchvision/{name}",
+        "title": type(weights).__name__.removesuffix("_Weights"),
+        "library": "torchvision",
+        "framework": "torch",
+        "url": weights.url,
+        "checksum": f"sha256:{weights.url.rsplit('-', 1)[-1].removesuffix('.pth')}",
+        "bytes": round(weights.meta["_file_size"] * MIB),
+        "parameters": weights.meta["num_params"],
+        "top1": None,
+        "box_map": weights.meta["_metrics"]["COCO-val2017"]["box_map"],
+        "frame": {"size": [320, 320]} if name.endswith("_320_fpn") else {},
+        "task": "detection",
+        "trained_on": "COCO's 80 kinds of objects",
+    }
+
+
+def coco_names() -> list[str]:
+    """Return COCO's names by torchvision's numbers, less the background; unused ones say so."""
+    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
+
+    names = FasterRCNN_ResNet50_FPN_Weights.DEFAULT.meta["categories"][1:]
+    return [f"unused {number}" if name == "N/A" else name for number, name in enumerate(names, 1)]
+
+
 def keras_names() -> list[str]:
     """List the functions of keras.applications."""
     import keras
@@ -163,18 +206,20 @@ def _zeros(self: Any, shape: Any, dtype: Any = None, **given: Any) -> Any:
 
 
 def main() -> None:
-    """Write both tables and say how many classifiers they hold."""
+    """Write the tables and say how many models they hold."""
     rows = torchvision_rows()  # first: a TensorFlow that is imported before torch aborts
     digests = {}
     for name in keras_names():
         row, digests[name] = keras_row(name)
         rows.append(row)
+    rows += detector_rows()
     files = [row["url"].rsplit("/", 1)[-1] for row in rows]
     if len(set(files)) < len(files) or len(set(digests.values())) < len(digests):
-        raise SystemExit("Two classifiers share a file's name or a digest.")
+        raise SystemExit("Two models share a file's name or a digest.")
     PRETRAINED.write_text("[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n")
+    COCO.write_text("".join(f"{name}\n" for name in coco_names()))
     TABLE.write_text(json.dumps(digests, indent=2) + "\n")
-    print(f"{len(rows)} classifiers, {len(digests)} of keras.applications")
+    print(f"{len(rows)} models, {len(digests)} of keras.applications")
 
 
 if __name__ == "__main__":

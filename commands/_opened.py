@@ -70,8 +70,10 @@ def opened(args: argparse.Namespace, wanted: Wanted = "classification") -> Itera
             listed = own.get(wanted, (*catalogue.models(), *catalogue.detectors()))
             names = ", ".join(entry.name for entry in listed)
             if wanted == "detection":
-                also = f", and no detector of that name ({names})" if names else ""
-                raise LoadError(f"No file {args.model!r}{also}. Bring a detector's file")
+                raise LoadError(
+                    f"No file {args.model!r}, and no detector of that name ({names}, or a "
+                    "published one that `models` lists). Bring a detector's file"
+                )
             raise LoadError(
                 f"No file {args.model!r}, and no model of that name ({names}, or a published one "
                 "that `models` lists)"

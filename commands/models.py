@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
             "library": entry.library,
             "parameters": entry.parameters,
             "accuracy": None if entry.top1 is None else round(entry.top1 / 100, 5),
+            "box_map": None if entry.box_map is None else round(entry.box_map / 100, 5),
             "bytes": entry.bytes,
             "downloaded": cache.holds(entry),
         }

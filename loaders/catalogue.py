@@ -37,10 +37,11 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pretrained:
-    """A classifier that a library publishes the weights of, with the library's own figures.
+    """A model that a library publishes the weights of, with the library's own figures.
 
     `checksum` is `md5:` or `sha256:` and its first hexadecimal digits, `bytes` the size of the file
-    as rounded by the publisher, `top1` the accuracy on ImageNet in percent; None is not known.
+    as rounded by the publisher, `top1` a classifier's accuracy on ImageNet in percent, `box_map` a
+    detector's mean average precision on COCO in percent; None is not known.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Pretrained:
     parameters: int
     top1: float | None
     frame: Mapping[str, Any]
+    box_map: float | None = None
     task: str = "classification"
     source: str = "pretrained"
     trained_on: str = "ImageNet's 1,000 classes"
@@ -60,14 +62,21 @@ class Pretrained:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of its classes."""
-        return imagenet_labels()
+        return imagenet_labels() if self.task == "classification" else coco_labels()
 
     @property
     def about(self) -> str:
         """What it was trained on, and how well, as far as its publisher says."""
-        if self.top1 is None:
+        if self.figure is None:
             return self.trained_on
-        return f"{self.trained_on}; {self.top1:.1f}\u00a0% top-1 by {self.library}'s own figure"
+        return f"{self.trained_on}; {self.figure} by {self.library}'s own figure"
+
+    @property
+    def figure(self) -> str | None:
+        """How good it is, in a few words, as far as its publisher says."""
+        if self.top1 is not None:
+            return f"{self.top1:.1f}\u00a0% top-1"
+        return None if self.box_map is None else f"{self.box_map:.1f}\u00a0% box mAP"
 
     @property
     def options(self) -> Options:
@@ -123,7 +132,7 @@ def _entries(index: str) -> tuple[Entry, ...]:
 
 @functools.cache
 def pretrained() -> tuple[Pretrained, ...]:
-    """List the published classifiers, of torchvision and then of keras.applications."""
+    """List the published models: torchvision's classifiers, keras.applications', detectors."""
     rows = json.loads(PRETRAINED.read_text())
     return tuple(Pretrained(**row | {"frame": _tuples(row["frame"])}) for row in rows)
 
@@ -187,3 +196,9 @@ def asked_of(entry: Entry | Pretrained, asked: Options) -> Options:
 def imagenet_labels() -> tuple[str, ...]:
     """Return ImageNet-1k's 1000 class names in the order of their numbers."""
     return distinct((ASSETS / "imagenet_classes.txt").read_text().splitlines())
+
+
+@functools.cache
+def coco_labels() -> tuple[str, ...]:
+    """Return COCO's 90 names by their numbers, less the background; unused ones say so."""
+    return distinct((ASSETS / "coco_classes.txt").read_text().splitlines())

@@ -107,6 +107,35 @@ def test_a_published_model_from_the_cache(
     assert models[-1]["downloaded"] is True
 
 
+def test_a_published_detector_from_the_cache(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    import torch
+
+    monkeypatch.setenv("VITRINE_CACHE", str(tmp_path))
+    path = tmp_path / "ssdlite-0.pth"  # as an admin places it
+    name = "ssdlite320_mobilenet_v3_large"
+    state = made(name, 91).state_dict()
+    for key, tensor in state.items():
+        if "classification_head" in key and key.endswith(".1.bias") and len(tensor) == 6 * 91:
+            tensor.view(-1, 91)[:, 1:4] += 4.0  # persons, bicycles, cars
+    torch.save(state, path)
+    given = {"url": f"https://download.invalid/{path.name}", "checksum": None}
+    entry = dataclasses.replace(catalogue.find(name), **given)
+    monkeypatch.setattr(catalogue, "pretrained", lambda: (entry,))
+    status, said, err = run(capsys, "detect", name, str(photo), "--threshold", "0.02")
+    assert status == 0, err
+    assert said["detections"]
+    assert {row["label"] for row in said["detections"]} <= set(catalogue.coco_labels())
+    status, listed, _ = run(capsys, "models")
+    row = listed[-1]
+    assert (row["name"], row["task"], row["source"]) == (entry.name, "detection", "pretrained")
+    assert (row["downloaded"], row["accuracy"], row["box_map"]) == (True, None, 0.213)
+    status, _, err = run(capsys, "predict", name, str(photo))
+    assert status == 3
+    assert "holds an object detector" in err
+
+
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Send downloads to a port where nobody listens, whatever network the machine has."""

@@ -87,7 +87,7 @@ def _choose(desk: Desk) -> None:
         if st.button("Open", key="open-built-in") and chosen:
             open_built_in(desk, entries[chosen])
             dialogs.close()
-    if desk.wanted == "classification" and pretrained.choose(desk):
+    if pretrained.choose(desk):
         dialogs.close()
     views.line("Or a file of your own", "v-label v-ruled")
     upload.place()

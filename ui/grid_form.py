@@ -137,7 +137,8 @@ def _networks(desk: Desk) -> dict[str, Network]:
 
 def entries(desk: Desk) -> list[catalogue.Entry | catalogue.Pretrained]:
     """List what is built in, and the published models that are on this server."""
-    held = [each for each in catalogue.pretrained() if desk.session.holds(each)]
+    published = [each for each in catalogue.pretrained() if each.task == desk.wanted]
+    held = [each for each in published if desk.session.holds(each)]
     return [*catalogue.models(), *held]
 
 

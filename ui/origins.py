@@ -10,6 +10,9 @@ from xai_core.model import Finding
 IMAGENET = 1000
 """ImageNet's classes."""
 
+COCO = 90
+"""COCO's classes as torchvision counts them, without the background."""
+
 
 def check(origin: str, card: Card) -> Finding | None:
     """Say what an answer does not go with, or nothing."""
@@ -18,6 +21,16 @@ def check(origin: str, card: Card) -> Finding | None:
 
 
 def _published(card: Card) -> Finding | None:
+    if card.task == "detection":
+        if card.classes == COCO:
+            return None
+        return Finding(
+            "warning",
+            f"You said pre-trained, and this detector has {card.classes:,} classes where those "
+            f"that were published for COCO have {COCO}: its last layer was replaced, so give its "
+            "class names.",
+            "labels",
+        )
     if card.classes == IMAGENET:
         return None
     known = (
@@ -42,7 +55,7 @@ def _own_head(card: Card) -> Finding | None:
             "is known of how its photos were prepared.",
             "preprocessing",
         )
-    if card.classes != IMAGENET:
+    if card.task == "detection" or card.classes != IMAGENET:
         return None
     return Finding(
         "warning",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from loaders import catalogue
@@ -9,23 +11,38 @@ from loaders.catalogue import Pretrained
 from ui import jobs, text
 from ui.desk import FETCHING, Desk
 from workers import incoming
+from xai_core.card import Wanted
 
 POLL = 0.5
 KEY = "pretrained"
+LISTS: Mapping[Wanted, tuple[str, str]] = {
+    "classification": (
+        "Models pre-trained on ImageNet",
+        "Search {count} of torchvision and Keras: resnet, vit, ...",
+    ),
+    "detection": (
+        "Detectors pre-trained on COCO",
+        "Search {count} of torchvision: faster, ssd, ...",
+    ),
+}
+"""Kinds of model that have published ones: the list's name, and what stands in it at first."""
 
 
 def choose(desk: Desk) -> bool:
     """Draw the list; return whether one was chosen, and is on its way to the desk."""
-    entries = {entry.name: entry for entry in catalogue.pretrained()}
+    if desk.wanted not in LISTS:
+        return False
+    label, placeholder = LISTS[desk.wanted]
+    entries = {e.name: e for e in catalogue.pretrained() if e.task == desk.wanted}
     held = {name: desk.session.holds(entry) for name, entry in entries.items()}
     titles = {name: title(entry, held=held[name]) for name, entry in entries.items()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
-            "Models pre-trained on ImageNet",
+            label,
             list(entries),
             index=None,
             format_func=titles.__getitem__,
-            placeholder=f"Search {len(entries)} of torchvision and Keras: resnet, vit, ...",
+            placeholder=placeholder.format(count=len(entries)),
             key=KEY,
             persist_state="session",
         )
@@ -43,8 +60,8 @@ def choose(desk: Desk) -> bool:
 def title(entry: Pretrained, *, held: bool) -> str:
     """Say in a line what a published model is, as far as is known."""
     parts = [f"{entry.parameters / 1e6:.1f} M parameters"]
-    if entry.top1 is not None:
-        parts.append(f"{entry.top1:.1f}\u00a0% top-1")
+    if entry.figure is not None:
+        parts.append(entry.figure)
     if held:
         parts.append("already downloaded")
     elif entry.bytes is not None:

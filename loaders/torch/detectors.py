@@ -7,10 +7,10 @@ of its tensors must then fit in name and shape. The built-in detector is a row o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from loaders import vitrine_detector
+from loaders import catalogue, vitrine_detector
 from loaders.labels import labels_for
 from loaders.options import Options
 from loaders.preprocessing import Preprocessing, preset
@@ -32,7 +32,8 @@ class Row:
 
     `scores` is the layer of its class scores, which has one row for each class and each of
     `anchors`; `needs` begin the names of what it alone has, `never` of what it has not. `side` is
-    the longer side of the view in pixels; a `fixed` one takes photos stretched to a square.
+    the longer side of the view in pixels; a `fixed` one takes photos stretched to a square. An
+    `exact` one was published with norms that add nothing to the variance they divide by.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     never: tuple[str, ...] = ()
     side: int = 800
     fixed: bool = False
+    exact: bool = False
     library: str = "torchvision"
 
 
@@ -68,12 +70,19 @@ TABLE = (
     ),
     Row(
         name="fasterrcnn_resnet50_fpn",
+        exact=True,
         scores=_ROI,
         needs=(_RESNET,),
         never=(_NORMED, _MASKS, _POINTS),
     ),
     Row(name="maskrcnn_resnet50_fpn_v2", scores=_ROI, needs=(_RESNET, _NORMED, _MASKS)),
-    Row(name="maskrcnn_resnet50_fpn", scores=_ROI, needs=(_RESNET, _MASKS), never=(_NORMED,)),
+    Row(
+        name="maskrcnn_resnet50_fpn",
+        exact=True,
+        scores=_ROI,
+        needs=(_RESNET, _MASKS),
+        never=(_NORMED,),
+    ),
     Row(name="fasterrcnn_mobilenet_v3_large_fpn", scores=_ROI, needs=(_MOBILE,)),
     Row(name="fcos_resnet50_fpn", scores=_DENSE, needs=(_CENTRES,)),
     Row(
@@ -85,6 +94,7 @@ TABLE = (
     ),
     Row(
         name="retinanet_resnet50_fpn",
+        exact=True,
         scores=_DENSE,
         anchors=9,
         never=("head.classification_head.conv.0.1.", _CENTRES),
@@ -101,6 +111,9 @@ TABLE = (
 
 SIZED = {"fasterrcnn_mobilenet_v3_large_fpn": "fasterrcnn_mobilenet_v3_large_320_fpn"}
 """A network whose tensors are those of another too, which was made for smaller photos."""
+
+SMALL = 320
+"""The longest side in pixels of photos that are taken for the smaller one's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,11 +149,17 @@ def _row(shapes: Mapping[str, tuple[int, ...]], last: str, prefix: str) -> Found
     return None
 
 
-def build(found: Found, state: State) -> tuple[Any, tuple[Finding, ...]]:
-    """Return the network, filled, and what is to be known of it. Raises LoadError."""
+def build(
+    found: Found, state: State, size: tuple[int, int] | None = None
+) -> tuple[Any, tuple[Finding, ...]]:
+    """Return the network, filled, and what is to be known of it. Raises LoadError.
+
+    `size` is that of the photos, where it was asked for.
+    """
     row = found.row
+    small = SIZED[row.name] if row.name in SIZED and size and max(size) <= SMALL else ""
     with unfilled():
-        module = _made(row, found.classes)
+        module = _made(row, found.classes, small)
     start = len(found.prefix)
     own = {name[start:]: tensor for name, tensor in state.items() if name.startswith(found.prefix)}
     wanted = module.state_dict()
@@ -162,7 +181,11 @@ def build(found: Found, state: State) -> tuple[Any, tuple[Finding, ...]]:
     if getattr(getattr(module, "roi_heads", None), "mask_predictor", None) is not None:
         heads = module.roi_heads  # its boxes are asked for, and no masks
         heads.mask_roi_pool = heads.mask_head = heads.mask_predictor = None
-    title = row.name if row.library == "Vitrine" else f"torchvision {row.name}"
+    frozen = row.exact and not any(name.endswith("num_batches_tracked") for name in own)
+    if frozen:
+        _divide_exactly(module)
+    title = small or row.name
+    title = title if row.library == "Vitrine" else f"torchvision {title}"
     behind = f", behind the prefix {found.prefix!a}," if found.prefix else ""
     said = [
         Finding(
@@ -171,7 +194,15 @@ def build(found: Found, state: State) -> tuple[Any, tuple[Finding, ...]]:
             "match in name and shape.",
         )
     ]
-    if row.name in SIZED:
+    if frozen:
+        said.append(
+            Finding(
+                "info",
+                "Its body's norms are frozen: they divide by the variance as it stands, as in "
+                "the published weights and what is trained from them.",
+            )
+        )
+    if row.name in SIZED and not small:
         said.append(
             Finding(
                 "info",
@@ -192,26 +223,25 @@ def _head(row: Row) -> str:
     return f"These weights are told to be torchvision's {row.name}"
 
 
-def _made(row: Row, classes: int) -> Any:
+def _made(row: Row, classes: int, small: str) -> Any:
     if row.library == "Vitrine":
         return vitrine_detector.build(classes)
     from torchvision.models import get_model
 
-    return get_model(row.name, weights=None, weights_backbone=None, num_classes=classes)
+    return get_model(small or row.name, weights=None, weights_backbone=None, num_classes=classes)
+
+
+def _divide_exactly(module: Any) -> None:
+    """Let the body's norms add nothing to the variance, as torchvision does for these weights."""
+    from torch import nn
+
+    for part in module.backbone.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eps = 0.0
 
 
 COCO = 91
 """The classes of a detector that was trained on COCO, with the background and eleven unused."""
-
-
-def coco_labels() -> tuple[str, ...]:
-    """Return COCO's names by torchvision's numbers, less the background; unused ones say so."""
-    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
-
-    names: Sequence[str] = FasterRCNN_ResNet50_FPN_Weights.DEFAULT.meta["categories"][1:]
-    return tuple(
-        f"unused {number}" if name == "N/A" else name for number, name in enumerate(names, 1)
-    )
 
 
 def labels(
@@ -226,7 +256,7 @@ def labels(
         options = dataclasses.replace(options, classes=options.classes[1:])
     if options.classes is None and not inside and found.classes == COCO:
         said = f"{COCO} classes with the background: named as COCO's, which the file does not say."
-        return coco_labels(), (Finding("info", said, "labels"),)
+        return catalogue.coco_labels(), (Finding("info", said, "labels"),)
     return labels_for(options, count, imagenet=False, **inside)
 
 

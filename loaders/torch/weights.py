@@ -70,7 +70,7 @@ def _detector(
 ) -> TorchDetector:
     from loaders.torch.detector import TorchDetector
 
-    module, findings = detectors.build(found, weights.tensors)
+    module, findings = detectors.build(found, weights.tensors, options.size)
     recognised = detectors.preparation(found.row)
     preprocessing, resolved = resolve(options, recognised, size=recognised.size, channels=3)
     detectors.must_serve(preprocessing)

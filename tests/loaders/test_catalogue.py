@@ -10,8 +10,11 @@ from assets import make_pretrained
 from loaders import architectures, catalogue
 from loaders.options import Options
 from loaders.torch import networks, stem
+from loaders.torch.detectors import SIZED, TABLE
 
-TORCHVISION = {entry.name: entry for entry in catalogue.pretrained() if entry.library != "Keras"}
+CLASSIFIERS = [entry for entry in catalogue.pretrained() if entry.task == "classification"]
+DETECTORS = [entry for entry in catalogue.pretrained() if entry.task == "detection"]
+TORCHVISION = {entry.name: entry for entry in CLASSIFIERS if entry.library != "Keras"}
 KERAS = {entry.title: entry for entry in catalogue.pretrained() if entry.library == "Keras"}
 
 
@@ -51,6 +54,30 @@ def test_a_networks_photos_are_normalised_as_its_weights_say(name):
         assert (prepared.mean, prepared.std) == (tuple(transforms.mean), tuple(transforms.std))
 
 
+def test_all_of_torchvisions_detectors_as_it_says_itself():
+    rows = {row["name"]: row for row in json.loads(catalogue.PRETRAINED.read_text())}
+    made = make_pretrained.detector_rows()
+    assert [row["name"] for row in made] == [entry.name for entry in DETECTORS]
+    for row in made:
+        assert rows[row["name"]] == json.loads(json.dumps(row))
+        entry = catalogue.find(row["name"])
+        weights = models.get_model_weights(row["name"].rpartition("/")[2]).DEFAULT
+        assert entry.url == weights.url
+        assert entry.url.endswith(entry.checksum.removeprefix("sha256:") + ".pth")
+        assert len(entry.checksum) == len("sha256:") + 8
+        assert entry.bytes == pytest.approx(4 * entry.parameters, rel=0.03)
+        names = weights.meta["categories"]
+        assert [name for name in entry.classes if not name.startswith("unused ")] == [
+            name for name in names[1:] if name != "N/A"
+        ]
+        assert entry.classes.index("toothbrush") + 1 == names.index("toothbrush")
+    known = {SIZED.get(row.name, row.name) for row in TABLE} | {row.name for row in TABLE}
+    assert {entry.name.rpartition("/")[2] for entry in DETECTORS} == known - {"vitrine_detector"}
+    assert catalogue.find("ssd300_vgg16").about == (
+        "COCO's 80 kinds of objects; 25.1\u00a0% box mAP by torchvision's own figure"
+    )
+
+
 def test_all_of_keras_applications():
     pytest.importorskip("tensorflow")
     assert set(KERAS) == set(make_pretrained.keras_names())
@@ -75,7 +102,7 @@ def test_a_keras_row_is_what_keras_would_download():
 
 def test_files_names_and_checksums_are_of_use():
     entries = catalogue.pretrained()
-    assert len({entry.url.rsplit("/", 1)[-1] for entry in entries}) == len(entries) == 120
+    assert len({entry.url.rsplit("/", 1)[-1] for entry in entries}) == len(entries) == 131
     for entry in entries:
         assert entry.url.startswith("https://")
         assert entry.options.origin == "pretrained"
@@ -84,7 +111,7 @@ def test_files_names_and_checksums_are_of_use():
 
 
 def test_a_name_finds_one_model():
-    for entry in (*catalogue.models(), *catalogue.pretrained()):
+    for entry in (*catalogue.models(), *catalogue.detectors(), *catalogue.pretrained()):
         assert catalogue.find(entry.name) is entry
         assert catalogue.find(entry.name.rpartition("/")[2]) is entry
     assert catalogue.find("resnet50").library == "torchvision"

@@ -1,5 +1,6 @@
 """Object detection: boxes from the candidates, a map for one, a part painted over."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from loaders.load import CLASSIFIES
 from tests.conftest import PATIENCE, ROOT
 from tests.fakes import boxes as fake
 from tests.fakes import wall as fakes
-from tests.pages.conftest import settle
+from tests.fakes.publisher import publishing
+from tests.pages.conftest import settle, show
 from tests.pages.test_offering import desk, figure, parts, run_button, words
-from ui import detect_boxes
+from ui import another_model, detect_boxes, pretrained
+from workers.fetch import Cache
 from workers.tasks.detect import MOST
 from xai_core.detection import boxes, changed, context
 from xai_core.explainer import explainers, explaining
@@ -193,6 +196,29 @@ def test_what_a_browser_draws_is_taken_or_left(said):
 def test_the_scripts_set_text_only():
     script = (Path(ROOT) / "ui" / "parts" / "boxes" / "boxes.js").read_text()
     assert "innerHTML" not in script
+
+
+def test_a_published_detector_is_fetched_and_opened(app, wall, tmp_path, monkeypatch):
+    name = "torchvision/ssd300_vgg16"
+    monkeypatch.setattr(wall, "cache", Cache(tmp_path / "cache", scheme="http"))
+    monkeypatch.setattr(catalogue, "coco_labels", lambda: fake.LABELS)
+    classifier = catalogue.find("resnet50")
+    with publishing(b"weights" * 3000) as publisher:
+        remote = publisher.remote()
+        given = {"url": remote.url, "checksum": remote.checksum, "bytes": remote.bytes}
+        entry = dataclasses.replace(catalogue.find(name), **given)
+        monkeypatch.setattr(catalogue, "pretrained", lambda: (classifier, entry))
+        show(app, another_model.TITLE)
+        (chosen,) = (each for each in app.selectbox if each.key == pretrained.KEY)
+        assert chosen.label == "Detectors pre-trained on COCO"
+        assert chosen.options == ["SSD300_VGG16, torchvision: 35.6 M parameters, 25.1\u00a0% box "
+                                  "mAP, 0.1 MB"]  # fmt: skip
+        chosen.select(name).run()
+        app.button("open-pretrained").click()
+        settle(app, lambda app: desk(app).model.word == name and desk(app).weighed is not None)
+    assert "SSD300_VGG16 (torchvision)" in words(app)
+    assert "25.1\u00a0% box mAP by torchvision's own figure" in desk(app).model.about
+    assert drawn(app)["boxes"]
 
 
 def test_a_classifier_is_led_to_the_page_that_explains_it(app):

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from torchvision.models import get_model
+from torchvision.models import get_model, get_model_weights
 
+from loaders import catalogue
 from loaders.load import load
 from loaders.options import Options
 from loaders.torch import detectors
@@ -138,6 +139,60 @@ def test_weights_behind_a_prefix_and_within_a_checkpoint(tmp_path):
     torch.save({"epoch": 3, "model": {f"module.{key}": each for key, each in state.items()}}, path)
     model = opened(path)
     assert "behind the prefix 'module.'" in " ".join(each.message for each in model.findings)
+
+
+PUBLISHED = {  # those whose networks differ from what their functions build without weights
+    "fasterrcnn_resnet50_fpn": 0.0,
+    "maskrcnn_resnet50_fpn": 0.0,
+    "retinanet_resnet50_fpn": 0.0,
+    "fcos_resnet50_fpn": 1e-5,
+    "fasterrcnn_mobilenet_v3_large_320_fpn": 1e-5,
+}
+"""Names, and what their norms add to the variance."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_one_says_what_torchvision_says_of_its_weights(name, tmp_path, monkeypatch):
+    state = {k: each for k, each in made(name, 91).state_dict().items() if "num_batches" not in k}
+    for key, tensor in state.items():
+        if key.startswith("backbone.") and key.endswith("running_var"):
+            tensor[::7] = 2e-5  # so narrow that what is added to it is seen
+            state[key.replace("running_var", "weight")][::7] *= 2e-5**0.5
+        if key.endswith(("cls_score.bias", "cls_logits.bias")):
+            tensor[1:4] += 3.0
+    weights = get_model_weights(name).DEFAULT
+    torch.save(state, tmp_path / "d.pth")
+    monkeypatch.setattr(type(weights), "get_state_dict", lambda *args, **more: state)
+    expected = told(get_model(name, weights=weights).eval(), photo(128))
+    entry = catalogue.find(name)
+    asked = catalogue.asked_of(entry, Options(size=(128, 128)))
+    model = load(tmp_path / "d.pth", asked, name=entry.name, wanted="detection")
+    assert {part.eps for part in norms(model)} == {PUBLISHED[name]}
+    (found,) = model.detect(photo(128)[None])
+    things = expected["labels"].numpy() > 0
+    assert things.sum() > 3
+    np.testing.assert_allclose(found.scores, expected["scores"].numpy()[things], atol=1e-4)
+    boxes = expected["boxes"].numpy()[things][:, [1, 0, 3, 2]]
+    np.testing.assert_allclose(found.boxes, boxes, atol=2e-2)
+    assert (model.labels[0], len(model.labels)) == ("person", 90)
+
+
+def norms(model):
+    parts = model.native().backbone.modules()
+    return [part for part in parts if isinstance(part, torch.nn.BatchNorm2d)]
+
+
+def test_weights_with_norms_that_were_trained_keep_what_they_add(tmp_path):
+    model = opened(saved(made("retinanet_resnet50_fpn"), tmp_path))
+    assert {part.eps for part in norms(model)} == {1e-5}
+    assert "frozen" not in " ".join(each.message for each in model.findings)
+
+
+def test_a_small_photo_is_the_smaller_networks(tmp_path):
+    path = saved(made("fasterrcnn_mobilenet_v3_large_fpn"), tmp_path)
+    small, large = (opened(path, size=(side, side)).native() for side in (320, 352))
+    assert small.rpn._pre_nms_top_n["testing"] == 150
+    assert large.rpn._pre_nms_top_n["testing"] == 1000
 
 
 def test_names_may_begin_with_the_background_and_91_are_cocos(tmp_path):
