@@ -151,6 +151,7 @@ FILLS: Mapping[str, str] = MappingProxyType(
         "mean": "the photo's mean colour",
         "blur": "the blurred photo",
         "noise": "random colours",
+        "inpainted": "what stands round it, continued",
     }
 )
 """What can stand where a photo is hidden, in image terms; the first two need the method's help."""

@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from xai_core import parts
 from xai_core.card import Card
-from xai_core.errors import ParamError, UnsupportedModel
+from xai_core.errors import ParamError
 from xai_core.explanation import Explanation
 from xai_core.grain import PIXELS, Grain
 from xai_core.hashes import hash_of
-from xai_core.model import MasksFast, Predicts, lacks
+from xai_core.model import MasksFast
 from xai_core.params import fill, number, seed
 from xai_core.parts import Cut, Hides, Places
 from xai_core.perturb import baseline
+from xai_core.probes._asked import Asked
 from xai_core.probes._hidden import Answers, Hidden
 from xai_core.probes._notes import notes
-from xai_core.target import ClassTarget, Target
+from xai_core.probes.areas import shifts
+from xai_core.target import Target
 from xai_core.task import Bench, Progress, Shape, Task, task
 
 Array = NDArray[np.float32]
@@ -199,7 +201,7 @@ class Hiding(Task):
         values, sizes, total = cut_up.values, cut_up.sizes, len(cut_up.values)
         most = parts.order(values, rng)
         least = parts.order(-np.abs(values) if self.signed else -values, rng)
-        shifts = _shifts(self.attribution.shape, self.draws, rng)
+        moves = shifts(self.attribution.shape, self.draws, rng)
         cuts = parts.cuts(sizes[most], self.shares)
         least_cuts = parts.cuts(sizes[least], self.shares)
         spaced = [point / self.points for point in range(1, self.points + 1)]
@@ -207,13 +209,13 @@ class Hiding(Task):
         hides = Hides(
             parts.places(cut_up.labels, most),
             parts.places(cut_up.labels, least),
-            _plan(cuts, least_cuts, curve, shifts, total),
+            _plan(cuts, least_cuts, curve, moves, total),
         )
         hidden = baseline(self.fill, image)
         areas = np.append(0, np.cumsum(sizes[most])) / image[..., 0].size
         asked = _Asked(model, self.target, hides)
-        asked.ask(image, hidden, progress, curve, areas)
-        changed, changed_random = _changed(image, hidden, hides.most, cuts, shifts)
+        asked.ask_all(image, hidden, progress, curve, areas)
+        changed, changed_random = _changed(image, hidden, hides.most, cuts, moves)
         made = Hidden(
             target=self.target,
             shares=self.shares,
@@ -224,31 +226,22 @@ class Hiding(Task):
             flat=bool(np.ptp(values) == 0),
             most_places=hides.most,
             least_places=hides.least,
-            shifts=shifts,
+            shifts=moves,
             cuts=cuts,
             least_cuts=least_cuts,
             curve_cuts=curve,
             changed=changed,
             changed_random=changed_random,
-            whole=asked.of([Cut(0)]),
-            blank=asked.of([Cut(total)]),
-            strongest=asked.of([Cut(int(cut)) for cut in cuts]),
-            kept=asked.of([Cut(int(cut), kept=True) for cut in cuts]),
-            least=asked.of([Cut(int(cut), least=True) for cut in least_cuts]),
-            random=asked.rolled(cuts, shifts),
-            curve=asked.of([Cut(int(cut)) for cut in curve]),
-            curve_random=asked.rolled(curve, shifts),
+            whole=asked.cut([Cut(0)]),
+            blank=asked.cut([Cut(total)]),
+            strongest=asked.cut([Cut(int(cut)) for cut in cuts]),
+            kept=asked.cut([Cut(int(cut), kept=True) for cut in cuts]),
+            least=asked.cut([Cut(int(cut), least=True) for cut in least_cuts]),
+            random=asked.rolled(cuts, moves),
+            curve=asked.cut([Cut(int(cut)) for cut in curve]),
+            curve_random=asked.rolled(curve, moves),
         )
         return dataclasses.replace(made, notes=notes(made, values[most], self.signed))
-
-
-def _shifts(view: Iterable[int], draws: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Draw shifts `[draws, 2]` in rows and columns, none of them zero in both."""
-    height, width = view
-    if height * width == 1:
-        return np.zeros((draws, 2), np.int32)
-    drawn = rng.integers(1, height * width, draws)
-    return np.stack(np.divmod(drawn, width), 1).astype(np.int32)
 
 
 def _normal(cut: Cut, total: int) -> Cut:
@@ -279,18 +272,14 @@ def _plan(
     return list(dict.fromkeys(_normal(cut, total) for cut in asked))
 
 
-class _Asked:
+class _Asked(Asked):
     """A model's answers to the masks of a plan, each under its cut."""
 
     def __init__(self, model: Any, target: Target, hides: Hides) -> None:
-        self.model, self.target, self.hides = model, target, hides
+        super().__init__(model, target, hides, hides.cuts)
         self.total = int(hides.most.max()) + 1
-        self.at = {cut: index for index, cut in enumerate(hides.cuts)}
-        self.scores = np.full(len(hides), np.nan, np.float32)
-        classifies = not lacks(model, Predicts)
-        self.logits = np.zeros((len(hides), len(model.labels)), np.float32) if classifies else None
 
-    def ask(
+    def ask_all(
         self,
         image: Array,
         hidden: Array,
@@ -299,41 +288,26 @@ class _Asked:
         areas: NDArray[np.float64],
     ) -> None:
         """Ask about every mask, and report the curve as it grows."""
-        classes = () if self.logits is None else range(self.logits.shape[1])
-        targets = [self.target, *(ClassTarget(index) for index in classes)]
-        rows = [self._row(Cut(int(cut))) for cut in curve]
-        for part, batch in self.model.masked_scores(image, self.hides, hidden, targets):
-            if not np.isfinite(batch).all():
-                raise UnsupportedModel(
-                    "The model's answer is not a finite number where a part of this photo is "
-                    "hidden: it overflows. Hide with another fill, or check its pre-processing."
-                )
-            self.scores[part] = batch[:, 0]
-            if self.logits is not None:
-                self.logits[part] = batch[:, 1:]
-            known = [at for at, row in enumerate(rows) if row < part.stop]
+        rows = [self.at[_normal(Cut(int(cut)), self.total)] for cut in curve]
+
+        def told(done: int) -> None:
+            known = [at for at, row in enumerate(rows) if row < done]
             so_far: dict[str, NDArray[Any]] = {
                 "areas": areas[curve[known]],
                 "scores": self.scores[[rows[at] for at in known]],
             }
-            progress(part.stop, len(self.hides), arrays=so_far)
+            progress(done, len(self.masks), arrays=so_far)
 
-    def of(self, cuts: Iterable[Cut]) -> Answers:
+        self.ask(image, hidden, told)
+
+    def cut(self, cuts: Iterable[Cut]) -> Answers:
         """Return the answers to some cuts, in their order."""
-        rows = [self._row(cut) for cut in cuts]
-        scores, logits, index = self.scores[rows], self.logits, self.target.classes()
-        if logits is None:
-            return Answers(scores)
-        chances = self.model.head.probabilities(logits[rows])[:, index[0]] if index else None
-        return Answers(scores, chances, logits[rows].argmax(1).astype(np.int32))
+        return self.of(_normal(cut, self.total) for cut in cuts)
 
     def rolled(self, counts: NDArray[np.int32], shifts: NDArray[np.int32]) -> Answers:
         """Return the answers `[counts, draws]` to rolled cuts."""
-        flat = self.of(_rolled(count, shift) for count in counts.tolist() for shift in shifts)
+        flat = self.cut(_rolled(count, shift) for count in counts.tolist() for shift in shifts)
         return flat.shaped((len(counts), len(shifts)))
-
-    def _row(self, cut: Cut) -> int:
-        return self.at[_normal(cut, self.total)]
 
 
 def _changed(

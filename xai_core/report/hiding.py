@@ -83,19 +83,19 @@ def hidden_sentences(made: Hidden, labels: Sequence[str], at: int = 0) -> list[s
 
     before = number(values["whole"])
     hidden = [
-        f"Hiding the strongest {area} {_moved(what, before, number(values['strongest']))}"
-        f"{_then(found, 'strongest_first', labels)}."
+        f"Hiding the strongest {area} {moved(what, before, number(values['strongest']))}"
+        f"{then(found, 'strongest_first', labels)}."
     ]
     spread = sorted(values["random"])
     mean = number(sum(spread) / len(spread))
     if found["draws"] == 1:
-        drawn = f"Hiding one random region as large {_moved('it', before, mean)}"
+        drawn = f"Hiding one random region as large {moved('it', before, mean)}"
         drawn += _one_answer(found["changes"])
     else:
         ends = number(spread[0]), number(spread[-1])
         range_ = f", {ends[0]} each time" if ends[0] == ends[1] else f", from {' to '.join(ends)}"
         drawn = (
-            f"Hiding random regions as large {_moved('it', before, mean)} on average "
+            f"Hiding random regions as large {moved('it', before, mean)} on average "
             f"({found['draws']} draws{range_})"
         )
         if found["changes"] is not None:
@@ -104,11 +104,11 @@ def hidden_sentences(made: Hidden, labels: Sequence[str], at: int = 0) -> list[s
     hidden.append(drawn + ".")
     hidden.append(
         f"With nothing but the strongest {area} left, {what} has {number(values['kept'])}"
-        f"{_then(found, 'kept_first', labels)}; the fill alone gives it {number(values['blank'])}."
+        f"{then(found, 'kept_first', labels)}; the fill alone gives it {number(values['blank'])}."
     )
     hidden.append(
         f"Hiding the least important {percent(found['least_area'])} "
-        f"{_moved(what, before, number(values['least']))}{_then(found, 'least_first', labels)}."
+        f"{moved(what, before, number(values['least']))}{then(found, 'least_first', labels)}."
     )
     return [*hidden, _judged(found), *_meaning(found)]
 
@@ -162,14 +162,14 @@ def _meaning(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _moved(what: str, before: str, after: str) -> str:
+def moved(what: str, before: str, after: str) -> str:
     """Say how a number moves, 'takes “star” from 97 % to 3 %'."""
     if before == after:
         return f"leaves {what} at {before}"
     return f"takes {what} from {before} to {after}"
 
 
-def _then(found: dict[str, Any], which: str, labels: Sequence[str]) -> str:
+def then(found: dict[str, Any], which: str, labels: Sequence[str]) -> str:
     """Say which class has the highest score then."""
     if found[which] is None:
         return ""
