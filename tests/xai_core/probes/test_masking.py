@@ -100,9 +100,9 @@ def test_a_signed_map_s_least_important_are_those_near_zero():
     point = 6
     least = np.abs(values)[made.area("least", point)]
     assert least.max() <= np.abs(values)[~made.area("least", point)].min()
-    assert values[made.area("strongest", point)].min() >= values[
-        ~made.area("strongest", point)
-    ].max()
+    assert (
+        values[made.area("strongest", point)].min() >= values[~made.area("strongest", point)].max()
+    )
 
 
 @pytest.mark.parametrize("fill", FILLS)

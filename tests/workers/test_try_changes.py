@@ -1,0 +1,170 @@
+"""Changes of a photo through the wall: cells, strengths, stop, cancel, and lies."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from loaders import catalogue
+from tests.workers.conftest import wait_for
+from workers.client import Wall
+from workers.tasks.try_changes import TryChanges
+from workers.tasks.try_strengths import TryStrengths
+from xai_core.errors import JobError, ParamError
+from xai_core.probes._augmented import AS_IS, Augmented, Change
+from xai_core.probes.augmentations import AUGMENTATIONS
+from xai_core.question import Question
+from xai_core.region import Region
+from xai_core.report.augmented import change_sentences, flip_sentence, rows
+from xai_core.target import ClassTarget
+from xai_core.task import Bench, silent
+
+EVERY = tuple(Change(each.name, each.usual) for each in AUGMENTATIONS.values())
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """Return the shortcut model behind the wall, and a heart with the mark on it."""
+    entry = next(each for each in catalogue.models() if each.name == "shapes_shortcut")
+    photo = next(each for each in catalogue.photos() if each.path.name == "heart_marked.jpg")
+    pixels = np.asarray(Image.open(photo.path).convert("RGB"))
+    wall = Wall(spool=tmp_path_factory.mktemp("wall"))
+    handle = wall.session("test").open(
+        entry.path, entry.options, name=entry.name, trusted_path=True
+    )
+    handle.loading.result(120)
+    yield handle, pixels, entry
+    wall.close()
+
+
+def asked(pixels, entry, changes=EVERY, method="grad-cam", **values):
+    target = ClassTarget(entry.classes.index("star"))
+    question = Question(method=method, target=target, values=values)
+    return TryChanges(pixels=pixels, question=question, changes=changes)
+
+
+def test_every_change_has_its_answer_and_its_map(opened):
+    handle, pixels, entry = opened
+    task = asked(pixels, entry)
+    job = handle.run(task)
+    made = job.result(120)
+    assert [cell.change.name for cell in made.cells] == [AS_IS, *AUGMENTATIONS]
+    assert not any(cell.problem for cell in made.cells)
+    for cell in made.cells:
+        photo = task.photo(cell.change).pixels
+        said = handle.predict(photo).result(120)
+        np.testing.assert_allclose(cell.probabilities, said.probabilities, atol=1e-5)
+        explained = handle.explain(photo, task.question).result(120)
+        np.testing.assert_allclose(cell.explanation.attribution, explained.attribution, atol=1e-4)
+    found = rows(made, lambda change: task.photo(change).places)
+    flips = [row.facts["flips"] for row in found]
+    assert flips == sorted(flips, reverse=True)
+    assert 0 < sum(flips) < len(flips)
+    said = change_sentences(made.cells[0], found, entry.classes)
+    assert said[0].startswith(f"{sum(flips)} of 16 changes flip the label \u201cstar\u201d: ")
+
+
+def test_cells_come_one_by_one_and_what_there_is_stays(opened):
+    handle, pixels, entry = opened
+    job = handle.run(asked(pixels, entry, method="rise", masks=400))
+    wait_for(lambda: "maps" in job.snapshot().arrays or job.over)
+    shown = job.snapshot().arrays
+    assert len(shown["maps"]) == len(shown["firsts"]) == len(shown["chances"]) >= 1
+    job.command("stop")
+    made = job.result(120)
+    assert 1 <= len(made.cells) < 17
+    slow = handle.run(asked(pixels, entry, method="rise", masks=2000))
+    slow.cancel()
+    with pytest.raises(JobError, match="cancelled"):
+        slow.result(120)
+
+
+def test_what_one_change_cannot_is_said_in_its_place(opened):
+    handle, _, entry = opened
+    tiny = np.zeros((10, 200, 3), np.uint8)
+    task = asked(tiny, entry, (Change("cropped", 0.6), Change("mirrored", 1)))
+    made = handle.run(task).result(120)
+    assert "must be at least 8 px" in made.cells[1].problem
+    assert made.cells[2].explanation is not None
+
+
+def test_strengths_until_the_answer_flips(opened):
+    handle, pixels, entry = opened
+    star = entry.classes.index("star")
+    task = TryStrengths(pixels=pixels, index=star, names=("mirrored", "shifted"), steps=6)
+    made = handle.run(task).result(120)
+    assert made.whole == star
+    assert made.flip("mirrored") is None
+    before, at = made.flip("shifted")
+    assert at == pytest.approx(0.5 * (made.done[1] / 6) ** 2)
+    assert before == pytest.approx(0.5 * ((made.done[1] - 1) / 6) ** 2)
+    from xai_core.probes.augmentations import changed
+
+    for strength, same in ((before, True), (at, False)):
+        said = handle.predict(changed("shifted", pixels, strength).pixels).result(120)
+        assert (said.logits.argmax() == star) == same
+    assert f"Shifted by {100 * at:.3g}\u00a0% the answer is " in flip_sentence(
+        made, "shifted", entry.classes
+    )
+    assert flip_sentence(made, "mirrored", entry.classes).endswith(
+        "the answer \u201cstar\u201d stays."
+    )
+    job = handle.run(TryStrengths(pixels=pixels, index=star, steps=32))
+    job.command("stop")
+    assert job.result(120).done.sum() < 16 * 32
+
+
+def test_a_box_moves_what_lies_in_it(opened):
+    _, pixels, entry = opened
+    task = dataclasses.replace(
+        asked(pixels, entry, (Change("shifted", 0.2),)), box=Region(40, 40, 120, 120)
+    )
+    made = task.photo(Change("shifted", 0.2)).pixels
+    assert (made[0] == pixels[0]).all()
+    assert (made != pixels).any()
+
+
+def lies(opened):
+    from loaders.load import load
+
+    _, pixels, entry = opened
+    model = load(entry.path, entry.options, name=entry.name)
+    task = asked(pixels, entry, EVERY[:2])
+    return task, task.run(Bench(model=model), silent)
+
+
+def test_lies_are_refused(opened):
+    task, made = lies(opened)
+    task.check(made, None)
+    own = made.cells[0]
+    wrong = [
+        (),
+        made.cells[::-1],
+        (dataclasses.replace(own, logits=None), *made.cells[1:]),
+        (dataclasses.replace(own, problem="no"), *made.cells[1:]),
+        (dataclasses.replace(own, probabilities=own.probabilities + 2), *made.cells[1:]),
+        (own, dataclasses.replace(made.cells[1], change=Change("jpeg", 1))),
+        (*made.cells, *made.cells),
+    ]
+    for cells in wrong:
+        with pytest.raises((ValueError, AttributeError)):
+            task.check(Augmented(question=task.question, cells=cells), None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [((), "1 to 32 changes"), ((Change("melted", 1),), "A change must be one of"),
+     ((Change("turned-left", 1e9),), "must be from 0 to 180")],
+)  # fmt: skip
+def test_bad_changes_are_refused(changes, match):
+    entry = catalogue.models()[0]
+    with pytest.raises(ParamError, match=match):
+        asked(np.zeros((8, 8, 3), np.uint8), entry, changes)
+
+
+def test_bad_strengths_are_refused():
+    photo = np.zeros((8, 8, 3), np.uint8)
+    for names in ((), ("melted",), ("jpeg", "jpeg")):
+        with pytest.raises(ParamError):
+            TryStrengths(pixels=photo, index=0, names=names)

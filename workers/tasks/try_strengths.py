@@ -1,0 +1,127 @@
+"""How strong a change must be until the answer is another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.card import Card
+from xai_core.errors import ParamError, UnsupportedModel
+from xai_core.model import Predicts
+from xai_core.params import number
+from xai_core.probes._augmented import Strengths, small
+from xai_core.probes.augmentations import AUGMENTATIONS, changed, named
+from xai_core.region import Region
+from xai_core.task import Bench, Progress, Shape, Task, task
+
+STEPS = 12
+
+
+@task
+class TryStrengths(Task):
+    """Asks a model about a photo, uint8 `[H, W, 3]`, under changes that grow stronger.
+
+    Each change is made in `steps` rising steps up to its most, and is given up at the first step
+    that changes the answer. `index` is the class whose probability is kept.
+    """
+
+    needs = (Predicts,)
+    returns = Strengths
+    commands = ("stop",)
+    text: ClassVar[int] = 64 << 10
+
+    pixels: NDArray[np.uint8]
+    index: int
+    names: tuple[str, ...] = tuple(AUGMENTATIONS)
+    box: Region | None = None
+    seed: int = 0
+    steps: int = number(STEPS, 1, 32, unit="steps", help="Steps of each change's strength.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= len(self.names) <= len(AUGMENTATIONS) or len(set(self.names)) < len(self.names):
+            raise ParamError("The changes must be several names, each once")
+        for name in self.names:
+            named(name)
+
+    def limit(self, card: Card | None) -> float:
+        """Return four times the estimate and a minute, at least 10 minutes."""
+        forward = 0.0 if card is None else card.pace.forward / 1000
+        return max(600.0, 4 * forward * len(self.names) * self.steps + 60)
+
+    def gives(self, card: Card | None) -> Mapping[str, Shape]:
+        """Return the shapes of the strengths and the answers."""
+        sides = (len(self.names), self.steps)
+        return {
+            "strengths": Shape("<f8", sides),
+            "firsts": Shape("<i4", sides),
+            "chances": Shape("<f4", sides),
+            "done": Shape("<i4", (len(self.names),)),
+        }
+
+    def check(self, result: Any, card: Card | None) -> None:
+        """Raise ValueError for other changes, and for answers that are none."""
+        if (result.names, result.index) != (self.names, self.index):
+            raise ValueError("an answer to other changes")
+        if not ((result.done >= 0) & (result.done <= self.steps)).all():
+            raise ValueError("steps that were not asked")
+        if not np.array_equal(result.strengths, self._strengths()):
+            raise ValueError("other strengths")
+        for chances in (result.chances, np.array(result.chance)):
+            if not np.isfinite(chances).all() or not ((chances >= 0) & (chances <= 1)).all():
+                raise ValueError("probabilities that are none")
+        for firsts in (result.firsts, np.array(result.whole)):
+            if (firsts < 0).any() or (card is not None and (firsts >= card.classes).any()):
+                raise ValueError("classes that are none")
+
+    def _strengths(self) -> NDArray[np.float64]:
+        rows = []
+        for name in self.names:
+            own = named(name).strengths(self.steps)
+            rows.append([*own, *[own[-1]] * (self.steps - len(own))])
+        return np.array(rows, np.float64)
+
+    def run(self, bench: Bench, progress: Progress) -> Strengths:
+        """Return what the model said until it was stopped."""
+        model, strengths = bench.model, self._strengths()
+        if not 0 <= self.index < len(model.labels):
+            raise ParamError(f"The class must be from 0 to {len(model.labels) - 1}")
+        photo, box = small(self.pixels, self.box)
+        whole, chance = self._asked(model, photo)
+        firsts = np.full(strengths.shape, whole, np.int32)
+        chances = np.full(strengths.shape, chance, np.float32)
+        done = np.zeros(len(self.names), np.int32)
+        total = len(self.names) * self.steps
+        for row, name in enumerate(self.names):
+            for step, strength in enumerate(named(name).strengths(self.steps)):
+                if progress.stopping:
+                    break
+                made = changed(name, photo, strength, box=box, seed=self.seed)
+                firsts[row, step], chances[row, step] = self._asked(model, made.pixels)
+                done[row] = step + 1
+                progress(row * self.steps + step + 1, total)
+                if firsts[row, step] != whole:
+                    break
+        return Strengths(
+            names=self.names,
+            index=self.index,
+            whole=whole,
+            chance=chance,
+            strengths=strengths,
+            firsts=firsts,
+            chances=chances,
+            done=done,
+        )
+
+    def _asked(self, model: Any, pixels: NDArray[np.uint8]) -> tuple[int, float]:
+        view, _ = model.preprocessing.view(pixels)
+        logits = np.asarray(model.logits(view[None]), np.float32)
+        if not np.isfinite(logits).all():
+            raise UnsupportedModel(
+                "The model's answer to a changed photo is not a finite number: it overflows. Check "
+                "its pre-processing."
+            )
+        return int(logits[0].argmax()), float(model.head.probabilities(logits)[0, self.index])
