@@ -1,10 +1,11 @@
-"""A map on its way into a folder: its numbers, its picture, and all that is known of it."""
+"""A map, made, and on its way into a folder: its numbers, its picture, all that is known of it."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commands._files import write
+from commands._opened import Opened
+from commands._waiting import wait
+from workers.tasks.explain import allowed
 from xai_core import render
 from xai_core.explanation import Explanation
+from xai_core.question import Question
 
 NOTHING: Mapping[str, bytes] = {}
+
+
+def explained(model: Opened, pixels: NDArray[np.uint8], question: Question) -> Explanation:
+    """Return a question's answer; said before is how long it takes, and when it is stopped."""
+    made = question.made(model.card.input_size)
+    seconds = model.card.pace.seconds(made.cost(model.card))
+    ends = f"about {seconds:.0f} s, stopped after {allowed(seconds):.0f} s"
+    print(f"{made.title}: {ends}", file=sys.stderr)
+    found: Explanation = wait(model.handle.explain(pixels, question), made.title)
+    return found
 
 
 def written(

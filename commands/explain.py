@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from commands import _opened, _photo
-from commands._map import written
-from commands._waiting import wait
+from commands._map import explained, written
 from xai_core.errors import ParamError
 from xai_core.explainer import explainers, explaining
 from xai_core.question import Question
@@ -88,9 +87,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             raise ParamError(f"--against must be another class than the target, got {against}")
         target = args.unit or ClassTarget(index, against, args.of)
         question = _question(args, target)
-        explanation = wait(
-            model.handle.explain(seen.pixels, question), explainers()[args.method].title
-        )
+        explanation = explained(model, seen.pixels, question)
         answer = record(
             explanation,
             card=model.card,

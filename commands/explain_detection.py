@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from commands import _opened, _photo, explain
-from commands._map import written
+from commands._map import explained, written
 from commands._waiting import wait
 from workers.tasks.detect import DetectObjects
 from xai_core.detection import boxes
 from xai_core.errors import ParamError
-from xai_core.explainer import explainers, explaining
+from xai_core.explainer import explaining
 from xai_core.question import Question
 from xai_core.report.record import record
 from xai_core.target import Asked, BoxTarget
@@ -78,8 +78,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         pixels, notes = _photo.decoded(model, args.image)
         said: Detection = wait(model.handle.run(DetectObjects(pixels=pixels)), "detecting")
         target = _target(args, said, labels, index)
-        title = explainers()[args.method].title
-        explanation = wait(model.handle.explain(pixels, _question(args, target)), title)
+        explanation = explained(model, pixels, _question(args, target))
         findings = (*model.card.findings, *notes, *said.findings)
         answer = record(
             explanation,

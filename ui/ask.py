@@ -10,12 +10,16 @@ import streamlit as st
 from ui import forms, kept, measured, method_list, text, views
 from ui.desk import Desk
 from ui.held import Answer, Model, Photo, Seen
+from workers.tasks.explain import allowed
 from xai_core.card import Card, Kind, Service
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explainers
 from xai_core.question import Question
 from xai_core.report import quote
 from xai_core.target import ClassTarget, Target
+
+LONG = 60.0
+"""Seconds of an estimate from which the form also says when a run is stopped."""
 
 NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
@@ -294,14 +298,28 @@ def _unseen(desk: Desk) -> str:
     return " ".join([*said, "Look at it and press Run again."]) if said else ""
 
 
+def end(seconds: float) -> str:
+    """Say when a run is stopped that is long by its estimate; nothing for a short one."""
+    if seconds < LONG:
+        return ""
+    at = allowed(seconds)
+    if seconds > at:
+        return (
+            f"No run may take more than {text.seconds(at)}, so this one would be stopped before "
+            "its end. Change a setting that makes fewer passes."
+        )
+    return f"Stopped after {text.seconds(at)} at the latest, should this machine be busy meanwhile."
+
+
 def _run(desk: Desk, card: Card, ask: Question, refused: str) -> None:
     unseen = _unseen(desk)
     try:
-        cost = ask.made(card.input_size).cost(card)
-        expected = text.estimate(card.pace.seconds(cost))
-        label, problem = f"Run ({expected})", refused
+        seconds = card.pace.seconds(ask.made(card.input_size).cost(card))
+        label, problem = f"Run ({text.estimate(seconds)})", refused
+        under = problem or end(seconds)
     except VitrineError as error:
         label, problem = "Run", str(error)
+        under = problem
     # Not by a callback: its arguments would be the last run's, without a slider just moved.
     if st.button(
         label,
@@ -315,4 +333,4 @@ def _run(desk: Desk, card: Card, ask: Question, refused: str) -> None:
             desk.start(ask)
             st.rerun()
         views.error(unseen)
-    views.line(problem, "v-quiet v-small v-under-run")  # always there, so that Run stays put
+    views.line(under, "v-quiet v-small v-under-run")  # always there, so that Run stays put

@@ -213,6 +213,22 @@ def test_run_stays_where_it_is_when_an_engine_cannot_serve(app):
     assert '<div class="v-quiet v-small v-under-run"></div>' in words(app)
 
 
+def test_a_long_run_says_before_when_it_is_stopped(app):
+    from ui.ask import end
+
+    opened(app)
+    app.selectbox(key="method").set_value("rise").run()
+    card = dataclasses.replace(desk(app).model.card, pace=Pace(forward=50.0))
+    desk(app).model.handle.card = card
+    masks = next(s for s in app.slider if s.label.startswith("Masks"))
+    masks.set_value(20_000).run()
+    assert run_button(app).label == "Run (about 17\u00a0min)"
+    assert "Stopped after 3.3\u00a0h at the latest" in words(app)
+    assert end(59) == ""
+    assert "Stopped after 3.3\u00a0h at the latest" in end(1000)
+    assert "No run may take more than 6.0\u00a0h" in end(7 * 3600)
+
+
 def test_a_moved_slider_keeps_the_answer_and_says_so(app):
     opened(app)
     app.selectbox(key="method").set_value("occlusion").run()

@@ -174,7 +174,9 @@ def test_a_long_run_is_given_its_time():
     slow = card(forward=200.0)
     seconds = slow.pace.seconds(explaining(**fine).question.made((224, 224)).cost(slow))
     assert seconds > 1800
-    assert explaining(**fine).limit(slow) == 4 * seconds + 60
+    assert explaining(**fine).limit(slow) == MOST < 12 * seconds
+    quick = card(forward=20.0)  # a tenth
+    assert explaining(**fine).limit(quick) == pytest.approx(12 * seconds / 10)
     assert explaining(**fine).limit(card(forward=5000.0)) == MOST
 
 
