@@ -7,6 +7,7 @@ followed. Nothing here raises over what it finds.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -14,6 +15,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 DEEPEST = 32
 """Folders that may lie in one another before a worker's are called too many."""
@@ -101,6 +103,20 @@ def unnamed(pid: int, folder: Path) -> int:
                 reach = int(offset, 16) + end - start
                 mapped[int(number)] = max(reach, mapped.get(int(number), 0))
     return total + sum(reach for number, reach in mapped.items() if number not in seen)
+
+
+@contextlib.contextmanager
+def plain_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read; raises OSError for a link, and for what is no plain file."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        # before `open`, which refuses a folder and then leaves its descriptor open
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        with open(fd, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(fd)
 
 
 def remove(folder: Path) -> None:

@@ -110,6 +110,10 @@ class Lane:
         self._owner.make_room(self)
         if self._worker is not None and self._worker.alive:
             return self._worker
+        if self._worker is not None and self._worker.misdeed:
+            self.failure = JobError(f"{self._worker.misdeed} It is not opened again.")
+            self._worker.kill()
+            raise self.failure
         if self._worker is not None:
             self._worker.kill()  # dead already, but its wire and its folder are still there
         try:

@@ -22,65 +22,17 @@ from pathlib import Path
 from typing import Any
 
 from workers import control, folders, grip, kinds, sandbox
+from workers.watch import Child
 from xai_core import discovery
 
 REST = 3.0
 """Seconds without an order after which a mother imports what only some methods use."""
 
 WATCH = 0.1
-"""Seconds between two looks at the children's memory."""
-
-SCRATCH_CAP = 2 << 30
-"""Bytes that a worker may keep in its scratch folder, whatever the number of files."""
-
+"""Seconds between two looks at the children."""
 
 LOG = "worker.log"
 """Where in its scratch folder a worker's libraries write what they print."""
-
-
-class Child:
-    """A forked worker, as its mother sees it."""
-
-    def __init__(self, pid: int, memory: int, scratch: Path) -> None:
-        self.pid, self.memory, self.scratch = pid, memory, scratch
-        self.reason = ""
-        self.looked = time.monotonic()
-
-    def watch(self) -> None:
-        """Kill the child when it holds more memory, or more scratch, than it may; never raises."""
-        if self.reason:
-            return
-        try:
-            if resident(self.pid) > self.memory:
-                self.kill("memory")
-            elif time.monotonic() - self.looked > 1:
-                held = folders.size(self.scratch)
-                if held is not None:
-                    held += folders.unnamed(self.pid, self.scratch)
-                self.looked = time.monotonic()
-                if held is None or held > SCRATCH_CAP:
-                    self.kill("scratch")
-        except Exception:  # whatever one child thought of, the others' mother goes on
-            self.kill("scratch")
-
-    def kill(self, reason: str) -> None:
-        """Kill the child; it is reaped later."""
-        self.reason = self.reason or reason
-        with contextlib.suppress(OSError):
-            os.kill(self.pid, signal.SIGKILL)
-
-
-def resident(pid: int) -> int:
-    """Return the bytes of RAM that a process holds for itself, files that it maps left out."""
-    total = 0
-    try:
-        with Path(f"/proc/{pid}/status").open() as lines:
-            for line in lines:
-                if line.startswith(("RssAnon:", "RssShmem:")):
-                    total += int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        return 0  # gone, or a system without /proc: the limit on address space is what is left
-    return total
 
 
 class Mother:
@@ -136,13 +88,17 @@ class Mother:
             gc.freeze()
 
     def _obey(self, order: dict[str, Any], fds: list[int]) -> None:
-        self.asked = time.monotonic()
+        if order["op"] not in ("work", "rest"):
+            self.asked = time.monotonic()
         match order["op"]:
             case "spawn":
                 self._spawn(order, fds[0])
             case "kill":
                 if child := self.children.get(order["id"]):
                     child.kill("asked")
+            case "work" | "rest" as state:
+                if child := self.children.get(order["id"]):
+                    child.work() if state == "work" else child.rest()
             case "bye":
                 self.dismissed = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
@@ -104,6 +105,11 @@ class Mother:
             self._control.send({"op": "kill", "id": number})
         except OSError:
             self.close()
+
+    def tell(self, number: int, works: bool) -> None:
+        """Tell her that a worker has an order, or none any more."""
+        with contextlib.suppress(OSError):  # she is gone, and takes it along
+            self._control.send({"op": "work" if works else "rest", "id": number})
 
     def close(self) -> None:
         """End her and all her children."""

@@ -95,6 +95,9 @@ class Breeder(Protocol):
     def kill(self, number: int) -> None:
         """Have a worker killed."""
 
+    def tell(self, number: int, works: bool) -> None:
+        """Tell her that a worker has an order, or none any more."""
+
     def forget(self, number: int) -> None:
         """Drop a worker that ended."""
 
@@ -118,6 +121,12 @@ class Worker:
     def alive(self) -> bool:
         """Whether it still can take an order, as far as is known."""
         return not self._gone.is_set()
+
+    @property
+    def misdeed(self) -> str:
+        """Why it was ended, in a sentence, where no honest model would have been; else nothing."""
+        hostile = self._gone.is_set() and self._why in words.HOSTILE
+        return words.obituary(self._code, self._why, self._memory) if hostile else ""
 
     def greet(self, stop: Stop) -> None:
         """Wait for its first word, which says what holds it."""
@@ -167,6 +176,7 @@ class Worker:
         try:
             if self._channel.spoken():
                 raise ProtocolError("words that nobody asked for")
+            self._mother.tell(self.number, works=True)
             self._order({"task": task.name, "job": job, "given": given}, arrays, tick)
             sending = False
             if asked is not None:
@@ -198,6 +208,9 @@ class Worker:
                 f"The worker's answer made no sense ({error}), so it was stopped. The model file "
                 "may be hostile or damaged."
             ) from None
+        finally:
+            if self.alive:
+                self._mother.tell(self.number, works=False)
 
     def _order(self, order: Body, arrays: Arrays, tick: Tick) -> None:
         try:

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from loaders.companions import safe_name
-from workers.folders import remove
+from workers.folders import plain_file, remove
 from xai_core.errors import LoadError
 
 __all__ = ["copy_out", "copy_plain", "make_folder", "make_wall", "remove", "safe_name", "sweep"]
@@ -55,16 +55,15 @@ def make_folder(parent: Path, hint: str = "") -> Path:
 def copy_plain(source: Path, place: Path) -> None:
     """Copy a file that is no link and no device. Raises LoadError for others."""
     try:
-        fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(fd, "rb") as file, place.open("wb") as copy:  # noqa: PTH123 - a descriptor
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise LoadError(f"{source.name} is no plain file. Put the file itself there.")
+        with plain_file(source) as file, place.open("wb") as copy:
             shutil.copyfileobj(file, copy, 1 << 20)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise LoadError(
                 f"{source.name} is a link, which is not followed. Put the file itself there."
             ) from None
+        if error.errno == errno.EINVAL:
+            raise LoadError(f"{source.name} is no plain file. Put the file itself there.") from None
         raise LoadError(f"{source.name} cannot be read: {error.strerror}.") from None
 
 
@@ -76,11 +75,9 @@ def copy_out(folder: Path, name: str, place: Path, most: int) -> None:
     if Path(name).name != name or name in ("", ".", ".."):
         raise ValueError(f"a file in another folder, {name[:60]!r}")
     try:
-        fd = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > most:
-                raise ValueError(f"a file that is not plain, or too long, {name[:60]!r}")
+        with plain_file(folder / name) as file:
+            if os.fstat(file.fileno()).st_size > most:
+                raise ValueError(f"a file that is too long, {name[:60]!r}")
             with place.open("xb") as copy:
                 left = most
                 while part := file.read(min(1 << 20, left)):

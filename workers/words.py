@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 from pathlib import Path
 from typing import Any
 
+from workers.folders import plain_file
 from xai_core.errors import BY_NAME, JobError, NeedsSource, VitrineError
 
 
 def tail(log: Path, size: int = 20_000) -> str:
     """Return the end of what a worker's libraries printed."""
     try:
-        # The folder was a hostile worker's own: nothing but a plain file is opened.
-        fd = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return ""
+        # the folder was a hostile worker's own
+        with plain_file(log) as file:
             file.seek(-min(size, file.seek(0, os.SEEK_END)), os.SEEK_END)
             lines = file.read(size).decode(errors="replace").split("\n")
         # The fault handler ends with every extension module's name, which tells nobody anything.
@@ -51,6 +48,10 @@ def plain_text(text: object, cap: int) -> str:
     return "".join(kept)
 
 
+HOSTILE = ("threads", "idle", "leader", "scratch")
+"""Reasons for a worker's end that no honest model gives."""
+
+
 def obituary(code: int, why: str, memory: int) -> str:
     """Say why a worker ended, and what to do about it."""
     gib = f"{memory / (1 << 30):.3g} GiB"
@@ -62,6 +63,21 @@ def obituary(code: int, why: str, memory: int) -> str:
     if why == "scratch":
         return (
             "The worker filled its scratch folder, and was stopped. The model file may be hostile."
+        )
+    if why == "threads":
+        return (
+            "The worker started more threads than any model needs, and was stopped. The model file "
+            "may be hostile."
+        )
+    if why == "idle":
+        return (
+            "The worker went on computing without an order, and was stopped. The model file may be "
+            "hostile."
+        )
+    if why == "leader":
+        return (
+            "The worker's main thread ended while others went on, and it was stopped. The model "
+            "file may be hostile."
         )
     if why == "mother":
         return "The process that the worker came from has ended, and took it along. Run it again."

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.test_words import Mum
-from workers import folders, grip, mother
+from workers import folders, grip, watch
 from workers.process import Worker
 from workers.protocol import Channel
 
@@ -80,13 +80,13 @@ time.sleep(600)
 def test_a_worker_that_hides_its_files_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mother, "SCRATCH_CAP", 2 * MB)
+    monkeypatch.setattr(watch, "SCRATCH_CAP", 2 * MB)
     with subprocess.Popen(  # noqa: S603 - our own
         [sys.executable, "-c", _HIDES], cwd=tmp_path, stdout=subprocess.PIPE
     ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"whole\n"
-        child = mother.Child(run.pid, 1 << 40, tmp_path)
+        child = watch.Child(run.pid, 1 << 40, tmp_path)
         child.looked -= 60
         child.watch()
         assert child.reason == "scratch"

@@ -174,6 +174,9 @@ class Mum:
     def kill(self, number: int) -> None:
         self.worker._gone.set()
 
+    def tell(self, number: int, works: bool) -> None:
+        pass
+
     def forget(self, number: int) -> None:
         pass
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.workers.conftest import EXTENSION, begun, held, new_wall, processes, wait_for
-from workers import mother
+from workers import watch
 from xai_core.discovery import EXTENSIONS
 from xai_core.errors import JobError
 
@@ -38,9 +38,9 @@ def test_the_watch_on_memory(tmp_path):
 
 
 def test_the_watch_on_scratch(monkeypatch, tmp_path):
-    child = mother.Child(os.getpid(), 1 << 40, tmp_path)
-    monkeypatch.setattr(mother, "SCRATCH_CAP", 1 << 20)
-    monkeypatch.setattr(mother.os, "kill", lambda *_: None)
+    child = watch.Child(os.getpid(), 1 << 40, tmp_path)
+    monkeypatch.setattr(watch, "SCRATCH_CAP", 1 << 20)
+    monkeypatch.setattr(watch.os, "kill", lambda *_: None)
     child.looked = -10
     child.watch()
     assert child.reason == ""
@@ -110,11 +110,11 @@ def test_twenty_openings_leave_memory_where_it_was(wall):
     for number in range(3):
         cycle(number)
     pid = wall.state()["mothers"]["plain"]["pid"]
-    before = mother.resident(os.getpid()), mother.resident(pid)
+    before = watch.resident(os.getpid()), watch.resident(pid)
     files, running = set(wall.folder.iterdir()), set(processes(wall.folder))
     for number in range(20):
         cycle(number)
-    after = mother.resident(os.getpid()), mother.resident(pid)
+    after = watch.resident(os.getpid()), watch.resident(pid)
     assert after[0] < before[0] * 1.1
     assert after[1] < before[1] * 1.1
     wait_for(lambda: set(wall.folder.iterdir()) <= files)

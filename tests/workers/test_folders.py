@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.workers.conftest import held, new_wall, wait_for
-from workers import folders, mother, spool
+from workers import folders, spool, watch
 from xai_core.errors import JobError
 
 DEEP = 1500
@@ -250,16 +250,16 @@ def test_a_dead_wall_with_deep_folders_is_swept(tmp_path):
 
 def test_an_exception_about_one_child_is_that_child_s(monkeypatch, tmp_path):
     killed = []
-    monkeypatch.setattr(mother.os, "kill", lambda pid, number: killed.append(pid))
+    monkeypatch.setattr(watch.os, "kill", lambda pid, number: killed.append(pid))
 
     def fall(folder):
         if folder == tmp_path:
             raise RecursionError
         return 0
 
-    monkeypatch.setattr(mother.folders, "size", fall)
-    monkeypatch.setattr(mother, "resident", lambda pid: 0)
-    bad, good = (mother.Child(pid, 1, folder) for pid, folder in ((1, tmp_path), (2, ROOT)))
+    monkeypatch.setattr(watch.folders, "size", fall)
+    monkeypatch.setattr(watch, "resident", lambda pid: 0)
+    bad, good = (watch.Child(pid, 1, folder) for pid, folder in ((1, tmp_path), (2, ROOT)))
     for child in (bad, good):
         child.looked -= 60
         child.watch()

@@ -3,8 +3,10 @@
 import ctypes
 import json
 import os
+import platform
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 from types import MappingProxyType
@@ -68,6 +70,42 @@ class Hog(Fake):
         while True:
             held.append(np.ones(1 << 22))  # 32 MiB, touched
             time.sleep(0.01)
+
+
+@task
+class Crowd(Fake):
+    """Starts threads without an end."""
+
+    def run(self, bench, progress):
+        threading.stack_size(1 << 16)
+        while True:
+            threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+
+
+@task
+class Linger(Fake):
+    """Answers, and goes on computing."""
+
+    def run(self, bench, progress):
+        threading.Thread(target=_burn, daemon=True).start()
+        return Result()
+
+
+@task
+class Leave(Fake):
+    """Ends its main thread and lives on in another."""
+
+    def run(self, bench, progress):
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+        ctypes.CDLL(None).syscall(_EXIT, 0)
+
+
+_EXIT = 93 if platform.machine() == "aarch64" else 60
+
+
+def _burn():
+    while True:
+        sum(range(10_000))
 
 
 @task

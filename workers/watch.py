@@ -1,0 +1,123 @@
+"""A mother's watch on one worker: what it holds and uses, read from outside, whatever it says.
+
+Memory, disk, threads, processor time without an order, and a leader that is gone. Whoever takes
+more than its share is killed, and the reason goes to the client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from workers import folders
+
+SCRATCH_CAP = 2 << 30
+"""Bytes that a worker may keep in its scratch folder, whatever the number of files."""
+
+THREADS = 256 + 8 * (os.cpu_count() or 1)
+"""Threads of a worker. TensorFlow and torch start some tens, and a few for each processor."""
+
+IDLE, IDLE_FOR = 3.0, 60.0
+"""Seconds of processor time that a worker without an order may use, and in how many seconds."""
+
+
+class Looks(NamedTuple):
+    """A process as the kernel tells it: its leader's state, processor seconds, threads."""
+
+    state: str
+    seconds: float
+    threads: int
+
+
+class Child:
+    """A forked worker, as its mother sees it."""
+
+    def __init__(self, pid: int, memory: int, scratch: Path) -> None:
+        self.pid, self.memory, self.scratch = pid, memory, scratch
+        self.reason = ""
+        self.looked = time.monotonic()
+        self._idle: tuple[float, float] | None = None
+        self._leaderless = False
+
+    def work(self) -> None:
+        """Note that it has an order."""
+        self._idle = None
+
+    def rest(self) -> None:
+        """Note that it has none any more: from now on its processor time is counted."""
+        found = looks(self.pid)
+        self._idle = (time.monotonic(), found.seconds) if found else None
+
+    def watch(self) -> None:
+        """Kill the child when it takes more than it may; never raises."""
+        if self.reason:
+            return
+        try:
+            reason = self._excess()
+        except Exception:  # whatever one child thought of, the others' mother goes on
+            reason = "scratch"
+        if reason:
+            self.kill(reason)
+
+    def _excess(self) -> str:
+        if resident(self.pid) > self.memory:
+            return "memory"
+        found = looks(self.pid)
+        if found is not None:
+            # Dead, and not reaped at the second look: other threads of it live on, unseen.
+            gone = found.state in ("Z", "X")
+            if gone and self._leaderless:
+                return "leader"
+            self._leaderless = gone
+            if found.threads > THREADS:
+                return "threads"
+            if self._idle is not None and self._uses(*self._idle, found.seconds):
+                return "idle"
+        if time.monotonic() - self.looked > 1:
+            held = folders.size(self.scratch)
+            if held is not None:
+                held += folders.unnamed(self.pid, self.scratch)
+            self.looked = time.monotonic()
+            if held is None or held > SCRATCH_CAP:
+                return "scratch"
+        return ""
+
+    def _uses(self, since: float, before: float, now: float) -> bool:
+        if time.monotonic() - since > IDLE_FOR:
+            self._idle = time.monotonic(), now
+        return now - before > IDLE
+
+    def kill(self, reason: str) -> None:
+        """Kill the child; it is reaped later."""
+        self.reason = self.reason or reason
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def looks(pid: int) -> Looks | None:
+    """Return a process's looks; None for one that is gone, or without /proc."""
+    try:
+        # the command's name, in brackets, may itself hold spaces and brackets
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        fields = text.rpartition(")")[2].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+        return Looks(fields[0], (int(fields[11]) + int(fields[12])) / ticks, int(fields[17]))
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of RAM that a process holds for itself, files that it maps left out."""
+    total = 0
+    try:
+        with Path(f"/proc/{pid}/status").open() as lines:
+            for line in lines:
+                if line.startswith(("RssAnon:", "RssShmem:")):
+                    total += int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        return 0  # gone, or a system without /proc: the limit on address space is what is left
+    return total
