@@ -11,7 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # Imported here so that the first visitor does not wait for them.
-from ui import answer, ask, guard, model_card, page, photo_card, route, state, views
+from ui import answer, ask, bounds, guard, model_card, page, photo_card, route, state, views
 
 __all__ = ["answer", "ask", "model_card", "page", "photo_card", "views"]
 
@@ -63,5 +63,9 @@ else:
         __file__,
         lifespan=lifespan,
         routes=route.routes(state.visitors, st.get_option("server.baseUrlPath")),
-        middleware=[Middleware(guard.Guard), Middleware(route.Cookies)],
+        middleware=[
+            Middleware(guard.Guard),
+            Middleware(bounds.Bounds),
+            Middleware(route.Cookies),
+        ],
     )

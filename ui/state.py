@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ui import identity
+from ui import bounds, identity
 from ui.desk import Desk
 from ui.visitors import Visitors
 from workers.client import Wall
@@ -28,7 +28,7 @@ def wall() -> Wall:
 @functools.cache
 def visitors() -> Visitors:
     """Return everyone who is on this server."""
-    made = Visitors(wall(), here=here)
+    made = Visitors(wall(), here=here, besides=(bounds.Release(here),))
     made.watch()
     return made
 

@@ -7,7 +7,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ui.desk import Desk
@@ -50,7 +50,10 @@ class Visitor:
 
 
 class Visitors:
-    """One for the process. `here` says whether a tab is connected; `clock` counts seconds."""
+    """One for the process. `here` says whether a tab is connected; `clock` counts seconds.
+
+    `besides` is called at each sweep, for what else goes with its tab.
+    """
 
     def __init__(
         self,
@@ -59,9 +62,10 @@ class Visitors:
         here: Callable[[str], bool],
         incoming: Incoming | None = None,
         clock: Callable[[], float] = time.monotonic,
+        besides: Sequence[Callable[[], None]] = (),
     ) -> None:
         self.wall, self.incoming = wall, incoming or Incoming()
-        self._here, self._clock = here, clock
+        self._here, self._clock, self._besides = here, clock, besides
         self._visitors: dict[str, Visitor] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -100,7 +104,8 @@ class Visitors:
         for visitor in gone:
             _surely(functools.partial(self.incoming.forget, visitor.key))
             _surely(visitor.leave)
-        _surely(self.incoming.sweep)
+        for act in (self.incoming.sweep, *self._besides):
+            _surely(act)
 
     def watch(self) -> None:
         """Sweep from now on, in the background."""
