@@ -85,6 +85,7 @@ def routes(visitors: Callable[[], Visitors], base: str = "") -> list[Route]:
     async def receive(request: Request, visitor: Visitor) -> Response:
         upload = visitors().incoming.find(visitor.key, request.path_params["id"])
         start, end = _part(request, upload)
+        visitors().incoming.admit(upload)
         turn = upload.turn(start)
         held = bytearray()
         try:

@@ -82,6 +82,7 @@ class Upload:
         self.path = spool.new_file("upload")
         self.received = 0
         self.touched = time.monotonic()
+        self._renewed = 0
         self._turn = 0
         self._lock = threading.Lock()
         self.path.touch(0o600)
@@ -90,6 +91,11 @@ class Upload:
     def done(self) -> bool:
         """Whether all of it has arrived."""
         return self.received == self.size
+
+    def renew(self) -> None:
+        """Keep it for longer, if something came since it was last kept for longer."""
+        if self.received > self._renewed:
+            self.touched, self._renewed = time.monotonic(), self.received
 
     def turn(self, start: int) -> int:
         """Begin a part at `start`; whoever wrote before can no longer. Raises Misplaced."""
@@ -115,7 +121,8 @@ class Upload:
                     raise UploadError(FULL, 507) from None
                 raise UploadError(GONE, 404) from None
             self.received += len(data)
-            self.touched = time.monotonic()
+            if data:  # a request without a byte keeps nothing alive
+                self.touched = time.monotonic()
 
     def remove(self) -> None:
         """Remove what has arrived; no part can follow."""
@@ -154,7 +161,7 @@ class Incoming:
             own = [upload for upload in self._uploads.values() if upload.owner == owner]
             for upload in own:
                 if mark and upload.mark == mark and upload.size == size and not upload.done:
-                    upload.touched = time.monotonic()
+                    upload.renew()
                     return upload
             kept = [path.lstat().st_size for path in spool.folder.rglob("*") if path.is_file()]
             ahead = sum(upload.size - upload.received for upload in own)
@@ -165,12 +172,26 @@ class Incoming:
                     "their room back, and send this one again.",
                     413,
                 )
-            promised = sum(upload.size - upload.received for upload in self._uploads.values())
-            if self._free(spool.folder) - promised - size < self.limits.reserve:
-                raise UploadError(FULL, 507)
+            self._room(spool.folder, size)
             upload = Upload(owner, spool, name, size, mark)
             self._uploads[upload.id] = upload
             return upload
+
+    def admit(self, upload: Upload) -> None:
+        """See, before its first part, that the disk still has room for it. Raises UploadError."""
+        with self._lock:
+            if not upload.received:
+                self._room(upload.path.parent, upload.size)
+
+    def _room(self, folder: Path, size: int) -> None:
+        """Raise UploadError unless there is room for so many bytes beside what is coming.
+
+        What has been announced takes no place before its first byte: words cost nothing.
+        """
+        begun = [upload for upload in self._uploads.values() if upload.received]
+        promised = sum(upload.size - upload.received for upload in begun)
+        if self._free(folder) - promised - size < self.limits.reserve:
+            raise UploadError(FULL, 507)
 
     def find(self, owner: str, id: str) -> Upload:
         """Return one of the owner's uploads. Raises UploadError, the same for another's."""

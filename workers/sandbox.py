@@ -229,7 +229,7 @@ def _system_paths() -> list[Path]:
     installed = [
         sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
     ]
-    on_path = [entry for entry in sys.path if entry and Path(entry).resolve() != ROOT]
+    on_path = [str(place) for entry in sys.path if entry for place in _of_entry(Path(entry))]
     ours = [ROOT / name for name in ("xai_core", "loaders", "workers", "assets")]
     system = (
         "/usr/lib /usr/lib32 /usr/lib64 /usr/local/lib /lib /lib64 /usr/share/zoneinfo "
@@ -242,6 +242,23 @@ def _system_paths() -> list[Path]:
     # TensorFlow aborts unless it can read the command line that started it, which says nothing.
     system += f" /proc/{os.getpid()}/cmdline"
     return [Path(p) for p in (*installed, *on_path, *system.split())] + [libraries, *ours]
+
+
+def _of_entry(entry: Path) -> list[Path]:
+    """List what may be read of an entry of Python's path: all of it only where it is installed.
+
+    PYTHONPATH may name somebody's whole home: of that, the packages that were imported.
+    """
+    if entry.resolve() == ROOT:
+        return []
+    inside = any(entry.is_relative_to(place) for place in (sys.prefix, sys.base_prefix))
+    if inside or entry.is_file() or entry.name in ("site-packages", "dist-packages"):
+        return [entry]
+    loaded = [getattr(module, "__file__", None) for module in tuple(sys.modules.values())]
+    start = f"{entry}{os.sep}"
+    files = [each for each in loaded if isinstance(each, str) and each.startswith(start)]
+    parts = {each[len(start) :].split(os.sep)[0] for each in files}
+    return [entry / part for part in sorted(parts)]
 
 
 def _extensions() -> list[str]:

@@ -179,6 +179,21 @@ def test_nobody_goes_on_with_an_upload_forever(browser, visitors, tmp_path):
     assert "Send it again" in browser.ask("GET", id).json["error"]
 
 
+def test_an_announcement_is_not_renewed_by_words(browser, visitors):
+    id = browser.announce(100, mark="m").json["id"]
+    upload = visitors.incoming.find(browser.key, id)
+    for came in (0, 40):
+        upload.touched = old = upload.touched - 5
+        browser.put(id, 0, bytes(100), 100, arrived=came)
+        assert (upload.touched > old) == bool(came)
+        upload.touched = before = upload.touched - LIMITS.patience + 1
+        assert browser.announce(100, mark="m").json["id"] == id
+        assert (upload.touched > before) == bool(came)
+        upload.touched = before
+        assert browser.announce(100, mark="m").json["id"] == id
+        assert upload.touched == before
+
+
 def test_a_small_file_waits_for_the_large_one_that_follows(browser, visitors):
     small, large = (browser.announce(size).json["id"] for size in (10, 100))
     browser.put(small, 0, bytes(10), 10)
@@ -281,7 +296,11 @@ def test_a_session_has_so_many_files(browser):
 def test_the_disk_keeps_a_reserve_that_all_share(app, visitors, browser, disk):
     other = Browser(app, visitors)
     disk["free"] = 1100
-    assert browser.announce(800).status == 201
+    id = browser.announce(800).json["id"]
+    idle = other.announce(300).json["id"]  # a word alone takes no place
+    assert browser.put(id, 0, bytes(100), 800, headers={"Content-Range": "bytes 0-99/800"})
+    disk["free"] = 1000
+    assert "no room" in other.put(idle, 0, bytes(300), 300).json["error"]
     answer = other.announce(300)
     assert (answer.status, "no room" in answer.json["error"]) == (507, True)
     assert other.announce(200).status == 201

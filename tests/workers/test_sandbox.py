@@ -1,10 +1,12 @@
 """The probe: all that a hostile model would try, inside the sandbox and outside."""
 
+import importlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,35 @@ def test_inside_the_probe_gets_nowhere(given, wall, hold):
     results = handle.run("probe", given=json.dumps(given)).result(60).outcomes
     assert not [outcome for outcome in results if outcome.endswith(": done")]
     assert len(results) > 40
+
+
+def test_of_pythonpath_only_what_was_imported_is_readable(tmp_path, monkeypatch, given):
+    """It may name somebody's whole home."""
+    home, used = tmp_path / "home", "mothers_own"
+    (home / used).mkdir(parents=True)
+    (home / used / "__init__.py").write_text("")
+    (home / used / "late.py").write_text("")
+    (home / "diary.txt").write_text("hush")
+    (home / "other").mkdir()
+    (home / "other" / "__init__.py").write_text("")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(home)])
+    importlib.import_module(used)
+    assert sandbox._of_entry(home) == [home / used]
+    assert sandbox._of_entry(Path(sysconfig.get_path("purelib")))
+    assert sandbox._of_entry(ROOT) == []
+    listed = sandbox._system_paths()
+    assert home / used in listed
+    assert not [path for path in listed if home.is_relative_to(path)]
+    monkeypatch.setenv("PYTHONPATH", str(home))
+    wall = new_wall(tmp_path / "spool")
+    try:
+        given["read"] = [str(home / "diary.txt"), str(home / "other" / "__init__.py")]
+        given["list"] = [str(home)]
+        handle = held(wall.session("s"))
+        results = handle.run("probe", given=json.dumps(given)).result(60).outcomes
+        assert not [outcome for outcome in results if outcome.endswith(": done")]
+    finally:
+        wall.close()
 
 
 LAYER = """
