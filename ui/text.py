@@ -10,7 +10,7 @@ from loaders.options import Options
 
 NO_BREAK = "\u00a0"
 
-_QUOTED = re.compile("\u201c([^\u201d]*)\u201d")
+_QUOTED = re.compile("\u201c([^\u201d]{0,400})\u201d")
 _BRACKETED = re.compile(r" \(--[a-z-]+(?: [A-Zx]+)?(?:(?:,| or| and)+ --[a-z-]+)*\)")
 _FLAG = re.compile(r"--([a-z][a-z-]*)")
 TITLES = {param.flag[2:]: param.called for param in Options.declared().values()}

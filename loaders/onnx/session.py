@@ -58,7 +58,7 @@ def reason(error: Exception) -> str:
     """Return what onnxruntime says, without its codes and its places."""
     # "[ONNXRuntimeError] : 10 : INVALID_GRAPH : Load model from PLACE failed:What is wrong"
     text = " ".join(str(error).split()).split(" : ", 3)[-1]
-    text = re.sub(r"\S*/onnxruntime_src\S*", "", text.split("failed:", 1)[-1])
+    text = re.sub(r"\S{0,400}/onnxruntime_src\S{0,400}", "", text.split("failed:", 1)[-1])
     return printable(text.strip(), 120)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 _PRECISION = re.compile(r"dtype|scalar type|Half|Double|BFloat16|same type|c10::|float !=|!= float")
-_WHOLE = re.compile(r"indices.*(Long|Int)|Long, Int|embedding", re.IGNORECASE)
+_WHOLE = re.compile(r"indices.{0,200}(Long|Int)|Long, Int|embedding", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)

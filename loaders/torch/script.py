@@ -31,7 +31,7 @@ of an attention are square and no map."""
 _NOWHERE = ("SELF", "UNKNOWN_INSTANCE")
 """Steps of an operation's path that lead to no submodule."""
 
-_STEP = re.compile(r"([^.()]+)\(([^()]*)\)")
+_STEP = re.compile(r"([^.()]{1,400})\(([^()]{0,400})\)")
 
 
 class Graph:
