@@ -157,6 +157,18 @@ class RunsFrom(HasLayers, Protocol):
 
 
 @runtime_checkable
+class MatchesCodes(HasLayers, Protocol):
+    """Says how far views are from a code at a layer, and what would bring them nearer."""
+
+    def code_gradients(self, images: Array, layer: str, code: Array) -> tuple[Array, Array]:
+        """Return each view's squared distance from a code, `[N]`, and its gradient `[N, h, w, 3]`.
+
+        `code` is what the layer is to hold, `[map h, map w, channels]`; the distance is the sum of
+        the squared differences. One pass to the layer and one back. Raises ParamError.
+        """
+
+
+@runtime_checkable
 class Rewrites(Predicts, Protocol):
     """Makes changed copies of itself; the model itself stays as it is."""
 
@@ -274,6 +286,7 @@ GIVEN: dict[type, str] = {
     ShowsLayers: "a layer whose output is a map",
     HasLayers: "a layer whose output is a map, and its gradients",
     RunsFrom: "to be run on from a layer",
+    MatchesCodes: "a layer whose output is a map, and the gradients before it",
     Rewrites: "a copy that can be changed",
     HasNative: "the framework's own model",
     Detects: "objects in boxes",
@@ -307,6 +320,6 @@ def missing(model: Any, need: type) -> str | None:
         held = isinstance(model, need)
     except TypeError:  # a protocol that cannot be checked, of somebody else's
         held = False
-    if held and need in (ShowsLayers, HasLayers, RunsFrom) and not model.layers():
+    if held and need in (ShowsLayers, HasLayers, RunsFrom, MatchesCodes) and not model.layers():
         return f"This needs {given(need)}; this network is made of dense layers only."
     return None if held else f"This needs {given(need)}, which the model does not give."

@@ -59,6 +59,36 @@ class Forward:
         found = self.graph(f"all of {list(reads)}", read)(tensor(images))
         return [np.asarray(each.numpy(), np.float32) for each in found]
 
+    def back_to(self, path: str, images: Array, cotangent: Array) -> Array:
+        """Pull cotangents at a layer's map back to the view, `[n, h, w, 3]`."""
+        forward = self.plain(path)
+
+        def pull(views: Any, cotangent: Any) -> Any:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(views)
+                maps = forward(views)
+            return tape.gradient(
+                maps, views, output_gradients=cotangent, unconnected_gradients="zero"
+            )
+
+        run = self.graph(f"back from {path}", pull, (None, *cotangent.shape[1:]))
+        return np.asarray(run(tensor(images), tensor(cotangent)).numpy(), np.float32)
+
+    def from_code(self, path: str, images: Array, code: Array) -> tuple[Array, Array]:
+        """Return the squared distances `[n]` of views from a code, and the slopes of these."""
+        forward = self.plain(path)
+
+        def pull(views: Any, code: Any) -> Any:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(views)
+                apart = tf.square(tf.cast(forward(views), tf.float32) - code)
+                apart = tf.reduce_sum(apart, (1, 2, 3))
+            return apart, tape.gradient(apart, views, unconnected_gradients="zero")
+
+        run = self.graph(f"distance from a code at {path}", pull, code.shape)
+        apart, slopes = run(tensor(images), tensor(code))
+        return np.asarray(apart.numpy(), np.float32), np.asarray(slopes.numpy(), np.float32)
+
     def graph(self, key: str, run: Callable[..., Any], *more: Any) -> Callable[..., Any]:
         """Return `run` as a graph for any number of views, or as it is where it cannot be one.
 

@@ -282,22 +282,20 @@ class KerasModel:
         path = self._sites.path(layer)
         shape = self._sites.maps[path]
         sites.check(f"The cotangents at {path!r}", cotangent, (len(images), *shape))
-        forward = self._forward.plain(path)
-
-        def pull(views: Any, cotangent: Any) -> Any:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(views)
-                maps = forward(views)
-            return tape.gradient(
-                maps, views, output_gradients=cotangent, unconnected_gradients="zero"
-            )
-
-        run = self._forward.graph(f"back from {path}", pull, (None, *shape))
         parts = [
-            run(tensor(images[part]), tensor(cotangent[part])).numpy()
+            self._forward.back_to(path, images[part], cotangent[part])
             for part in _parts(len(images), GRADIENT_BATCH)
         ]
         return np.concatenate(parts)
+
+    def code_gradients(self, images: Array, layer: str, code: Array) -> tuple[Array, Array]:
+        """Return squared distances `[N]` from a layer's code, and gradients `[N, h, w, 3]`."""
+        path = self._sites.path(layer)
+        sites.check(f"The code at {path!r}", code[None], (1, *self._sites.maps[path]))
+        parts = _parts(len(images), GRADIENT_BATCH)
+        both = [self._forward.from_code(path, images[part], code) for part in parts]
+        distances, slopes = (np.concatenate(each) for each in zip(*both, strict=True))
+        return distances, slopes
 
     def _tail(self, layer: str, activations: Array, image: Array) -> Tail:
         path = self._sites.path(layer)

@@ -84,6 +84,13 @@ class Forward:
         slope = pulled(maps, views, torch.from_numpy(cotangent).to(maps.dtype))
         return _nhwc(slope)
 
+    def from_code(self, images: Array, layer: str, code: Array) -> tuple[Array, Array]:
+        """Return the squared distances `[n]` of views from a code, and the slopes of these."""
+        views = nchw(images).requires_grad_()
+        maps = self._outputs(views, (layer,))[layer].float()
+        apart = (maps - torch.from_numpy(np.array(code, np.float32))).square().sum((1, 2, 3))
+        return apart.detach().numpy(), _nhwc(pulled(apart.sum(), views))
+
     def as_map(self, output: torch.Tensor, layer: str) -> torch.Tensor:
         """Turn a layer's output into `[n, map h, map w, channels]`."""
         maps: torch.Tensor = self._layouts[layer].as_map(output)

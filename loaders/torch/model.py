@@ -24,12 +24,10 @@ from xai_core.changes import Change, OutputWeights, Randomised, ReluRule
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.model import (
     Finding,
-    HasLayers,
     HasNative,
     Head,
     Layer,
     Rewrites,
-    RunsFrom,
     ShowsLayers,
     missing,
 )
@@ -107,7 +105,7 @@ class TorchModel:
 
     def lacks(self, need: type) -> str | None:
         """Say why it does not give what a capability is, or None where it does."""
-        if need in (ShowsLayers, HasLayers, RunsFrom) and not self._layers:
+        if ShowsLayers in need.__mro__ and not self._layers:
             return _SCRIPTED if self.scripted else _flat(self._module.body)
         if self.scripted and need in (Rewrites, HasNative):
             return rewrite.SCRIPTED if need is Rewrites else _NO_OBJECTS
@@ -186,6 +184,14 @@ class TorchModel:
         pairs = zip(self._parts(images), self._parts(cotangent), strict=True)
         parts = [self._forward.back_to(part, layer, slope) for part, slope in pairs]
         return np.ascontiguousarray(np.concatenate(parts))
+
+    def code_gradients(self, images: Array, layer: str, code: Array) -> tuple[Array, Array]:
+        """Return squared distances `[N]` from a layer's code, and gradients `[N, h, w, 3]`."""
+        self._check(layer)
+        self._fits("code", code, self._shape(layer))
+        both = [self._forward.from_code(part, layer, code) for part in self._parts(images)]
+        distances, slopes = (np.concatenate(each) for each in zip(*both, strict=True))
+        return distances, np.ascontiguousarray(slopes)
 
     def first_spread(self, images: Array) -> float | None:
         """Return how wide the first batch normalisation's input is against its training's."""
