@@ -28,6 +28,7 @@ if get_script_run_ctx():
             "Explain": [
                 st.Page("pages/offering.py", title="Offering", default=True),
                 st.Page("pages/compare.py", title="Compare"),
+                st.Page("pages/counter_tests.py", title="Counter-tests"),
             ],
             "Learn": [
                 st.Page("pages/mlp.py", title="MLP"),

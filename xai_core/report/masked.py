@@ -10,7 +10,7 @@ import numpy as np
 from xai_core.probes._hidden import Answers
 from xai_core.probes._masked import ORDERS, Masked
 from xai_core.report.hiding import moved, then
-from xai_core.report.numbers import amount, counted, percent, quote
+from xai_core.report.numbers import amount, percent, quote
 
 CALLED = {
     "strongest": "the strongest parts of the map",
@@ -97,6 +97,10 @@ def masked_sentences(made: Masked, labels: Sequence[str], point: int) -> list[st
     return [*said, *_meaning(made, found)]
 
 
+CONTROLS = 1
+"""Which of the sentences speaks of the controls alone."""
+
+
 def _number(found: dict[str, Any], value: float) -> str:
     return percent(value) if found["unit"] == "probability" else amount(value)
 
@@ -127,57 +131,62 @@ def _at(made: Masked, found: dict[str, Any], labels: Sequence[str]) -> list[str]
 
 def _controls(made: Masked, found: dict[str, Any], labels: Sequence[str]) -> list[str]:
     """Say what as many pixels do elsewhere."""
-    drawn = found["values"]["random"]
+    drawn, keep, draws = found["values"]["random"], made.way == "keep", found["draws"]
     mean, low, high = (_number(found, each) for each in (np.mean(drawn), min(drawn), max(drawn)))
-    spread = f" ({low} each time)" if low == high else f" (from {low} to {high})"
-    spread = "" if found["draws"] == 1 else spread
+    spread = f", {low} each time" if low == high else f", from {low} to {high}"
+    spread = "" if draws == 1 else f" on average ({draws} draws{spread})"
     answer = ""
     if found["changes"] is not None:
-        same = found["draws"] - found["changes"]
         answer = (
-            f"; the answer is the whole photo\u2019s in {same} of {found['draws']}"
-            if made.way == "keep"
-            else f"; the answer changes in {found['changes']} of {found['draws']}"
+            f", and the answer is the whole photo\u2019s in {draws - found['changes']} of {draws}"
+            if keep
+            else f", and changes the answer in {found['changes']} of {draws}"
         )
-    places = counted(found["draws"], "other place")
-    average = "" if found["draws"] == 1 else " on average"
-    kept = "With" if made.way == "keep" else "Without"
-    said = [
-        f"{kept} the same region in {places}, drawn at random, it has {mean}{average}"
-        f"{spread}{answer}."
+    what = _what(made, found, labels)
+    begun, gives = ("Keeping", "gives") if keep else ("Hiding", "leaves")
+    places = "in another place" if draws == 1 else "in other places"
+    ends = {
+        order: f"{_number(found, found['values'][order])}{_then(found, order, labels)}"
+        for order in ("least", "brightest")
+    }
+    return [
+        f"{begun} the same region {places}, drawn at random, {gives} {what} {mean}{spread}{answer}."
+        f" {begun} as many pixels of {CALLED['least']} {gives} {ends['least']}; {begun.lower()} "
+        f"{CALLED['brightest']} {gives} {ends['brightest']}."
     ]
-    others = []
-    for order in ("least", "brightest"):
-        value = _number(found, found["values"][order])
-        others.append(f"{CALLED[order]} {value}{_then(found, order, labels)}")
-    return [*said, f"As many pixels {kept.lower()} {others[0]}; {kept.lower()} {others[1]}."]
 
 
 def _flips(found: dict[str, Any], labels: Sequence[str]) -> list[str]:
-    """Say from which share on the answer changes, in each order."""
+    """Say how much it takes until the answer changes, in each order."""
     if found["firsts"]["whole"] is None:
         return []
     answer, keep = quote(labels[found["firsts"]["whole"]]), found["way"] == "keep"
 
-    def when(share: float | None) -> str:
-        return "never" if share is None else f"from {percent(share)} on"
+    def takes(share: float | None) -> str:
+        if share is None:
+            return "all of it is not enough"
+        return f"it takes {percent(share)}"
 
     flips, drawn = found["flips"], [each for each in found["random_flips"] if each is not None]
-    begins = f"The answer {answer} is there" if keep else f"The answer {answer} goes"
-    said = (
-        f"{begins} {when(flips['strongest'])} {'with' if keep else 'without'} {CALLED['strongest']}"
-    )
-    if found["returns"]:
-        said += ", though not at every larger share"
-    rest = [f"{when(flips[each])} for {CALLED[each]}" for each in ("least", "brightest")]
+    done, verb = ("kept", "is there") if keep else ("hidden", "changes")
+    own = flips["strongest"]
+    if own is None:
+        said = f"The answer {answer} never {'comes' if keep else 'changes'}, however much is {done}"
+    else:
+        said = f"The answer {answer} {verb} once the strongest {percent(own)} is {done}"
+        said += " (though not at every larger share)" if found["returns"] else ""
+    rest = [f"by {name}, {takes(flips[each])}" for each, name in _FIRST.items()]
     count = found["draws"]
     if not drawn:
-        places = "the random place" if count == 1 else f"any of {count} random places"
-        rest.append(f"never for {places}")
+        rest.append("in random places, all of it is not enough")
     else:
-        where = f"{len(drawn)} of {counted(count, 'random place')}"
-        rest.append(f"from {percent(min(drawn))} on at the earliest for {where}")
-    return [f"{said}; {rest[0]}, {rest[1]}, and {rest[2]}."]
+        least = percent(min(drawn))
+        where = "" if len(drawn) == count else f" in {len(drawn)} of {count} draws, else never"
+        rest.append(f"in random places, it takes at least {least}{where}")
+    return [f"{said}; {'; '.join(rest)}."]
+
+
+_FIRST = {"least": "the least important parts first", "brightest": "the brightest pixels first"}
 
 
 def _meaning(made: Masked, found: dict[str, Any]) -> list[str]:

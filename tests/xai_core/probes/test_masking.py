@@ -178,7 +178,7 @@ def test_the_sentences_say_what_was_measured(way):
         assert found["values"]["random"] == pytest.approx(made.random.probabilities[point])
         changes = int((made.random.firsts[point] != 1).sum())
         if way == "hide":
-            assert f"the answer changes in {changes} of 5" in said
+            assert f"changes the answer in {changes} of 5" in said
         else:
             assert f"the answer is the whole photo\u2019s in {5 - changes} of 5" in said
         assert "a hole that the model has never seen" in said
