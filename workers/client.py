@@ -294,6 +294,7 @@ class Session:
                 time_limit=self._wall.time_limit,
                 quick=task.quick,
                 commands=task.commands,
+                owner=id(self),
             )
         )
 

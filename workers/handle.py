@@ -205,6 +205,7 @@ class Handle:
             first=first,
             quick=task is not None and task.quick,
             commands=() if task is None else task.commands,
+            owner=id(self._session),
         )
         with self._lock:
             if self._closed:

@@ -61,7 +61,8 @@ class Snapshot:
 class Job:
     """One run, from the order to its result. Every method may be called from any thread.
 
-    `lane` is what only one job at a time may use (a worker); None for nothing. `commands` are those
+    `lane` is what only one job at a time may use (a worker); None for nothing. `owner` is whose
+    turn in the queue it takes; None for nobody's. `commands` are those
     that it takes while it runs. Its clock stands still while it is paused.
     """
 
@@ -74,8 +75,9 @@ class Job:
         quick: bool = False,
         first: bool = False,
         commands: tuple[Command, ...] = (),
+        owner: Hashable = None,
     ) -> None:
-        self.id = secrets.token_hex(8)
+        self.id, self.owner = secrets.token_hex(8), owner
         self.lane, self.quick, self.first, self.commands = lane, quick, first, commands
         self._work, self._limit = work, time_limit
         self._late = ""

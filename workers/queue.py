@@ -1,14 +1,21 @@
-"""The queue that jobs wait in: first come, first served, no more threads than cores."""
+"""The queue that jobs wait in: a turn each, no more threads than cores but for one visitor's."""
 
 from __future__ import annotations
 
+import collections
 import threading
 
 from workers.jobs import Job
 
+_NOBODY = object()
+
 
 class Queue:
-    """Runs jobs on at most `slots` threads of work at a time, in the order in which they came.
+    """Runs jobs on at most `slots` threads of work at a time; owners take turns.
+
+    An owner is a visitor; one with many jobs waits behind one with fewer, and each owner's jobs run
+    in the order in which they came. Where one owner has all slots, one more is there for the
+    others: nobody waits for the end of somebody else's ten minutes.
 
     A job whose lane is in use is passed over until the lane is free. Quick jobs (a photo to
     decode, a file to look at: well under a second) have one slot of their own, so that a visitor
@@ -39,7 +46,7 @@ class Queue:
     def place(self, job: Job) -> int:
         """Return 1 for the next in the queue, 0 for a job that does not wait."""
         with self._lock:
-            return self._waiting.index(job) + 1 if job in self._waiting else 0
+            return self._ordered().index(job) + 1 if job in self._waiting else 0
 
     def withdraw(self, job: Job) -> bool:
         """Take a waiting job out; False where it no longer waits."""
@@ -103,12 +110,33 @@ class Queue:
         busy = {job.lane for job in self._running if job.lane is not None}
         quick = sum(job.quick for job in self._running)
         free = {True: 1 - quick, False: self.slots - self._taken() - len(self._returning)}
-        for job in self._waiting:
-            if free[job.quick] > 0 and job.lane not in busy:
+        spare = self._spare() if free[False] <= 0 else _NOBODY
+        for job in self._ordered():
+            slot = free[job.quick] > 0 or (not job.quick and spare not in (_NOBODY, job.owner))
+            if slot and job.lane not in busy:
                 return job
             if job.lane is not None:
                 busy.add(job.lane)  # those behind it on the same lane keep their order
         return None
+
+    def _ordered(self) -> list[Job]:
+        """Return who waits, the next one first."""
+        turns: collections.Counter[object] = collections.Counter(
+            job.owner for job in self._running if not job.quick and job not in self._paused
+        )
+        ranked: list[tuple[bool, int, int, Job]] = []
+        for job in self._waiting:
+            turn = turns[job.owner] if job.owner is not None else 0
+            turns[job.owner] += 1
+            ranked.append((not job.first, turn, len(ranked), job))
+        return [job for *_, job in sorted(ranked, key=lambda each: each[:3])]
+
+    def _spare(self) -> object:
+        """Return the one owner of all that runs, beside whom another's job may run."""
+        working = [job for job in self._running if not job.quick and job not in self._paused]
+        owners = {job.owner for job in working}
+        alone = len(working) == self.slots and len(owners) == 1 and None not in owners
+        return owners.pop() if alone else _NOBODY
 
     def _run(self, job: Job) -> None:
         try:

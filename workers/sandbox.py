@@ -257,7 +257,7 @@ def _of_entry(entry: Path) -> list[Path]:
     loaded = [getattr(module, "__file__", None) for module in tuple(sys.modules.values())]
     start = f"{entry}{os.sep}"
     files = [each for each in loaded if isinstance(each, str) and each.startswith(start)]
-    parts = {each[len(start) :].split(os.sep)[0] for each in files}
+    parts = {Path(each[len(start) :]).parts[0] for each in files}
     return [entry / part for part in sorted(parts)]
 
 

@@ -60,6 +60,43 @@ def test_first_come_first_served(queue):
     assert not jobs[3].begun.is_set()
 
 
+def test_owners_take_turns(queue):
+    jobs = [Held(queue, owner=name) for name in "aabaaabc"]
+    a1, a2, b1, a3, a4, a5, b2, c1 = jobs
+    begun(a1, a2, b1)  # b's is beside a's two: see below
+    assert [each.job.snapshot().place for each in (c1, b2, a3, a4, a5)] == [1, 2, 3, 4, 5]
+    a1.end()
+    b1.end()
+    begun(b2)  # nothing of b's runs, and it came before c's
+    assert [each.job.snapshot().place for each in (c1, a3, a4, a5)] == [1, 2, 3, 4]
+    b2.end()
+    begun(c1)
+    a2.end()
+    begun(a3)
+    assert not a4.begun.is_set()
+
+
+def test_nobody_waits_for_one_who_has_all_slots(queue):
+    hogs = [Held(queue, owner="hog") for _ in range(4)]
+    begun(*hogs[:2])
+    other, third = Held(queue, owner="a"), Held(queue, owner="b")
+    begun(other)
+    assert queue.counts() == {"running": 3, "waiting": 3, "slots": 2}
+    assert not third.begun.is_set()  # one more, and not one for each
+    other.end()
+    begun(third)
+    assert not hogs[2].begun.is_set()
+    third.end()
+    hogs[0].end()
+    begun(hogs[2])
+
+
+def test_two_owners_of_all_slots_make_no_third(queue):
+    begun(*[Held(queue, owner=name) for name in "ab"])
+    third = Held(queue, owner="c")
+    assert (third.runs, third.job.snapshot().place) == (False, 1)
+
+
 def test_a_lane_in_use_is_passed_over_and_keeps_its_order(queue):
     first = Held(queue, lane="a")
     begun(first)
