@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import collections
 import threading
+import time
 
 from workers.jobs import Job
 
-_NOBODY = object()
+LONG = 20.0
+"""Seconds after which a job that runs keeps nobody else waiting: it shares its core instead."""
 
 
 class Queue:
     """Runs jobs on at most `slots` threads of work at a time; owners take turns.
 
     An owner is a visitor; one with many jobs waits behind one with fewer, and each owner's jobs run
-    in the order in which they came. Where one owner has all slots, one more is there for the
-    others: nobody waits for the end of somebody else's ten minutes.
+    in the order in which they came. Where one owner has all slots, or a job has had one for `LONG`,
+    one more is there for others: nobody waits for the end of somebody else's ten minutes.
 
     A job whose lane is in use is passed over until the lane is free. Quick jobs (a photo to
     decode, a file to look at: well under a second) have one slot of their own, so that a visitor
@@ -30,6 +32,8 @@ class Queue:
         self._running: list[Job] = []
         self._paused: set[Job] = set()
         self._returning: list[Job] = []
+        self._since: dict[Job, float] = {}
+        self._bell: threading.Timer | None = None
         self._closed = False
 
     def submit(self, job: Job) -> Job:
@@ -69,6 +73,8 @@ class Queue:
         """Cancel all, take no more, and return those that still run."""
         with self._lock:
             self._closed = True
+            if self._bell is not None:
+                self._bell.cancel()
             waiting, running = list(self._waiting), list(self._running)
         for job in (*waiting, *running):
             job.cancel()
@@ -103,17 +109,19 @@ class Queue:
             while job := self._next():
                 self._waiting.remove(job)
                 self._running.append(job)
+                self._since[job] = time.monotonic()
                 name = f"job-{job.id}"
                 threading.Thread(target=self._run, args=(job,), name=name, daemon=True).start()
+            self._set_bell()
 
     def _next(self) -> Job | None:
         busy = {job.lane for job in self._running if job.lane is not None}
         quick = sum(job.quick for job in self._running)
         free = {True: 1 - quick, False: self.slots - self._taken() - len(self._returning)}
-        spare = self._spare() if free[False] <= 0 else _NOBODY
+        busy_owners = self._busy_owners()
         for job in self._ordered():
-            slot = free[job.quick] > 0 or (not job.quick and spare not in (_NOBODY, job.owner))
-            if slot and job.lane not in busy:
+            beside = not job.quick and busy_owners is not None and job.owner not in busy_owners
+            if (free[job.quick] > 0 or beside) and job.lane not in busy:
                 return job
             if job.lane is not None:
                 busy.add(job.lane)  # those behind it on the same lane keep their order
@@ -122,7 +130,7 @@ class Queue:
     def _ordered(self) -> list[Job]:
         """Return who waits, the next one first."""
         turns: collections.Counter[object] = collections.Counter(
-            job.owner for job in self._running if not job.quick and job not in self._paused
+            job.owner for job in self._working()
         )
         ranked: list[tuple[bool, int, int, Job]] = []
         for job in self._waiting:
@@ -131,12 +139,36 @@ class Queue:
             ranked.append((not job.first, turn, len(ranked), job))
         return [job for *_, job in sorted(ranked, key=lambda each: each[:3])]
 
-    def _spare(self) -> object:
-        """Return the one owner of all that runs, beside whom another's job may run."""
-        working = [job for job in self._running if not job.quick and job not in self._paused]
+    def _working(self) -> list[Job]:
+        return [job for job in self._running if not job.quick and job not in self._paused]
+
+    def _busy_owners(self) -> set[object] | None:
+        """Return beside whose jobs one more may run, of anybody else; None for nobody's."""
+        working = self._working()
+        # there is a slot, or the one more is taken, or the next is a returning job's
+        if len(working) != self.slots or self._returning:
+            return None
         owners = {job.owner for job in working}
-        alone = len(working) == self.slots and len(owners) == 1 and None not in owners
-        return owners.pop() if alone else _NOBODY
+        now = time.monotonic()
+        lasting = {job.owner for job in working if now - self._since[job] >= LONG}
+        alone = owners if len(owners) == 1 and None not in owners else set()
+        return alone | lasting or None
+
+    def _set_bell(self) -> None:
+        """See to it that who waits is looked at again when a job has become a long one."""
+        working = self._working()
+        if self._bell is not None or self._closed or not self._waiting or not working:
+            return
+        left = LONG - (time.monotonic() - min(self._since[job] for job in working))
+        if left > 0:
+            self._bell = threading.Timer(left + 0.01, self._ring)
+            self._bell.daemon = True
+            self._bell.start()
+
+    def _ring(self) -> None:
+        with self._lock:
+            self._bell = None
+        self._dispatch()
 
     def _run(self, job: Job) -> None:
         try:
@@ -144,6 +176,7 @@ class Queue:
         finally:
             with self._lock:
                 self._running.remove(job)
+                del self._since[job]
                 self._paused.discard(job)
                 self._returning = [each for each in self._returning if each is not job]
             self._dispatch()

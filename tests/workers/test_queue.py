@@ -97,6 +97,18 @@ def test_two_owners_of_all_slots_make_no_third(queue):
     assert (third.runs, third.job.snapshot().place) == (False, 1)
 
 
+def test_a_job_that_lasts_keeps_nobody_waiting(queue, monkeypatch):
+    monkeypatch.setattr("workers.queue.LONG", 0.3)
+    begun(*[Held(queue, owner=name) for name in "ab"])
+    own, third, fourth = (Held(queue, owner=name) for name in "acd")
+    begun(third)
+    assert not own.begun.is_set()
+    assert not fourth.begun.is_set()  # one more, and not one for each
+    third.end()
+    begun(fourth)
+    assert queue.counts()["running"] == 3
+
+
 def test_a_lane_in_use_is_passed_over_and_keeps_its_order(queue):
     first = Held(queue, lane="a")
     begun(first)

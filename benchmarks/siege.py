@@ -1,0 +1,367 @@
+"""A siege: visitors at work on one server's wall, one of them hostile, by every kind in turn.
+
+`python -m benchmarks.siege` measures it, keeps it in docs/siege.json and draws the table of
+docs/reliability.md; `--minutes` says how long, half of it in peace. A visitor is a desk, as a page
+has it, without Streamlit's own part: what a page does at each run of its script is `step`.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import dataclasses
+import itertools
+import json
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loaders import catalogue
+from loaders.class_names import read_classes
+from loaders.preprocessing import Options
+from ui.another_model import open_built_in
+from ui.desk import Desk
+from ui.photo_card import open_sample
+from workers.client import Session, Wall
+from workers.watch import resident
+from xai_core.errors import VitrineError
+from xai_core.question import Question
+from xai_core.target import ClassTarget
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+DATA, PAGE = DOCS / "siege.json", DOCS / "reliability.md"
+VISITORS, MINUTES, SEED, POLL = 8, 10.0, 7, 0.1
+METHODS = ("grad-cam", "occlusion", "saliency")
+PATIENCE = 240.0
+
+NETWORK = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.head(x.mean((2, 3)))
+
+def deed():
+    import ctypes, os, threading, time
+"""
+
+DEEDS = {
+    "memory without an end": (
+        "held = []\nwhile True:\n    held.append(bytearray(b'x') * (64 << 20))"
+    ),
+    "memory that a leader left behind": (
+        "def grow():\n    held = []\n    while True:\n"
+        "        held.append(bytearray(b'x') * (64 << 20))\n"
+        "threading.Thread(target=grow).start()\nctypes.CDLL(None).syscall(60, 0)"
+    ),
+    "threads without an end": (
+        "while True:\n    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
+    ),
+    "computing after its answer": (
+        "def burn():\n    while True:\n        sum(range(10000))\n"
+        "threading.Thread(target=burn, daemon=True).start()"
+    ),
+    "no end": "while True:\n    pass",
+    "files without a name": (
+        "held = []\nwhile True:\n    file = open('f', 'wb')\n    os.unlink('f')\n"
+        "    file.write(bytes(256 << 20))\n    file.flush()\n    held.append(file)"
+    ),
+    "empty files": "for n in range(10 ** 7):\n    open(f'f{n}', 'w').close()",
+    "deep folders": "while True:\n    os.mkdir('d' * 200)\n    os.chdir('d' * 200)",
+    "noise on the wire": "while True:\n    os.write(3, bytes(1 << 16))",
+    "a flood of progress": (
+        "import json, struct\ntext = json.dumps({'body': {'done': 1, 'total': 2}, 'arrays': []})\n"
+        "while True:\n    os.write(3, b'p' + struct.pack('>I', len(text)) + text.encode())"
+    ),
+    "silence on the wire": "os.close(3)\ntime.sleep(600)",
+    "a crash": "ctypes.string_at(0)",
+    "its own log, as a folder": "os.unlink('worker.log')\nos.mkdir('worker.log')\nos._exit(3)",
+}
+"""What the source of a network's class does when it is read, all but one without an end."""
+
+TEXTS: dict[str, Callable[[], str]] = {
+    "one endless word": lambda: "class " + "a" * 1_900_000,
+    "400,000 names": lambda: "\n".join(f"n{number}" for number in range(400_000)),
+    "brackets": lambda: "[" * 1_900_000,
+}
+"""What is sent as the names of a model's classes."""
+
+
+@dataclasses.dataclass
+class Times:
+    """Seconds that visitors waited, by what for; and what went wrong for them."""
+
+    steps: list[float] = dataclasses.field(default_factory=list)
+    photos: list[float] = dataclasses.field(default_factory=list)
+    runs: list[float] = dataclasses.field(default_factory=list)
+    faults: list[str] = dataclasses.field(default_factory=list)
+
+
+class Clock:
+    """Which phase it is: a visitor's wait counts for the phase in which it ended."""
+
+    def __init__(self) -> None:
+        self.phase, self.over = "peace", threading.Event()
+        self.times = {"peace": Times(), "siege": Times()}
+
+    def note(self, what: str, value: Any) -> None:
+        """Keep a time or a fault for the present phase."""
+        getattr(self.times[self.phase], what).append(value)
+
+
+def visit(desk: Desk, clock: Clock, seed: int) -> None:
+    """Look at photos and run methods until the clock is over."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    entries = catalogue.models()
+    open_built_in(desk, entries[seed % len(entries)])
+    while not clock.over.is_set():
+        _look_and_ask(desk, clock, chance)
+        time.sleep(chance.uniform(0.2, 1.0))  # the visitor reads
+
+
+def _look_and_ask(desk: Desk, clock: Clock, chance: random.Random) -> None:
+    start, photo = time.monotonic(), desk.photo
+    open_sample(desk, chance.choice(catalogue.photos()))
+    if not _until(desk, clock, lambda: desk.photo is not photo and _said(desk)):
+        return
+    clock.note("photos", time.monotonic() - start)
+    if desk.prediction is None:
+        clock.note("faults", desk.prediction_error or desk.model_error)
+        return
+    start, answer = time.monotonic(), desk.answer
+    target = ClassTarget(desk.prediction.top[0])
+    desk.start(Question(method=chance.choice(METHODS), target=target))
+    if not _until(desk, clock, lambda: desk.run is None):
+        return
+    clock.note("runs", time.monotonic() - start)
+    if desk.answer is answer:
+        clock.note("faults", desk.run_note)
+
+
+def _said(desk: Desk) -> bool:
+    return desk.prediction is not None or bool(desk.prediction_error or desk.model_error)
+
+
+def _until(desk: Desk, clock: Clock, done: Callable[[], bool]) -> bool:
+    limit = time.monotonic() + PATIENCE
+    while not clock.over.is_set():
+        start = time.perf_counter()
+        desk.step()
+        clock.note("steps", time.perf_counter() - start)
+        if done():
+            return True
+        if time.monotonic() > limit:
+            clock.note("faults", "nothing came")
+            return False
+        time.sleep(POLL)
+    return False
+
+
+def besiege(session: Session, weights: Path, clock: Clock, limit: float) -> Iterator[str]:
+    """Send each hostile file in turn, and tell how each ended."""
+    for name, deed in itertools.cycle(DEEDS.items()):
+        text = NETWORK + "".join(f"    {line}\n" for line in deed.split("\n")) + "deed()\n"
+        options = Options(source=text, size=(32, 32))
+        yield f"{name}: {_sent(session, weights, options, clock, limit)}"
+        for called, words in TEXTS.items() if name == "no end" else ():
+            try:
+                read_classes(words())
+                yield f"{called}: it was read"
+            except VitrineError as error:
+                yield f"{called}: {error}"
+
+
+def _sent(session: Session, weights: Path, options: Options, clock: Clock, limit: float) -> str:
+    path = session.add_file("weights.pth", weights)
+    try:
+        handle = session.open(path, options, name="weights.pth")
+    except VitrineError as error:
+        return str(error)
+    try:
+        job, end = handle.loading, time.monotonic() + limit
+        while not job.over and not clock.over.is_set() and time.monotonic() < end:
+            time.sleep(POLL)
+        if not job.over:
+            return "closed by its visitor"
+        job.result(1)
+        clock.over.wait(min(limit, 8.0))  # it has answered, and the visitor does nothing
+        photo = np.zeros((32, 32, 3), np.uint8)
+        handle.predict(photo).result(limit)
+        return "it answered"
+    except VitrineError as error:
+        return str(error)
+    finally:
+        handle.close()
+        session.remove_file(path)
+
+
+def measure(minutes: float, visitors: int, limit: float = 20.0) -> dict[str, Any]:
+    """Return what the others met, in peace and under siege, and what was left."""
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "weights.pth"
+        torch.save({"head.weight": torch.zeros(3, 3), "head.bias": torch.zeros(3)}, weights)
+        wall = Wall(cores=2, spool=Path(folder) / "spool")
+        clock = Clock()
+        try:
+            desks = [Desk(wall.session(f"visitor {n}")) for n in range(visitors - 1)]
+            threads = [
+                threading.Thread(target=visit, args=(desk, clock, n), daemon=True)
+                for n, desk in enumerate(desks)
+            ]
+            for thread in threads:
+                thread.start()
+            clock.over.wait(minutes * 15)  # the mothers are there, the models are open
+            clock.times["peace"] = Times()
+            left = _held(wall)
+            clock.over.wait(minutes * 22)
+            clock.phase = "siege"
+            ends: dict[str, str] = {}
+            session, over = wall.session("hostile"), time.monotonic() + minutes * 22
+            for end in besiege(session, weights, clock, limit):
+                name, _, said = end.partition(": ")
+                ends[name] = said
+                if time.monotonic() > over:
+                    break
+            session.close()
+            clock.over.set()
+            for thread in threads:
+                thread.join(60)
+            return {
+                "visitors": visitors, "minutes": minutes, "ends": ends, "before": left,
+                "after": _held(wall),
+                **{name: _told(times) for name, times in clock.times.items()},
+            }  # fmt: skip
+        finally:
+            clock.over.set()
+            wall.close()
+
+
+def _held(wall: Wall) -> dict[str, float]:
+    own = os.getpid()
+    files = sum(1 for _ in wall.folder.rglob("*"))
+    processes = sum(
+        1
+        for each in Path("/proc").iterdir()
+        if each.name.isdigit() and str(wall.folder).encode() in _line(each)
+    )
+    return {
+        "server MB": round(resident(own) / 1e6),
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "processes": processes,
+        "files": files,
+    }
+
+
+def _line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _told(times: Times) -> dict[str, Any]:
+    told: dict[str, Any] = {"faults": times.faults[:20], "fault count": len(times.faults)}
+    for name in ("steps", "photos", "runs"):
+        values = getattr(times, name)
+        told[name] = {
+            "count": len(values),
+            "median": float(np.median(values)) if values else None,
+            "p95": float(np.percentile(values, 95)) if values else None,
+        }
+    return told
+
+
+def page(found: dict[str, Any]) -> str:
+    """Return docs/reliability.md."""
+    rows = []
+    for name, title in (("steps", "a page's step"), ("photos", "photo to answer"), ("runs", "run")):
+        peace, siege = found["peace"][name], found["siege"][name]
+        ratio = siege["p95"] / peace["p95"] if peace["p95"] and siege["p95"] else float("nan")
+        rows.append(
+            f"| {title} | {peace['count']} | {_ms(peace)} | {siege['count']} | {_ms(siege)} "
+            f"| {ratio:.2f} |"
+        )
+    ends = [f"| {name} | {said} |" for name, said in sorted(found["ends"].items())]
+    held = [
+        f"| {name} | {found['before'][name]:g} | {found['after'][name]:g} |"
+        for name in found["before"]
+    ]
+    others = found["visitors"] - 1
+    return "\n".join(
+        (
+            "# What a hostile visitor costs the others",
+            "",
+            f"{others} visitors look at photos and run methods on the built-in models, on two "
+            "cores and one machine, first in peace and then while an eighth sends hostile files, "
+            "one after another. Measured by `python -m benchmarks.siege` at the desks, which is "
+            "what a page asks at each run of its script; Streamlit's own part and the network are "
+            f"not in it. {found['minutes']:g} minutes in all.",
+            "",
+            "| the others' wait | in peace | median / p95 | under siege | median / p95 "
+            "| p95 to p95 |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *rows,
+            "",
+            f"Faults of the others: {found['peace']['fault count']} in peace, "
+            f"{found['siege']['fault count']} under siege.",
+            "",
+            "## What is left",
+            "",
+            "| | before | after |",
+            "| --- | --- | --- |",
+            *held,
+            "",
+            "Processes are the mothers; a worker carries its mother's name, so that the others' "
+            "open models count, too.",
+            "",
+            "## How each ended",
+            "",
+            "| what it did | what its sender was told |",
+            "| --- | --- |",
+            *ends,
+            "",
+        )
+    )
+
+
+def _ms(row: dict[str, Any]) -> str:
+    if row["median"] is None:
+        return "none"
+    return f"{1000 * row['median']:.1f} ms / {1000 * row['p95']:.1f} ms"
+
+
+def main() -> None:
+    """Measure, keep and draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--visitors", type=int, default=VISITORS)
+    parser.add_argument("--dry", action="store_true", help="print, and keep nothing")
+    told = parser.parse_args()
+    found = measure(told.minutes, told.visitors)
+    text = page(found)
+    if not told.dry:
+        DATA.write_text(json.dumps(found, indent=1) + "\n")
+        PAGE.write_text(text)
+    print(text)
+    for fault in found["siege"]["faults"]:
+        print("fault:", fault)
+
+
+if __name__ == "__main__":
+    main()
