@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from ui import counter_mask, jobs, kept
+from ui import counter_changes, counter_mask, jobs, kept
 from ui.desk import RUNNING, Desk
 from xai_core.question import Question
 
@@ -14,12 +14,14 @@ PART = "counter-part"
 Show = Callable[[Desk, Question | None], None]
 PARTS: Mapping[str, tuple[str, Show]] = {
     "mask": ("Mask by the map", lambda desk, asked: counter_mask.show(desk)),
+    "changes": ("Change the whole photo", counter_changes.show),
 }
 """The parts of the page: what each is called, and what draws it."""
 
 SLOTS: Mapping[str, jobs.Drawn] = {
     RUNNING: jobs.explaining,
     counter_mask.SLOT: counter_mask.under_way,
+    counter_changes.SLOT: counter_changes.under_way,
 }
 
 
