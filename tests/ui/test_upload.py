@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from tests.fakes.asgi import ask
 from tests.fakes.wall import Wall
-from ui import identity, route
+from ui import bounds, identity, route
 from ui.visitors import Visitors
 from workers.incoming import Incoming, Limits
 
@@ -80,7 +80,7 @@ def app(visitors):
 
     return Starlette(
         routes=[*route.routes(lambda: visitors), Route(route.GREETING, greeting)],
-        middleware=[Middleware(route.Cookies)],
+        middleware=[Middleware(bounds.Bounds, keeper=lambda: None), Middleware(route.Cookies)],
     )
 
 
