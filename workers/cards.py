@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loaders.class_names import MAX_NAMES
 from loaders.preprocessing import Preprocessing
 from xai_core.card import Card, Pace, Service
 from xai_core.errors import VitrineError
@@ -18,6 +19,9 @@ from xai_core.stages import MOST, stages
 
 MEASURED_ALONE = 200.0
 """Milliseconds of a pass from which a batch of 4 would make opening a model slow."""
+
+MANY = {"labels": MAX_NAMES, "layers": 20_000, "findings": 200, "methods": 500}
+"""How many of each a card may have."""
 
 SLOWEST = 1e7
 """Milliseconds that a pass may take, for its card to make sense."""
@@ -72,6 +76,8 @@ def check(card: Card) -> None:
     size = Preprocessing.from_json(card.preprocessing).size
     if size != card.input_size or not card.labels:
         raise ValueError("the card's sizes")
+    if any(len(getattr(card, name)) > most for name, most in MANY.items()):
+        raise ValueError("more in the card than a model has")
     pace = card.pace
     if pace.forward > SLOWEST or any(
         each is not None for each in (pace.backward, pace.tail, pace.rest)

@@ -69,6 +69,8 @@ def test_a_good_card_passes():
         ("labels", [1, 2]),
         ("labels", "ab"),
         ("labels", []),
+        ("labels", ["a"] * 100_001),
+        ("findings", [{"level": "info", "message": "x"}] * 201),
         ("input_size", [8]),
         ("input_size", [0, 8]),
         ("input_size", [2, 4]),
