@@ -13,12 +13,14 @@ from xai_core.errors import LoadError, UnsupportedModel
 from xai_core.model import Predicts, lacks
 
 if TYPE_CHECKING:
+    from loaders.boxed import BoxedDetector
     from loaders.keras.model import KerasModel
     from loaders.onnx.model import OnnxModel
     from loaders.torch.detector import TorchDetector
     from loaders.torch.model import TorchModel
 
     AnyModel = KerasModel | TorchModel | OnnxModel
+    AnyDetector = TorchDetector | BoxedDetector
 
 __all__ = ["framework_of", "load"]
 
@@ -37,14 +39,12 @@ def load(
 
 
 @overload
-def load(
-    path: Path, options: Options, *, name: str, wanted: Wanted
-) -> AnyModel | TorchDetector: ...
+def load(path: Path, options: Options, *, name: str, wanted: Wanted) -> AnyModel | AnyDetector: ...
 
 
 def load(
     path: Path, options: Options, *, name: str, wanted: Wanted = "classification"
-) -> AnyModel | TorchDetector:
+) -> AnyModel | AnyDetector:
     """Load a classifier, or a detector where that is wanted, chosen by the file's content.
 
     Raises LoadError where the file is refused, UnsupportedModel where it is no model of that kind
@@ -57,7 +57,7 @@ def load(
             f"This is {_TITLES[framework]} file, and {chosen} was chosen. Choose 'detect it' or "
             "the other framework."
         )
-    model: AnyModel | TorchDetector = _ADAPTERS[framework](path, options, name)
+    model: AnyModel | AnyDetector = _ADAPTERS[framework](path, options, name, wanted)
     what = f" ({model.architecture})" if model.architecture else ""
     if lacks(model, Predicts):
         if wanted == "classification":
@@ -73,22 +73,22 @@ def load(
     return model
 
 
-def _torch(path: Path, options: Options, name: str) -> Any:
+def _torch(path: Path, options: Options, name: str, wanted: Wanted) -> Any:
     from loaders.torch import file
 
-    return file.load(path, options, name=name)
+    return file.load(path, options, name=name, wanted=wanted)
 
 
-def _keras(path: Path, options: Options, name: str) -> Any:
+def _keras(path: Path, options: Options, name: str, wanted: Wanted) -> Any:
     from loaders.keras import file
 
     return file.load(path, options, name=name)
 
 
-def _onnx(path: Path, options: Options, name: str) -> Any:
+def _onnx(path: Path, options: Options, name: str, wanted: Wanted) -> Any:
     from loaders.onnx import file
 
-    return file.load(path, options, name=name)
+    return file.load(path, options, name=name, wanted=wanted)
 
 
 _ADAPTERS = {"torch": _torch, "keras": _keras, "onnx": _onnx}

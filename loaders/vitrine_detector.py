@@ -5,7 +5,6 @@ The pyramid has three levels, of strides 4, 8 and 16, with 64 channels each. Inp
 photos are brought to 224 pixels and -1..1 by the network itself, as torchvision's detectors do.
 """
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from loaders import vitrine_net
@@ -27,6 +26,7 @@ def build(classes: int, **settings: Any) -> "nn.Module":
 
     `settings` are torchvision's own for a Faster R-CNN, such as `box_score_thresh`.
     """
+    import torch
     from torch import nn
     from torchvision.models.detection import FasterRCNN
     from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -53,11 +53,12 @@ def build(classes: int, **settings: Any) -> "nn.Module":
             into = [widths[vitrine_net.POOLED - 1], widths[-1], TOP]
             self.fpn = FeaturePyramidNetwork(into, CHANNELS)
 
-        def forward(self, images: Any) -> Any:
+        # typed as TorchScript wants it
+        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
             near = self.near(images)
             middle = self.middle(near)
-            maps = OrderedDict([("0", near), ("1", middle), ("2", self.far(middle))])
-            return self.fpn(maps)
+            maps: dict[str, torch.Tensor] = {"0": near, "1": middle, "2": self.far(middle)}
+            return self.fpn(maps)  # type: ignore[no-any-return]
 
     anchors = AnchorGenerator(ANCHORS, (RATIOS,) * len(ANCHORS))
     pool = MultiScaleRoIAlign(

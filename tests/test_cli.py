@@ -20,6 +20,7 @@ import cli
 from commands import _waiting
 from loaders import catalogue
 from tests.conftest import ROOT
+from tests.fakes import exports
 from tests.hostile.sources import NETWORK
 from tests.loaders.onnx.graphs import model as onnx_model
 from tests.loaders.onnx.graphs import tail
@@ -201,6 +202,28 @@ def test_detect(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path)
     assert "finds no objects" in err
     status, _, err = run(capsys, "detect", *asked, "--threshold", "2")
     assert (status, "--threshold must be from 0 to 1, got 2.0" in err) == (2, True)
+
+
+@pytest.mark.parametrize("form", ["pt", "onnx"])
+def test_an_export_of_a_detector(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / f"d.{form}"
+    (exports.script if form == "pt" else exports.graph)(path)
+    asked = (str(path), str(photo), "--size", "64x64")
+    status, said, err = run(capsys, "detect", *asked, "--threshold", "0.1")
+    assert status == 0, err
+    assert said["detections"]
+    out = ("--threshold", "0.1", "--out", str(tmp_path / "out"))
+    whole = ("--method", "d-rise", "--masks", "50", *out)
+    status, _, err = run(capsys, "explain-detection", *asked, *whole)
+    assert status == 0, err
+    assert np.ptp(np.load(tmp_path / "out" / "attribution.npy")) > 0
+    status, _, err = run(capsys, "explain-detection", *asked, "--method", "odam", *out)
+    assert status == 3
+    assert "an export gives its boxes alone" in err
+    status, _, err = run(capsys, "predict", str(path), str(photo))
+    assert (status, "holds an object detector" in err) == (3, True)
 
 
 def test_explain_detection(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loaders.boxed import BoxedDetector, either
 from loaders.keras.audit import printable
 from loaders.labels import labels_for
-from loaders.onnx import external, names, outputs, reading, scaling, steps, training
+from loaders.onnx import boxes, external, names, outputs, reading, scaling, steps, training
 from loaders.onnx.assemble import assembled
 from loaders.onnx.endings import ending
 from loaders.onnx.graph import Graph, inspect
@@ -25,6 +26,7 @@ from loaders.onnx.running import probes as probing
 from loaders.onnx.session import Network, session
 from loaders.preprocessing import Options
 from loaders.resolve import resolve
+from xai_core.card import Wanted
 from xai_core.errors import LoadError
 
 Array = NDArray[np.float32]
@@ -57,19 +59,30 @@ class _File:
         return session(data, self.path.parent, plain=plain, sides=sides)
 
 
-def load(path: Path, options: Options, *, name: str) -> OnnxModel:
-    """Load an ONNX classifier of one photo tensor.
+def load(
+    path: Path, options: Options, *, name: str, wanted: Wanted = "classification"
+) -> OnnxModel | BoxedDetector:
+    """Load an ONNX classifier of one photo tensor, or an export of a detector.
 
-    Raises LoadError for a file that is damaged or has operators of its own, NeedsFiles where its
-    weights lie in files that are not here, UnsupportedModel for what is no image classifier, and
-    ParamError for options that do not fit it.
+    One that may be either is read as what is wanted first. Raises LoadError for a file that is
+    damaged or has operators of its own, NeedsFiles where its weights lie in files that are not
+    here, UnsupportedModel for what is neither, and ParamError for options that do not fit it.
     """
     with path.open("rb") as stream:
         # Not closed here: an error's traceback may still hold views of it.
         data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
     graph = inspect(data)
-    outputs.refuse_other_tasks(graph)
     file = _File(path, data, graph, external.find(graph, path))
+    return either(
+        lambda: _classifier(file, options, name),
+        lambda: boxes.find(graph, file.opened(), options, name=name, kind=OnnxModel.kind),
+        wanted,
+    )
+
+
+def _classifier(file: _File, options: Options, name: str) -> OnnxModel:
+    graph = file.graph
+    outputs.refuse_other_tasks(graph)
     readable = outputs.readable(graph)
     endings = {row.name: ending(graph, row.name) for row in readable}
     extra = {row.name for row in readable} | {end.before for end in endings.values() if end.before}

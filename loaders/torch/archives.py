@@ -30,7 +30,14 @@ def read_script(path: Path) -> Any:
 
     _need_the_sandbox("TorchScript")
     try:
-        module = torch.jit.load(str(path), map_location="cpu").eval()
+        try:
+            module = torch.jit.load(str(path), map_location="cpu").eval()
+        except RuntimeError as error:
+            if "torchvision::" not in str(error):
+                raise
+            import torchvision.ops  # noqa: F401 - a detector's script names its operations
+
+            module = torch.jit.load(str(path), map_location="cpu").eval()
         _to_cpu(module)
         return module
     except Exception as error:  # a damaged archive makes the C++ reader raise almost anything

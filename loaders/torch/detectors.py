@@ -149,6 +149,21 @@ def _row(shapes: Mapping[str, tuple[int, ...]], last: str, prefix: str) -> Found
     return None
 
 
+def counted(shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    """Return how many classes with the background these tensors tell of, or None.
+
+    An export may have merged and renamed all but the last layer's.
+    """
+    if found := find(shapes):
+        return found.classes
+    dense = 1 if any(name.endswith(_CENTRES + ".weight") for name in shapes) else 9
+    for last, anchors in ((_ROI, 1), (_DENSE, dense), (_SSD, 4), (_SSDLITE, 6)):
+        for name, sides in shapes.items():
+            if name.endswith(last) and sides and sides[0] % anchors == 0:
+                return sides[0] // anchors if sides[0] // anchors >= 2 else None
+    return None
+
+
 def build(
     found: Found, state: State, size: tuple[int, int] | None = None
 ) -> tuple[Any, tuple[Finding, ...]]:
@@ -245,16 +260,30 @@ COCO = 91
 
 
 def labels(
-    found: Found, options: Options, inside: Mapping[str, Any]
+    classes: int | None, options: Options, inside: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """Return the names of the classes, without the background, and what to say of them.
 
-    A list that a person gives may begin with the background.
+    `classes` counts the background, and a list that a person gives may begin with it. Where nothing
+    tells how many there are, they are as many as are named, or else COCO's.
     """
-    count = found.classes - 1
-    if options.classes is not None and len(options.classes) == found.classes:
-        options = dataclasses.replace(options, classes=options.classes[1:])
-    if options.classes is None and not inside and found.classes == COCO:
+    given = options.classes
+    count = COCO - 1
+    if classes is not None:
+        count = classes - 1
+        if given is not None and len(given) == classes:
+            options = dataclasses.replace(options, classes=given[1:])
+    elif given is not None:
+        if given[0].strip("_ ").lower() in ("background", "bg"):
+            options = dataclasses.replace(options, classes=given[1:])
+        count = len(options.classes or ())
+    elif not inside:
+        said = (
+            "Nothing in the file says how many classes there are: they are named as COCO's 90. If "
+            "it was trained on others, give their names (--classes)."
+        )
+        return catalogue.coco_labels(), (Finding("warning", said, "labels"),)
+    if options.classes is None and not inside and count == COCO - 1:
         said = f"{COCO} classes with the background: named as COCO's, which the file does not say."
         return catalogue.coco_labels(), (Finding("info", said, "labels"),)
     return labels_for(options, count, imagenet=False, **inside)
@@ -262,9 +291,13 @@ def labels(
 
 def preparation(row: Row) -> Preprocessing:
     """Return how photos are brought to the view: the network itself scales their values."""
-    side = (row.side, row.side)
-    fit: Any = "stretch" if row.fixed else "pad"
-    return preset("unit", side, fit=fit, why=f"{row.name} scales the values of photos itself")
+    why = f"{row.name} scales the values of photos itself"
+    return prepared((row.side, row.side), "stretch" if row.fixed else "pad", why)
+
+
+def prepared(size: tuple[int, int], fit: Any, why: str) -> Preprocessing:
+    """Return the preparation of a detector's photos, whose values stay as they are."""
+    return preset("unit", size, fit=fit, why=why)
 
 
 def must_serve(preprocessing: Preprocessing) -> None:

@@ -74,7 +74,7 @@ def _detector(
     recognised = detectors.preparation(found.row)
     preprocessing, resolved = resolve(options, recognised, size=recognised.size, channels=3)
     detectors.must_serve(preprocessing)
-    labels, named = detectors.labels(found, options, fitting(names, found.classes - 1))
+    labels, named = detectors.labels(found.classes, options, fitting(names, found.classes - 1))
     return TorchDetector(
         module,
         name=name,
