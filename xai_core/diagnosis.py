@@ -25,8 +25,8 @@ def independent(model: Any, image: Array, target: Target) -> str:
     if np.ptp(scores) > 1e-6 * max(1.0, float(np.abs(scores).max())):
         return ""
     return (
-        "The score does not depend on the photo: a black, a white and a random view get the same "
-        "number. Check the model's weights and its pre-processing."
+        f"The {target.number} does not depend on the photo: a black, a white and a random view get "
+        "the same one. Check the model's weights and its pre-processing."
     )
 
 

@@ -75,9 +75,9 @@ def notes(
         return ()
     return (
         diagnosis.independent(model, image, target)
-        or "The gradient is zero for every pixel of this photo: the score is level here, as where "
-        "all ReLUs are cut off or the photo is beyond what the network tells apart. A method that "
-        "hides parts of the photo takes no gradients.",
+        or f"The gradient is zero for every pixel of this photo: the {target.number} is level "
+        "here, as where every ReLU on the way is at zero. A method that hides parts of the photo "
+        "takes no gradients.",
     )
 
 

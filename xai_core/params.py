@@ -119,8 +119,8 @@ def names(
 def seed(drawn: str = "masks", **details: Unpack[Details]) -> int:
     """Declare what makes a random method repeat itself; `drawn` is what is random in it."""
     about: Details = {
-        "help": f"Which random {drawn} are drawn. The same seed repeats the result; another shows "
-        "how steady it is.",
+        "help": f"Draws the random {drawn}. The same seed repeats the result; another shows how "
+        "steady it is.",
         "more": True,
     }
     given: Details = {**about, **details}
@@ -161,7 +161,7 @@ def fill(what: str, fills: tuple[str, ...], **details: Unpack[Details]) -> str:
     """Declare what the hidden part, `what`, shows; the first of `fills` is the default."""
     first, last = ", ".join(FILLS[each] for each in fills[:-1]), FILLS[fills[-1]]
     about: Details = {
-        "help": f"What {what} shows: {first}, or {last}.",
+        "help": f"What is seen in the place of {what}: {first}, or {last}.",
         "label": "Hide with",
         "more": True,
     }

@@ -49,6 +49,11 @@ class Target(Family):
         """Return the question in words, 'Why “star” rather than “ring”?'."""
         return f"Why {self.words(labels)}?"
 
+    @property
+    def number(self) -> str:
+        """What is explained as a sentence calls it after 'the': 'score', 'lead in probability'."""
+        return "score"
+
     def weights(self, outputs: Any) -> Array:
         """Return float32, one weight for each output that it reads."""
         raise NotImplementedError
@@ -107,6 +112,12 @@ class ClassTarget(Target):
         if self.against is not None:
             asked, chance = f"{asked} rather than {quoted(labels[self.against])}", "probabilities"
         return asked if self.of == "logit" else f"{asked} (by {chance})"
+
+    @property
+    def number(self) -> str:
+        """Return 'score' or 'probability', or the lead in one of them."""
+        own = "score" if self.of == "logit" else "probability"
+        return own if self.against is None else f"lead in {own}"
 
     def weights(self, outputs: int) -> Array:
         """Return float32 `[classes]`: 1 for the class, -1 for the one that it is set against."""
@@ -182,6 +193,11 @@ class UnitTarget(Target):
         """Return 'What does channel 3 of “layer4” answer to?'."""
         return f"What does {self.words(labels)} answer to?"
 
+    @property
+    def number(self) -> str:
+        """Return 'mean of channel 3 of “layer4”', or 'value' where it is one cell's."""
+        return f"{'mean' if self.at is None else 'value'} of {self.words(())}"
+
     def outputs(self, model: Any, images: Array) -> Array:
         """Return the layer's maps `[N, map h, map w, channels]`."""
         return np.asarray(model.activations(images, self.layer), np.float32)
@@ -248,6 +264,17 @@ class BoxTarget(Target):
             "width": f"the width of the box of {name}",
             "height": f"the height of the box of {name}",
         }[self.asks]
+
+    @property
+    def number(self) -> str:
+        """Return 'score', or what else was asked of the box."""
+        return {
+            "position": "overlap with the box",
+            "across": "place across",
+            "down": "place down",
+            "width": "width",
+            "height": "height",
+        }.get(self.asks, "score")
 
     def weights(self, outputs: Any) -> Array:
         """Return float32 `[objects]`: how far each found object is the one that is asked about."""

@@ -38,10 +38,10 @@ def model(request):
     return getattr(tiny, f"{request.param}_model")()
 
 
-def run(model, name, **values):
+def run(model, name, target=ClassTarget(0), **values):  # noqa: B008 - frozen
     known = explainers()[name].declared()
     given = {key: value for key, value in SMALL.items() if key in known} | values
-    return make(name, given, size=tiny.SIZE).explain(model, VIEW, ClassTarget(0))
+    return make(name, given, size=tiny.SIZE).explain(model, VIEW, target)
 
 
 def number(text):
@@ -161,7 +161,10 @@ def test_a_place_of_rise_has_its_mean_and_its_error(model, base):
         assert f"give or take {amount(float(error[pixel]))} " in line
         assert amount(value) in line
         if base == "mean":
-            assert f"masks that show it score {amount(value + mean)} in the mean" in line
+            said = (
+                f"is {amount(value + mean)} over the masks that show it and {amount(mean)} over all"
+            )
+            assert said in line
 
 
 def test_a_place_of_integrated_gradients_has_its_part(model):
@@ -176,6 +179,81 @@ def test_a_place_of_integrated_gradients_has_its_part(model):
         assert f"it is {amount(away)} away" in line
         assert f"its part is {amount(value)}, {percent(abs(value / total))} of the " in line
     assert total == pytest.approx(explanation.attribution.sum(), rel=1e-4)
+
+
+# what is written beside the pictures
+
+
+def captions(explanation):
+    return {part.key: part.caption for part in worked(explanation, VIEW).parts}
+
+
+@pytest.mark.parametrize(
+    ("target", "number"),
+    [
+        (ClassTarget(0), "score"),
+        (ClassTarget(0, 1), "lead in score"),
+        (ClassTarget(0, of="probability"), "probability"),
+    ],
+)
+def test_numbers_beside_the_pictures_are_the_runs_and_are_named(model, target, number):
+    made = {name: run(model, name, target=target) for name in taught()}
+    said = {name: captions(each) for name, each in made.items()}
+    for name in taught():
+        lines = " ".join([*said[name].values(), *worked(made[name], VIEW).lines])
+        assert name == "grad-cam" or f"the {number} " in lines.replace("mean ", ""), name
+
+    arrays, scalars = made["occlusion"].arrays, made["occlusion"].scalars
+    low = amount(float(arrays["scores"].min()))
+    whole = amount(scalars["score"])
+    assert said["occlusion"]["photo"] == f"The photo: the {number} is {whole}"
+    assert said["occlusion"]["patch"].endswith(f"the {number} is lowest: {low}")
+
+    arrays, scalars = made["rise"].arrays, made["rise"].scalars
+    assert said["rise"]["masked"].endswith(f"the {number} is {amount(float(arrays['scores'][0]))}")
+    assert said["rise"]["scores"] == (
+        f"The {number} of all 100 masked photos, the highest first; the line is the mean, "
+        f"{amount(float(arrays['scores'].mean(dtype=np.float64)))}"
+    )
+
+    found = made["integrated-gradients"]
+    scalars, own = found.scalars, said["integrated-gradients"]
+    assert own["photo"] == f"The photo: the {number} is {amount(scalars['score'])}"
+    assert own["baseline"] == f"The baseline: the {number} is {amount(scalars['baseline_score'])}"
+    assert own["mixture"] == "The mixture at step 26 of 50"
+    assert own["path"].endswith(amount(scalars["score"] - scalars["baseline_score"]))
+
+    arrays, own = made["lime"].arrays, said["lime"]
+    assert own["photo"] == "The photo in 12 superpixels"
+    assert own["masked"].endswith(f"the {number} is {amount(float(arrays['scores'][1]))}")
+    assert "the 60 of 100 that count most" in own["kernel"]
+    assert arrays["kernel"].max() == 1 == arrays["kernel"][0]
+
+    found = made["grad-cam"]
+    first = found.arrays["numbers"][0]
+    parts = np.abs(found.arrays["channels"]).sum((1, 2)) * np.abs(
+        found.arrays["weights"][found.arrays["numbers"]]
+    )
+    assert parts[0] == parts.max()
+    assert said["grad-cam"]["channel"] == f"Channel {first}, which counts most"
+    assert f"of the {len(parts)} channels" in said["grad-cam"]["weights"]
+
+
+def test_the_line_of_lime_is_said_to_explain_what_it_does(model):
+    explanation = run(model, "lime")
+    share = percent(max(explanation.scalars["r2"], 0.0))
+    begins = amount(explanation.scalars["intercept"])
+    for line in worked(explanation, VIEW).lines:
+        assert line.endswith(
+            f"it begins at {begins} and explains {share} of how the score varies (R2)"
+        )
+
+
+def test_one_patch_hides_and_more_hide(model):
+    values = {"patch_height": 8, "patch_width": 8, "stride_height": 4, "stride_width": 4}
+    lines = worked(run(model, "occlusion", **values), VIEW).lines
+    assert any(": 1 patch hides it" in line for line in lines)
+    assert any(re.search(r": \d patches hide it", line) for line in lines)
 
 
 def test_places_are_few_and_cover_the_view():
@@ -243,7 +321,7 @@ def test_the_mask_that_is_drawn_is_one_that_the_run_asks_about(values):
         np.testing.assert_allclose(masked, model.views[at] * 255, atol=1)
         assert said.startswith(f"Mask {at + 1} of the {method.masks} that seed {method.seed} ")
         assert f"{percent(float(model.masks[at].mean()))} of the photo comes through" in said
-        shown = int(re.search(rf"cells (\d+) of {method.grid**2} show", said)[1])
+        shown = int(re.search(rf"here (\d+) of {method.grid**2} do", said)[1])
         assert shown == method.grids(model).cells[at].sum()
 
 
@@ -270,6 +348,8 @@ def test_the_patch_that_is_drawn_is_one_that_the_run_asks_about():
         at = int(re.match(r"Patch ([\d,]+) of", said)[1].replace(",", "")) - 1
         np.testing.assert_allclose(part.picture, model.views[at] * 255, atol=1)
         assert f"of the {len(model.views):,} that" in said
+        share = percent(9 * method.patch_width / (tiny.SIZE[0] * tiny.SIZE[1]))
+        assert f"{tiny.SIZE[0]} x {tiny.SIZE[1]} pixels, {share} of it, and moves on by " in said
         if number == 0:  # it begins in the middle
             corner, sides = method.patches(model).corners[at], (9, method.patch_width)
             assert np.abs(2 * corner + sides - np.array(tiny.SIZE)).max() < 10

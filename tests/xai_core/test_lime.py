@@ -238,7 +238,7 @@ def test_tiny_and_plain_photos_end_in_a_map_and_true_notes(
         notes = " ".join(made.notes)
         count = made.grain.labels.max() + 1
         assert ("it is one superpixel" in notes) == (count == 1)
-        assert ("Every masked photo got the same score" in notes) == (
+        assert ("The score is the same for all masked photos" in notes) == (
             count > 1 and np.ptp(made.arrays["scores"]) == 0
         )
 
@@ -257,7 +257,7 @@ def test_a_poor_line_and_a_narrow_kernel_are_said() -> None:
     made = Lime(**values, samples=400).explain(model, image, ClassTarget(0))
     assert made.scalars["r2"] < 0.3
     share = f"{made.scalars['r2'] * 100:.0f}\u00a0%"
-    assert f"The straight line explains only {share} of what the model did" in made.notes[0]
+    assert f"The straight line explains only {share} of how the score varies" in made.notes[0]
     narrow = Lime(**values, samples=400, kernel_width=0.05).explain(model, image, ClassTarget(0))
     assert narrow.scalars["samples_worth"] < 32
     assert f"worth about {narrow.scalars['samples_worth']:.0f} of full weight" in narrow.notes[-1]

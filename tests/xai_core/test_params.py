@@ -109,7 +109,7 @@ def test_what_was_not_asked_is_none() -> None:
 
 
 def test_fills_are_the_baselines_in_words() -> None:
-    assert set(params.FILLS) == {"value", "segment", *BASELINES}
+    assert set(params.FILLS) == {"value", "segment", "inpainted", *BASELINES}
 
     @dataclasses.dataclass
     class Method:
@@ -121,5 +121,5 @@ def test_fills_are_the_baselines_in_words() -> None:
 
 
 def test_a_seed_says_what_it_draws() -> None:
-    assert DECLARED["seed"].help.startswith("Which random walks are drawn.")
+    assert DECLARED["seed"].help.startswith("Draws the random walks.")
     assert (DECLARED["seed"].lo, DECLARED["seed"].hi) == (0, 2**31 - 1)

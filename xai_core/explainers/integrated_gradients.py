@@ -85,14 +85,14 @@ class IntegratedGradients(GradientMap):
     """What each pixel adds to the score on the straight way from a baseline to the photo.
 
     The photo is mixed with a baseline in even steps; at each one the gradient of the score is
-    taken; their mean, times how far the pixel is from the baseline, is the pixel's part
-    (Sundararajan et al. 2017, eq. 1). All parts add up to the score of the photo less the
-    score of the baseline, up to a gap that more steps make smaller.
+    taken; their mean, times the pixel's difference from the baseline, is the pixel's part, added
+    over its colours (Sundararajan et al. 2017, eq. 1). All parts add up to the score of the photo
+    less the score of the baseline, up to a gap that more steps make smaller.
     """
 
     title: ClassVar[str] = "Integrated gradients"
     place: ClassVar[int] = 10
-    shows: ClassVar[str] = "What each pixel adds to the score on the way from a blank photo."
+    shows: ClassVar[str] = "What each pixel adds to the score on the way from a baseline."
     reference: ClassVar[str] = "arXiv:1703.01365"
     signed: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
@@ -211,7 +211,7 @@ class IntegratedGradients(GradientMap):
                 "gap_share": abs(gap) / max(abs(change), 1e-12),
             },
             arrays=arrays,
-            notes=(*said, _gap(total, before, after)),
+            notes=(*said, _gap(total, before, after, target.number)),
         )
 
     def cost(self, model: Sized) -> Cost:
@@ -219,16 +219,16 @@ class IntegratedGradients(GradientMap):
         return Cost(forward=self.steps + 2, backward=self.steps)
 
 
-def _gap(total: float, before: float, after: float) -> str:
+def _gap(total: float, before: float, after: float, number: str) -> str:
     change = after - before
     told = (
-        f"The pixels' parts add up to {amount(total)}, and the score goes from {amount(before)} "
+        f"The pixels' parts add up to {amount(total)}, and the {number} goes from {amount(before)} "
         f"for the baseline to {amount(after)} for the photo, which is {amount(change)}"
     )
     gap = abs(total - change)
     if abs(change) <= LITTLE * max(abs(before), abs(after)):
         return (
-            f"{told}: baseline and photo get nearly the same score, so that there is little to "
+            f"{told}: it is nearly the same for baseline and photo, so that there is little to "
             "share out, and parts for and against cancel. Take another baseline."
         )
     share = percent(gap / abs(change))

@@ -95,7 +95,7 @@ def _ours(method: Lime, model: MasksFast, image: Array, target: Target, progress
             progress(part.stop, method.samples, partial)
     fit = line.fit(method.features)
     progress(method.samples, method.samples, _painted(fit.weights, asked.labels))
-    return _raw(asked, scores, fit)
+    return _raw(asked, scores, fit, target.number)
 
 
 def _library(method: Lime, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
@@ -125,14 +125,14 @@ def _library(method: Lime, model: Any, image: Array, target: Target, progress: P
         batch=_BATCH,
     )
     line = Line(weights=fit.weights, intercept=fit.intercept, r2=fit.r2)
-    return _raw(asked, np.concatenate(said), line)
+    return _raw(asked, np.concatenate(said), line, target.number)
 
 
 def _painted(weights: NDArray[np.float64], labels: NDArray[np.int32]) -> Array:
     return np.asarray(weights[labels], np.float32)
 
 
-def _raw(asked: _Samples, scores: NDArray[np.float64], line: Line) -> Raw:
+def _raw(asked: _Samples, scores: NDArray[np.float64], line: Line, number: str) -> Raw:
     worth = float(asked.kernel.sum() ** 2 / (asked.kernel**2).sum())
     return Raw(
         attribution=_painted(line.weights, asked.labels),
@@ -151,12 +151,12 @@ def _raw(asked: _Samples, scores: NDArray[np.float64], line: Line) -> Raw:
             "masks": asked.bits[:SHOWN],
             "hidden": np.rint(asked.hidden * 255).astype(np.uint8),
         },
-        notes=_notes(asked, scores, line, worth),
+        notes=_notes(asked, scores, line, worth, number),
     )
 
 
 def _notes(
-    asked: _Samples, scores: NDArray[np.float64], line: Line, worth: float
+    asked: _Samples, scores: NDArray[np.float64], line: Line, worth: float, number: str
 ) -> tuple[str, ...]:
     segments = len(line.weights)
     if segments == 1:
@@ -166,15 +166,16 @@ def _notes(
         )
     if np.ptp(scores) == 0:
         return (
-            "Every masked photo got the same score, so there is nothing to weigh: hide with "
-            "another colour.",
+            f"The {number} is the same for all masked photos, so there is nothing to weigh: hide "
+            "with another colour.",
         )
     notes = []
     if line.r2 < POOR:
         notes.append(
-            f"The straight line explains only {percent(max(line.r2, 0.0))} of what the model did "
-            "on the masked photos: what a superpixel does depends on which others are hidden, and "
-            "a single weight for each is a rough summary. Fewer superpixels may fit better."
+            f"The straight line explains only {percent(max(line.r2, 0.0))} of how the {number} "
+            "varies over the masked photos (R2): what a superpixel does depends on which others "
+            "are hidden, and a single weight for each is a rough summary. Fewer superpixels may "
+            "fit better."
         )
     if worth < 2 * segments:
         notes.append(
@@ -189,8 +190,8 @@ def _notes(
 class Lime(Explainer):
     """How much each superpixel adds to the score, in a straight line round this photo.
 
-    The photo is cut into superpixels; masked photos hide a random half of them; those that are
-    more like the photo count more; a ridge regression on which superpixels were shown gives each
+    The photo is cut into superpixels; masked photos hide each by the toss of a coin; those that
+    show more of the photo count more; a ridge regression on which superpixels were shown gives each
     its weight (Ribeiro et al. 2016, eq. 1 and section 3.4). Its R2 says how far to believe it.
     """
 

@@ -79,8 +79,8 @@ def _notes(
         return (
             diagnosis.independent(model, image, target)
             or diagnosis.saturated(target, whole)
-            or "Every masked photo got the same score, so there is nothing to weigh: hide with "
-            "another colour, or keep more of the photo.",
+            or f"The {target.number} is the same for all masked photos, so there is nothing to "
+            "weigh: hide with another colour, or keep more of the photo.",
         )
     said = []
     if target.of == "probability" and np.ptp(scores) < diagnosis.SATURATED:

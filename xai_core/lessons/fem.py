@@ -33,10 +33,10 @@ def threshold(explanation: Explanation, view: Array) -> tuple[Part, ...]:
     return (
         Part("histogram", histogram(values.ravel(), (150, 300), level),
              f"Channel {int(numbers[0])} of {method.layer}, which counts most: how often each "
-             f"value is met in its {counted(values.size, 'cell')} (by the square root). Their mean "
-             f"is {amount(mean)}, their standard deviation {amount(spread)}; the line, at the mean "
-             f"plus {method.k:g} of them, is {amount(level)}"),
+             f"value is met in its {counted(values.size, 'cell')} (heights by the square root). "
+             f"Their mean is {amount(mean)}, their standard deviation {amount(spread)}; the line, "
+             f"at the mean plus {method.k:g} of them, is {amount(level)}"),
         Part("marked", stage.fitted(np.repeat((marked * 255).astype(np.uint8)[..., None], 3, -1),
                                     size, smooth=False),
-             f"Its cells beyond the line: {int(marked.sum())} of {values.size:,}"),
+             f"Its cells at or beyond the line: {int(marked.sum())} of {values.size:,}"),
     )  # fmt: skip

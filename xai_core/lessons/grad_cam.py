@@ -57,13 +57,14 @@ LESSON = Lesson(
         "A layer of the network gives many small maps, its channels; each is active where it finds "
         "what it has learned to find.",
         "The gradient of the score with respect to a channel, averaged over its cells, says how "
-        "much the score would rise if the channel were more active: that is its weight.",
+        "fast the score would rise, or fall, if the channel were a little more active: that is its "
+        "weight.",
         "The channels are added, each times its weight.",
         "The ReLU cuts what lies below zero, so that what speaks for the class is left; the cells "
         "are enlarged to the photo.",
     ),
-    formula=("{L} = ReLU( \u03a3_k {alpha} \u00b7 {A} )",
-             "{alpha} = mean over the cells of \u2202{y} / \u2202{A}"),
+    formula=("{L} = {relu}( {sum} {alpha} \u00b7 {A} )",
+             "{alpha} = mean over the cells of {slope}{y} / {slope}{A}"),
     symbols={
         "L": Symbol("L", "the map: what is left of the sum above zero, one number a cell", "map"),
         "alpha": Symbol(
@@ -73,6 +74,10 @@ LESSON = Lesson(
         "A": Symbol(
             "A^k", "the map of channel k: how active it is in each cell of the layer", "channel"
         ),
+        "relu": Symbol("ReLU", "what lies below zero becomes 0, all else stays as it is", "sum"),
+        "sum": Symbol("\u03a3_k", "the sum over all channels of the layer", "sum"),
+        "slope": Symbol("\u2202", "\u2202y / \u2202A is the gradient: how fast the score rises as "
+                        "one cell of the channel grows"),
         "y": Symbol("y", "the score that is explained: the class's logit, or what was chosen"),
     },
     presets=(
@@ -86,15 +91,17 @@ LESSON = Lesson(
     experiments=(
         Experiment(
             "Layer by layer",
-            "Early layers have fine cells, each of which sees little of the photo; late ones have "
-            "coarse cells that see much of it.",
+            "In a network of convolutions early layers have fine cells, each of which sees little "
+            "of the photo, and late ones have coarse cells that see much of it; a transformer's "
+            "layers all have the same cells.",
             layers,
-            "Watch the cells grow from left to right, and whether the map gathers on one place.",
+            "Watch whether the cells grow from layer to layer, and whether the map gathers on one "
+            "place.",
         ),
         Experiment(
             "FEM beside it",
-            "FEM takes no gradient: it keeps, of each channel, the cells that stand out by K "
-            "deviations, and asks about no class.",
+            "FEM takes no gradient: it marks, in each channel, the cells that lie at least K "
+            "standard deviations above the channel's mean, and asks about no class.",
             (Trial("Grad-CAM", {}), Trial("FEM, K = 1", {"k": 1.0}, FEM), Trial("FEM, K = 2",
              {"k": 2.0}, FEM)),
             "Watch what stands out to the layer: FEM's map would be the same for any class.",
@@ -105,14 +112,14 @@ LESSON = Lesson(
             "where both give the same answer.",
             (Trial("Grad-CAM", {}),),
             "Compare the two answers, then the cells: how coarse a map is follows from the "
-            "network, not from the method.",
+            "network's layer, not from the method.",
             networks=(("keras/ResNet50", "keras/Xception"), ("torchvision/resnet50",
                       "keras/Xception"), ("shapes", "shapes_shortcut")),
         ),
         Experiment(
             "The same photo, changed",
-            "A change that should not matter is made to the photo. The evidence should move with "
-            "it.",
+            "The photo is mirrored, turned, made brighter and shifted, none of which makes another "
+            "thing of most things. Where the thing moves, the evidence should move along.",
             (Trial("Grad-CAM", {}), Trial("Saliency", {}, Saliency)),
             "Watch whether the label stays, and whether the map follows what it marked.",
             variants=("flipped", "turned", "brighter", "shifted"),
@@ -185,7 +192,8 @@ def _line(
     rest = float(total[row, column] - sum(terms))
     others = count - len(shown)
     if others:
-        written.append(f"{amount(rest)} of the other {others:,}")
+        more = "channels" if others > 1 else "channel"
+        written.append(f"{amount(rest)} from the other {others:,} {more}")
     whole = float(total[row, column])
     summed = f"{' + '.join(written)} = {amount(whole)}"
     if cut:

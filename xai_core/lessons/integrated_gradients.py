@@ -34,12 +34,14 @@ LESSON = Lesson(
     sentences=(
         "The way begins at a baseline, such as a black photo, and ends at the photo, with "
         "mixtures of both between them.",
-        "At each mixture the gradient says how far a small change of each pixel moves the score.",
-        "A pixel's part is the mean of its gradients times how far it is from the baseline.",
-        "All parts add up to what the score changes by; the gap that is left says whether the "
-        "steps were enough.",
+        "At each mixture the gradient says how fast the score rises, or falls, as each pixel gets "
+        "brighter.",
+        "A pixel's part is the mean of its gradients times its difference from the baseline, added "
+        "over its colours.",
+        "All parts together are what the score changes by from the baseline to the photo, the more "
+        "exactly the more steps are taken; the gap that is left says whether they were enough.",
     ),
-    formula=("{IG} = ( {x} \u2212 {x0} ) \u00b7 {sum} {w} \u00b7 \u2202{y}({xk}) / \u2202x",
+    formula=("{IG} = ( {x} \u2212 {x0} ) \u00b7 {sum} {w} \u00b7 {slope}{y}({xk}) / {slope}x",
              "{xk} = {x0} + {a} \u00b7 ( {x} \u2212 {x0} )"),
     symbols={
         "IG": Symbol("IG", "the map: what each pixel adds to the score", "map"),
@@ -49,6 +51,8 @@ LESSON = Lesson(
         "a": Symbol("\u03b1_k", "how far along the way step k is, 0 to 1"),
         "sum": Symbol("\u03a3_k", "the sum over all steps of the way", "path"),
         "w": Symbol("w_k", "the weight of step k; all weights add up to 1"),
+        "slope": Symbol("\u2202", "\u2202y / \u2202x is the gradient: how fast the score rises as "
+                        "a pixel gets brighter"),
         "y": Symbol("y", "the score that is explained: the class's logit, or what was chosen"),
     },
     presets=(
@@ -68,12 +72,13 @@ LESSON = Lesson(
             "What the photo shares with the baseline gets nothing, whatever it is to the model.",
             tuple(Trial(f"From {name}", {"baseline": name}) for name in ("black", "white")),
             "Watch the blackest places of the photo in the first map and the whitest in the "
-            "second: they get nothing there.",
+            "second: what is quite black gets nothing in the one, what is quite white nothing in "
+            "the other.",
         ),
         Experiment(
             "The score and the probability",
-            "The score (logit) is the class's own number. The probability is made of it, with a "
-            "softmax of the other classes' scores too, and cannot leave 0 to 1.",
+            "The score (logit) is the class's own number. The probability is made of it, where "
+            "there is a softmax of the other classes' scores too, and lies between 0 and 1.",
             (Trial("The score", {}, of="logit"), Trial("Its probability", {}, of="probability")),
             "With a softmax, watch a place change sides where it speaks for the other classes even "
             "more. Under This visit each run's doubts say what its parts add up to: those of a "
@@ -108,7 +113,7 @@ def worked(explanation: Explanation, view: Array) -> Worked:
     before, after = told(explanation, "baseline_score"), told(explanation, "score")
     total = told(explanation, "sum")
     start = method.start(view)
-    middle = len(at) // 2
+    middle, number = len(at) // 2, explanation.target.number
     mixture = start + np.float32(at[middle]) * (view - start)
     size, sides = size_of(sight), places(sight, 24)
     signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
@@ -116,13 +121,13 @@ def worked(explanation: Explanation, view: Array) -> Worked:
         raise Unfit("sum")
     parts = (
         Part("photo", stage.fitted(render.pixels(view), size),
-             f"The photo: its score is {amount(after)}"),
+             f"The photo: the {number} is {amount(after)}"),
         Part("baseline", stage.fitted(render.pixels(start), size),
-             f"The baseline: its score is {amount(before)}"),
+             f"The baseline: the {number} is {amount(before)}"),
         Part("mixture", stage.fitted(render.pixels(mixture), size),
              f"The mixture at step {middle + 1} of {len(at)}"),
         Part("path", curve(np.cumsum(weights * slopes), size, after - before),
-             f"The sum, step by step; the line is what the score changes by, "
+             f"The sum, step by step; the line is what the {number} changes by, "
              f"{amount(after - before)}", pointed=False),
         Part("map", stage.coloured(explanation.attribution, size, signed=signed, vmax=top),
              "The map"),

@@ -74,8 +74,8 @@ LESSON = Lesson(
                "Watch the number of passes: a small patch with a short stride asks many times."),
         Preset("Coarse", {"patch_height": 32, "patch_width": 32, "stride_height": 16,
                           "stride_width": 16},
-               "Watch how far the evidence spreads: each fall is shared by all that its patch "
-               "hid."),
+               "Watch how far the evidence spreads: each fall counts for every pixel that its "
+               "patch hid."),
         Preset("Blurred, not grey", {"fill": "blur"},
                "Watch whether the map changes: a grey patch is itself something new to the model."),
     ),
@@ -123,11 +123,12 @@ def worked(explanation: Explanation, view: Array) -> Worked:
     photo, hidden = render.pixels(view), render.pixels(method.hidden(view))
     size, sides = size_of(sight), places(sight, 16)
     signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
-    lowest = int(np.argmin(scores))
+    lowest, number = int(np.argmin(scores)), explanation.target.number
     parts = (
-        Part("photo", stage.fitted(photo, size), f"The photo: its score is {amount(whole)}"),
+        Part("photo", stage.fitted(photo, size), f"The photo: the {number} is {amount(whole)}"),
         Part("patch", hiding(photo, hidden, patches, lowest, size),
-             f"The patch that costs most: {amount(float(scores[lowest]))}", pointed=False),
+             f"With this patch hidden the {number} is lowest: {amount(float(scores[lowest]))}",
+             pointed=False),
         Part("map", stage.coloured(explanation.attribution, size, signed=signed, vmax=top),
              "The map"),
     )  # fmt: skip
@@ -140,14 +141,14 @@ def worked(explanation: Explanation, view: Array) -> Worked:
                 (corners[:, 0] <= down) & (down < corners[:, 0] + method.patch_height)
                 & (corners[:, 1] <= across) & (across < corners[:, 1] + method.patch_width)
             )  # fmt: skip
-            lines.append(_line(down, across, falls[over], method.overlap == "mean"))
+            lines.append(_line(down, across, falls[over], number, method.overlap == "mean"))
     made = float(explanation.attribution[centre(sight, sides, 0, 0)])
     if not np.isfinite(made) or told(explanation, "score") != whole:
         raise Unfit("score")
     return Worked(parts=parts, rows=sides[0], columns=sides[1], lines=tuple(lines))
 
 
-def _line(down: int, across: int, falls: NDArray[np.float64], mean: bool) -> str:
+def _line(down: int, across: int, falls: NDArray[np.float64], number: str, mean: bool) -> str:
     place = f"Pixel in row {down}, column {across}"
     if not len(falls):
         return f"{place}: no patch hides it"
@@ -155,7 +156,7 @@ def _line(down: int, across: int, falls: NDArray[np.float64], mean: bool) -> str
     more = f" + {len(falls) - LISTED} more" if len(falls) > LISTED else ""
     made = float(falls.mean() if mean else falls.sum())
     how = f" divided by {len(falls)}" if mean and len(falls) > 1 else ""
+    over = counted(len(falls), "patch hides", "patches hide")
     return (
-        f"{place}: {counted(len(falls), 'patch', 'patches')} hide it, and the score falls by "
-        f"{listed}{more};{how} that is {amount(made)}"
+        f"{place}: {over} it, and the {number} falls by {listed}{more};{how} that is {amount(made)}"
     )

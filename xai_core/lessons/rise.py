@@ -40,24 +40,28 @@ Pixels = NDArray[np.uint8]
 LESSON = Lesson(
     know="You will know how a map grows out of random masks, and how many of them it takes.",
     sentences=(
-        "A small grid of random zeros and ones is enlarged softly and shifted: that is a mask.",
+        "A small grid of random zeros and ones is enlarged softly and shifted by a random part of "
+        "a cell: that is a mask.",
         "The photo is shown through many such masks, and the model scores each.",
         "A place gets the mean of the scores, each counted by how much of the place its mask "
         "showed, less the mean score of all.",
         "With more masks the chance in it goes down: four times as many halve the error.",
     ),
-    formula=("{S} = \u03a3_i {y}({x}\u2299{M}) \u00b7 {M} / \u03a3_i {M}  \u2212  {mean}",),
+    formula=("{S} = {sum} {y}({x}{through}{M}) \u00b7 {M} / {sum} {M}  \u2212  {mean}",),
     symbols={
         "S": Symbol("S", "the map: how much better the score is than its mean where a place shows",
                     "map"),
         "y": Symbol("y", "the score that is explained, of a masked photo", "scores"),
         "x": Symbol("x", "the photo", "photo"),
         "M": Symbol("M_i", "mask i: how much of each place it shows, 0 to 1", "mask"),
+        "through": Symbol("\u2299", "the photo through the mask: what the mask hides is replaced, "
+                          "by a grey if nothing else is set", "masked"),
+        "sum": Symbol("\u03a3_i", "the sum over all masks"),
         "mean": Symbol("y\u0304", "the mean score of all masked photos"),
     },
     presets=(
         Preset("As suggested", {}, "Point at a place under the formula: what follows \u201cgive "
-               "or take\u201d is how large the part of chance is there."),
+               "or take\u201d is how far chance is likely to have moved the map there."),
         Preset("Few masks", {"masks": 200},
                "Watch how blotchy the map is, and whether a doubt says so."),
         Preset("20,000 masks on a grid of 13", {"masks": 20_000, "grid": 13, "keep": 0.5},
@@ -72,8 +76,8 @@ LESSON = Lesson(
         ),
         Experiment(
             "Showing little, showing much",
-            "Masks that show a fifth of the photo ask which places suffice for the class; masks "
-            "that hide a fifth ask which are missed.",
+            "Masks that show a fifth of the photo, on average, ask which places suffice for the "
+            "class; masks that hide a fifth ask which are missed.",
             (Trial("A fifth is shown", {"keep": 0.2}), Trial("A fifth is hidden", {"keep": 0.8})),
             "Compare where each map is strongest.",
         ),
@@ -81,7 +85,8 @@ LESSON = Lesson(
     traps=(
         Experiment(
             "A fine grid with few masks",
-            "More cells show smaller parts, but each does less and the masks no longer suffice.",
+            "More cells show smaller parts, but each alone does less, so that the same number of "
+            "masks leaves more chance in the map.",
             (Trial("A grid of 5", {"grid": 5, "masks": 500}),
              Trial("A grid of 16", {"grid": 16, "masks": 500})),
             "The finer map looks more detailed. Run both again with another seed: the detail that "
@@ -116,10 +121,11 @@ def mask(method: Rise, view: Array, number: int) -> tuple[tuple[Part, ...], str]
     wide = method.grain(Sized(size))
     shown, cells = int(masks.cells[number].sum()), method.grid**2
     sentence = (
-        f"Mask {number + 1:,} of the {method.masks:,} that seed {method.seed} gives. Of its "
-        f"{method.grid} x {method.grid} cells {shown} of {cells} show the photo, each with the "
-        f"probability {method.keep:g}. Enlarged, a cell is about {wide.height} x {wide.width} "
-        f"pixels of this view, and {percent(float(drawn.mean()))} of the photo comes through."
+        f"Mask {number + 1:,} of the {method.masks:,} that seed {method.seed} gives. Each of its "
+        f"{method.grid} x {method.grid} cells shows the photo with the probability "
+        f"{method.keep:g}: here {shown} of {cells} do. Enlarged, a cell is about {wide.height} x "
+        f"{wide.width} pixels of this view, and {percent(float(drawn.mean()))} of the photo comes "
+        "through."
     )
     return (
         Part("mask", grey, "The mask: white shows, black hides"),
@@ -174,22 +180,24 @@ def worked(explanation: Explanation, view: Array) -> Worked:
     made, near = float(explanation.attribution[best]), CLOSE * top + 1e-6
     if not np.isclose(values[-1], made, rtol=0.01, atol=near):
         raise Unfit("scores")
-    early = len(counts) // 8
+    early, number = len(counts) // 8, explanation.target.number
     parts = (
         Part("photo", stage.fitted(photo, size), "The photo, as the model gets it"),
         Part("mask", stage.fitted(grey, size), "The first mask: white shows, black hides",
              pointed=False),
         Part("masked", stage.fitted(through, size),
-             f"The photo through it: the model scores it {amount(float(scores[0]))}",
+             f"The photo through it: the {number} is {amount(float(scores[0]))}",
              pointed=False),
         Part("scores", curve(np.sort(scores)[::-1], size, mean),
-             f"All {len(scores):,} scores in their order; the line is their mean, {amount(mean)}",
+             f"The {number} of all {len(scores):,} masked photos, the highest first; the line is "
+             f"the mean, {amount(mean)}",
              pointed=False),
         Part("map", stage.coloured(explanation.attribution, size, signed=signed, vmax=top),
              "The map"),
         Part("steadies", band(values, SURE * errors, (160, 360)),
              f"The map's strongest place, in row {best[0]}, column {best[1]}, as masks were added, "
-             f"with {SURE} standard errors to either side (the usual interval of 95\u00a0%): "
+             f"with {SURE} standard errors to either side (about 95\u00a0% of such intervals hold "
+             "the place's value for endlessly many masks): "
              f"{amount(float(values[early]))} give or take {amount(SURE * float(errors[early]))} "
              f"after {counts[early]:,} masks, {amount(float(values[-1]))} give or take "
              f"{amount(SURE * float(errors[-1]))} after all {counts[-1]:,}",
@@ -206,7 +214,7 @@ def worked(explanation: Explanation, view: Array) -> Worked:
                 lines.append(f"{where}: {amount(value)}, counted from zero, {give}")
             else:
                 lines.append(
-                    f"{where}: masks that show it score {amount(value + about)} in the mean, all "
-                    f"masks {amount(about)}, so the map has {amount(value)}, {give}"
+                    f"{where}: the mean {number} is {amount(value + about)} over the masks that "
+                    f"show it and {amount(about)} over all, so the map has {amount(value)}, {give}"
                 )
     return Worked(parts=parts, rows=sides[0], columns=sides[1], lines=tuple(lines))

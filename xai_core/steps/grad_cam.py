@@ -73,11 +73,12 @@ def film(explanation: Explanation, view: Array) -> Film:
         drawn.bars(had.weights, [at])
         drawn.note(_note(had))
         weight = float(had.weights[at])
-        said = "speaks for the class" if weight > 0 else "speaks against it"
+        way = "raise" if weight > 0 else "lower" if weight < 0 else "not move"
         frames.append(
             Frame(
                 drawn.done(),
-                f"Channel {number} has the weight {amount(weight)}: where it is active, it {said}.",
+                f"Channel {number} has the weight {amount(weight)}: a little more of it would "
+                f"{way} the {explanation.target.number}.",
             )
         )
     rest = had.total - running[-1]
@@ -99,7 +100,7 @@ def film(explanation: Explanation, view: Array) -> Film:
         frames=tuple(frames),
         seconds=SECONDS,
         still=_still(had, explanation, photo, size, whole),
-        steps=_told(had, said),
+        steps=_told(had, said, explanation.target.number),
     )
 
 
@@ -166,14 +167,12 @@ def _ends(
     kept = np.maximum(had.total, 0) if had.cut else had.total
     against = float(np.maximum(-had.total, 0).sum() / (np.abs(had.total).sum() or 1.0))
     if had.cut:
-        said = (
-            f"The ReLU cuts what speaks against the class: {percent(against)} of the sum's weight."
-        )
+        said = f"The ReLU cuts what lies below zero: {percent(against)} of all that the sum holds."
         label = "After the ReLU"
     else:
         said = (
-            f"The ReLU is off: {percent(against)} of the sum's weight speaks against the class, "
-            "and stays."
+            f"The ReLU is off: what lies below zero, {percent(against)} of all that the sum holds, "
+            "stays."
         )
         label = "The sum stays"
     drawn = stage.Stage(
@@ -228,12 +227,12 @@ def _still(
     return Frame(
         drawn.done(),
         f"All {had.channels:,} weighted channels add up to a sum, of which "
-        f"{'what speaks for the class' if had.cut else 'all'} is kept and drawn over the photo; "
+        f"{'what lies above zero' if had.cut else 'all'} is kept and drawn over the photo; "
         f"channel {strongest} counts most.",
     )
 
 
-def _told(had: _Parts, cut: str) -> tuple[Step, ...]:
+def _told(had: _Parts, cut: str, number: str) -> tuple[Step, ...]:
     rows = tuple(
         (str(number), amount(float(weight)), percent(float(share)))
         for number, weight, share in zip(
@@ -244,8 +243,10 @@ def _told(had: _Parts, cut: str) -> tuple[Step, ...]:
     return (
         Step(
             f"1. The layer gives {had.channels:,} maps of {height} x {width} cells. Each is "
-            "weighted by the mean gradient of the score with respect to it.",
-            table=Table(("Channel", "Weight", "Share of what is kept here"), rows),
+            f"weighted by the mean gradient of the {number} with respect to it.",
+            table=Table(
+                ("Channel", "Weight", f"Share, of these {len(had.numbers)} channels"), rows
+            ),
         ),
         Step(f"2. The weighted maps are added. {cut}"),
         Step("3. The cells are enlarged to the size of the view."),

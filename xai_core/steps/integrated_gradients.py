@@ -20,7 +20,7 @@ MOST = 40
 """Frames of the way, at the most."""
 CLOSE = 1e-3
 """How far the steps may lie from the sum, as a share of it."""
-NOTE = "The sum of the parts so far; dashed: what the score changes by"
+NOTE = "The sum of the parts so far; dashed: what it is to come to"
 
 
 @steps(IntegratedGradients)
@@ -59,8 +59,9 @@ def film(explanation: Explanation, view: Array) -> Film:
     gap = abs(float(sums[-1]) - (after - before))
     last = Frame(
         drawn.done(),
-        f"The score goes from {amount(before)} for the baseline to {amount(after)} for the photo, "
-        f"and the parts add up to {amount(float(sums[-1]))}: the gap is {amount(gap)}.",
+        f"The {explanation.target.number} goes from {amount(before)} for the baseline to "
+        f"{amount(after)} for the photo, and the parts add up to {amount(float(sums[-1]))}: the "
+        f"gap is {amount(gap)}.",
     )
     return Film(
         title="The way from the baseline to the photo",
@@ -68,9 +69,15 @@ def film(explanation: Explanation, view: Array) -> Film:
         seconds=SECONDS,
         still=last,
         steps=(
-            Step(f"1. The baseline scores {amount(before)}, the photo {amount(after)}."),
+            Step(
+                f"1. The {explanation.target.number} is {amount(before)} for the baseline and "
+                f"{amount(after)} for the photo."
+            ),
             Step(f"2. The gradient is taken at {len(at):,} mixtures of the two."),
-            Step("3. Each pixel gets its mean gradient times how far it is from the baseline."),
+            Step(
+                "3. Each pixel gets its mean gradient times its difference from the baseline, "
+                "added over its colours."
+            ),
         ),
     )
 

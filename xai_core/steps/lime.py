@@ -25,6 +25,9 @@ MASKED = 12
 ADDED = 8
 """Superpixels that are put down one by one."""
 EDGE = (255, 214, 10)
+SCORES, WEIGHTS = "Scores of the masked photos", "The weights, the largest first"
+BESIDE = "The model's scores, and beside each what the line gives"
+"""What bars are of."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +66,7 @@ def film(explanation: Explanation, view: Array) -> Film:
         shown = stage.fitted(masked(run, index), size, smooth=False)
         drawn = stage.Stage([(shown, _name(index)), (_mask(run, index, size), "What is shown")])
         drawn.bars(np.asarray(run.scores[: len(run.masks)], np.float32), [index])
-        drawn.note("Scores of the masked photos")
+        drawn.note(SCORES)
         frames.append(
             Frame(
                 drawn.done(),
@@ -84,7 +87,7 @@ def film(explanation: Explanation, view: Array) -> Film:
             ]
         )
         drawn.bars(np.asarray(run.weights[run.order], np.float32), [rank - 1])
-        drawn.note("The model's scores, and beside each what the line gives")
+        drawn.note(WEIGHTS)
         frames.append(
             Frame(
                 drawn.done(),
@@ -201,7 +204,7 @@ def _fit(run: _Run, cut: Pixels, size: tuple[int, int]) -> Frame:
         [(cut, "Each superpixel gets a weight"), (_mask(run, 0, size), "All shown")]
     )
     drawn.bars(np.asarray(said.ravel(), np.float32), range(0, said.size, 2))
-    drawn.note("The weights")
+    drawn.note(BESIDE)
     return Frame(
         drawn.done(),
         f"A straight line is fitted to {run.samples:,} scores: for the whole photo it gives "
@@ -214,7 +217,7 @@ def _last(run: _Run, cut: Pixels, top: float, size: tuple[int, int]) -> Frame:
         [(cut, "Its superpixels"), (_painted(run, run.weights, top, size), "The map")]
     )
     drawn.bars(np.asarray(run.weights[run.order or [0]], np.float32), range(len(run.order)))
-    drawn.note("The weights")
+    drawn.note(WEIGHTS)
     return Frame(
         drawn.done(),
         f"{len(run.order)} of {len(run.weights)} superpixels have a weight; the line explains "
@@ -234,7 +237,7 @@ def _still(run: _Run, cut: Pixels, top: float, size: tuple[int, int]) -> Frame:
         ]
     )
     drawn.bars(np.asarray(run.weights[run.order or [0]], np.float32), range(len(run.order)))
-    drawn.note("The weights")
+    drawn.note(WEIGHTS)
     return Frame(
         drawn.done(),
         f"{len(run.weights)} superpixels, {run.samples:,} masked photos and their scores, and the "
@@ -262,8 +265,8 @@ def _told(run: _Run, cut: Pixels) -> tuple[Step, ...]:
             (Frame(cut, "The superpixels of this photo"),),
         ),
         Step(
-            f"2. A random half of them is hidden, {run.samples:,} times over. 3. The model scores "
-            "each masked photo, and one that is more like the photo counts more.",
+            f"2. Each is hidden by the toss of a coin, {run.samples:,} times over. 3. The model "
+            "scores each masked photo, which counts the more, the more of the photo it shows.",
             pictures,
         ),
         Step(

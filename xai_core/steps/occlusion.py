@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 MOST = 60
 """Frames at the most, whatever the number of patches."""
 SECONDS = 0.18
-NOTE = "The score with the patch hidden; dashed: nothing is hidden"
+NOTE = "What the model gives with the patch hidden; dashed: with nothing hidden"
 CLOSE = 1e-3
 """How far the map may lie from what the scores give, as a share of its largest value."""
 
@@ -36,7 +36,7 @@ def film(explanation: Explanation, view: Array) -> Film:
     """Draw the patch after every few steps, with the map and the scores so far."""
     method, patches, scores, whole = checked(explanation, view)
     photo, hidden = render.pixels(view), render.pixels(method.hidden(view))
-    size = stage.frame_size((view.shape[0], view.shape[1]))
+    size, number = stage.frame_size((view.shape[0], view.shape[1])), explanation.target.number
     signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
     ends = np.unique(np.linspace(0, len(patches) - 1, min(MOST - 1, len(patches))).round())
     drops = np.zeros(view.shape[:2], np.float64)
@@ -57,7 +57,8 @@ def film(explanation: Explanation, view: Array) -> Film:
         )
         drawn.curve(scores, done, whole)
         drawn.note(NOTE)
-        said = f"Patch {done:,} of {len(patches):,}: {_changed(float(scores[index]), whole)}."
+        score = float(scores[index])
+        said = f"Patch {done:,} of {len(patches):,}: {_changed(score, whole, number)}."
         frames.append(Frame(drawn.done(), said))
     made = method.joined(drops, covered)
     if not np.allclose(made, explanation.attribution, atol=CLOSE * max(top, 1e-12)):
@@ -68,7 +69,7 @@ def film(explanation: Explanation, view: Array) -> Film:
         frames=(*frames, last),
         seconds=SECONDS,
         still=last,
-        steps=_told(method, patches, scores, whole),
+        steps=_told(method, patches, scores, whole, number),
     )
 
 
@@ -126,27 +127,31 @@ def _last(
     where[patches.window(lowest)] = True
     said = (
         f"All {len(patches):,} patches: with the one {place_of(where)} hidden, "
-        f"{_changed(float(scores[lowest]), whole)}: no other leaves it lower."
+        f"{_changed(float(scores[lowest]), whole, explanation.target.number)}: no other leaves it "
+        "lower."
     )
     return Frame(drawn.done(), said)
 
 
-def _changed(score: float, whole: float) -> str:
+def _changed(score: float, whole: float, number: str) -> str:
     """Say how a score differs from the whole photo's."""
     if score == whole:
-        return f"the score stays at {amount(whole)}"
+        return f"the {number} stays at {amount(whole)}"
     verb = "falls" if score < whole else "rises"
-    return f"the score, {amount(whole)} for the whole photo, {verb} by {amount(abs(score - whole))}"
+    fall = amount(abs(score - whole))
+    return f"the {number}, {amount(whole)} for the whole photo, {verb} by {fall}"
 
 
-def _told(method: Occlusion, patches: Patches, scores: Array, whole: float) -> tuple[Step, ...]:
+def _told(
+    method: Occlusion, patches: Patches, scores: Array, whole: float, number: str
+) -> tuple[Step, ...]:
     lower = int((scores < whole).sum())
     joined = "the mean of" if method.overlap == "mean" else "the sum of"
     return (
-        Step(f"1. The whole photo scores {amount(whole)}."),
+        Step(f"1. For the whole photo the {number} is {amount(whole)}."),
         Step(
             f"2. A patch of {method.patch_height} x {method.patch_width} pixels hides one place "
-            f"after another, {len(patches):,} in all; the score falls for {lower:,} of them."
+            f"after another, {len(patches):,} in all; the {number} falls for {lower:,} of them."
         ),
         Step(f"3. Each pixel gets {joined} the falls of the patches that hid it."),
     )

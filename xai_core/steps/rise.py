@@ -42,6 +42,7 @@ def film(explanation: Explanation, view: Array) -> Film:
         raise Unfit("convergence")
     known = np.asarray(held(explanation, "standard_error", "f", sight), np.float32)
     whole, level = told(explanation, "score"), told(explanation, "mean_score")
+    number = explanation.target.number
     size, hidden = stage.frame_size(sight), method.hidden(view)
     signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
     ends = sorted({*np.geomspace(1, len(masks), min(LOOKS, len(masks))).astype(int).tolist()})
@@ -66,8 +67,9 @@ def film(explanation: Explanation, view: Array) -> Film:
     frames = tuple(
         Frame(
             _drawn(picture, so_far, size, errors, at + 1, signed=signed, top=top),
-            f"Mask {end:,} of {len(masks):,} scores {amount(float(scores[end - 1]))}; the mean of "
-            f"all so far is {amount(float(scores[:end].mean()))}.",
+            f"With mask {end:,} of {len(masks):,} the {number} is "
+            f"{amount(float(scores[end - 1]))}; the mean so far is "
+            f"{amount(float(scores[:end].mean()))}.",
         )
         for at, (end, picture, so_far) in enumerate(seen)
     )
@@ -82,13 +84,13 @@ def film(explanation: Explanation, view: Array) -> Film:
         seconds=SECONDS,
         still=still,
         steps=(
-            Step(f"1. The whole photo scores {amount(whole)}."),
+            Step(f"1. For the whole photo the {number} is {amount(whole)}."),
             Step(
                 f"2. {counted(len(masks), 'mask')} of {method.grid} x {method.grid} cells hide "
-                f"parts of it at random; their scores have the mean {amount(level)}."
+                f"parts of it at random; the mean {number} is {amount(level)}."
             ),
             Step(
-                "3. Each pixel gets the mean score of the masks that show it"
+                f"3. Each pixel gets the mean {number} of the masks that show it"
                 + (", less that of all." if method.base == "mean" else ", counted from zero.")
             ),
         ),

@@ -12,7 +12,7 @@ from xai_core import discovery, film, render, stage
 from xai_core.explainer import explaining, make
 from xai_core.film import film_of
 from xai_core.report import amount, percent, place_of
-from xai_core.target import ClassTarget
+from xai_core.target import ClassTarget, UnitTarget
 from xai_core.upsample import resize
 
 VIEW = tiny.view(3)
@@ -146,9 +146,19 @@ def test_grad_cams_running_sum_ends_in_its_own_map(model, relu, smoothing):
         frame = made.frames[1 + at]
         wanted = cells(each, signed=True, vmax=top)
         assert np.abs(panel(frame.picture, 1).astype(int) - wanted).max() <= 6  # a level
-        assert f"Channel {numbers[at]} has the weight {amount(weights[numbers[at]])}" in (
-            frame.caption
+        weight = weights[numbers[at]]
+        way = "raise" if weight > 0 else "lower" if weight < 0 else "not move"
+        assert frame.caption == (
+            f"Channel {numbers[at]} has the weight {amount(weight)}: a little more of it would "
+            f"{way} the score."
         )
+    each = [np.abs(weights[n] * c).sum() for n, c in zip(numbers, channels, strict=True)]
+    rows = made.steps[0].table.rows
+    for at, row in enumerate(rows):
+        assert row == (
+            str(numbers[at]), amount(weights[numbers[at]]), percent(float(each[at] / sum(each)))
+        )  # fmt: skip
+    assert f"of these {len(numbers)} channels" in made.steps[0].table.head[2]
     cut, over = made.frames[-2:]
     signed, (_, end) = render.is_signed(explanation), render.scale(explanation)
     wanted = cells(kept, signed=signed, vmax=end)
@@ -246,6 +256,61 @@ def test_limes_film_says_this_runs_scores_weights_and_fit(runs):
     assert np.abs(panel(made.frames[-1].picture, 1).astype(int) - wanted).max() <= 6
 
 
+def test_limes_bars_are_what_is_written_under_them(model, monkeypatch):
+    drawn = []
+    bars, note = stage.Stage.bars, stage.Stage.note
+
+    def noted(self, values, lit):
+        drawn.append([np.asarray(values)])
+        return bars(self, values, lit)
+
+    def written(self, words):
+        drawn[-1].append(words)
+        return note(self, words)
+
+    explanation = run(model, "lime", samples=100, segmentation="grid", segments=12)
+    monkeypatch.setattr(stage.Stage, "bars", noted)
+    monkeypatch.setattr(stage.Stage, "note", written)
+    film_of(explanation, VIEW)
+    _, weights = _split(explanation)
+    masks = explanation.arrays["masks"]
+    scores = explanation.arrays["scores"][: len(masks)]
+    ordered = weights[np.argsort(-np.abs(weights), kind="stable")]
+    line = explanation.scalars["intercept"] + masks @ weights
+    wanted = {
+        "Scores of the masked photos": scores,
+        "The weights, the largest first": ordered[ordered != 0],
+        "The model's scores, and beside each what the line gives": np.stack(
+            [scores, line], 1
+        ).ravel(),
+    }
+    assert {words for _, words in drawn} == set(wanted)
+    for values, words in drawn:
+        np.testing.assert_allclose(values, wanted[words], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("target", "number"),
+    [
+        (ClassTarget(0, 1, "probability"), "lead in probability"),
+        (UnitTarget("4", 3), "mean of channel 3 of \u201c4\u201d"),
+    ],
+)
+def test_films_name_what_is_explained(model, target, number):
+    for name in ("occlusion", "rise", "integrated-gradients", "grad-cam"):
+        values = {"masks": 60} if name == "rise" else {}
+        if name == "grad-cam":
+            values["layer"] = "2"
+        made = make(name, values, size=tiny.SIZE).explain(model, VIEW, target)
+        shown = film_of(made, VIEW)
+        words = [f.caption for f in (*shown.frames, shown.still)]
+        words += [step.sentence for step in shown.steps]
+        assert any(f"the {number} " in each.replace("The ", "the ") for each in words), name
+        assert not any(re.search(r"\bscores?\b", each) for each in words), name
+        if name == "integrated-gradients":
+            assert f"the {number} goes from" in made.notes[-1]
+
+
 def test_limes_edges_lie_between_superpixels():
     from xai_core.steps.lime import EDGE, outlined
 
@@ -272,9 +337,9 @@ def test_rises_frames_are_its_masks_scores_and_means(model, base):
     signed, (_, top) = render.is_signed(explanation), render.scale(explanation)
     ends = []
     for frame in made.frames:
-        end = int(re.match(r"Mask ([\d,]+) of 60 scores", frame.caption)[1])
+        end = int(re.match(r"With mask ([\d,]+) of 60 the score is", frame.caption)[1])
         ends.append(end)
-        said = f"scores {amount(float(scores[end - 1]))}; the mean of all so far is "
+        said = f"the score is {amount(float(scores[end - 1]))}; the mean so far is "
         assert said + f"{amount(float(scores[:end].mean()))}." in frame.caption
         shown = masks[end - 1][..., None]
         through = seen(render.pixels(VIEW * shown + np.float32(0.2) * (1 - shown)))
