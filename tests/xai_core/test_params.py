@@ -116,7 +116,9 @@ def test_fills_are_the_baselines_in_words() -> None:
         hide: str = params.fill("a tile", ("blur", "black", "mean"), engines=("ours",))
 
     hide = params.declared(Method)["hide"]
-    assert hide.help == ("What a tile shows: the blurred photo, black, or the photo's mean colour.")
+    assert hide.help == (
+        "What is seen in the place of a tile: the blurred photo, black, or the photo's mean colour."
+    )
     assert (hide.default, hide.engines, hide.title) == ("blur", ("ours",), "Hide with")
 
 
