@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import diagnosis
-from xai_core.explainer import Explainer, Family, Progress
+from xai_core.card import Cost, Kind
+from xai_core.explainer import Explainer, Family, Progress, Sized
 from xai_core.model import Differentiates
 from xai_core.params import choice
-from xai_core.target import Target
+from xai_core.target import FOLLOWED, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -24,6 +25,18 @@ class GradientMap(Explainer):
 
     family: ClassVar[Family] = "gradients"
     needs: ClassVar[tuple[type, ...]] = (Differentiates,)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OneGradient(GradientMap):
+    """Base of those that take a single gradient, at the photo: of a box's score, too."""
+
+    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
+    asks: ClassVar[tuple[Asked, ...]] = FOLLOWED
+
+    def cost(self, model: Sized) -> Cost:
+        """One pass for the score, and one there and back for its gradient."""
+        return Cost(forward=2, backward=1)
 
 
 def sizes() -> str:

@@ -220,6 +220,12 @@ Asked = Literal["class", "position", "object", "across", "down", "width", "heigh
 MEASURES: tuple[Asked, ...] = ("across", "down", "width", "height")
 """What is asked in pixels: where a box's middle lies, and how large it is."""
 
+FOLLOWED: tuple[Asked, ...] = ("class", "object", *MEASURES)
+"""What of a box a gradient follows back: where it lies is no score, its measures are."""
+
+JUDGED: tuple[Asked, ...] = ("class", "position", "object")
+"""What of a box is asked where nothing is followed back."""
+
 
 @dataclasses.dataclass(frozen=True)
 class BoxTarget(Target):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from loaders import catalogue
 from tests.fakes import tiny
 from tests.fakes.explained import card
 from xai_core import augment, discovery
@@ -76,6 +77,7 @@ def test_a_lesson_names_every_symbol_and_part(model, name):
         trials = each.made(known)
         assert trials
         assert set(each.variants) <= set(augment.CHANGES)
+        assert all(catalogue.find(name) for names in each.networks for name in names)
         for trial in trials:
             cls = trial.method or explainers()[name]
             assert set(trial.values) <= set(cls.declared())

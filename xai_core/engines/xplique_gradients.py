@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.engines import xplique
+from xai_core.explainer import Engine, Raw
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
 
-why_not = xplique.why_not
+
+def engine(run: Callable[..., Raw]) -> Engine:
+    """Return the engine that a method's `run` makes of the library: it explains classes only."""
+    return Engine(name=xplique.NAME, run=run, why_not=xplique.why_not, worker="both", units=False)
 
 
 def attributed(

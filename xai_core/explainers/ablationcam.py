@@ -16,7 +16,7 @@ from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.layers import layer_of
 from xai_core.model import RunsFrom, RunsWithout
 from xai_core.params import number
-from xai_core.target import Asked, Target
+from xai_core.target import JUDGED, Asked, Target
 from xai_core.task import Shape
 
 Array = NDArray[np.float32]
@@ -123,7 +123,7 @@ class AblationCAM(Cam):
     shows: ClassVar[str] = "Which cells speak for the class, by leaving each channel out."
     reference: ClassVar[str] = "doi:10.1109/WACV45572.2020.9093360"
     tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "position", "object")
+    asks: ClassVar[tuple[Asked, ...]] = JUDGED
     needs: ClassVar[tuple[type, ...]] = (RunsFrom,)
     box_needs: ClassVar[tuple[type, ...]] = (RunsWithout,)
     arrays: ClassVar[Mapping[str, Shape]] = ARRAYS

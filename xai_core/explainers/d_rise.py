@@ -17,7 +17,7 @@ from xai_core.explainers.rise import Rise
 from xai_core.explanation import Explanation
 from xai_core.model import Detects, MasksFast
 from xai_core.perturb import at_once
-from xai_core.target import Asked, Target
+from xai_core.target import JUDGED, Asked, Target
 from xai_core.task import silent
 
 Array = NDArray[np.float32]
@@ -45,7 +45,7 @@ class DRISE(Rise):
     shows: ClassVar[str] = "Where showing the photo makes the box appear, over many random masks."
     reference: ClassVar[str] = "arXiv:2006.03204"
     tasks: ClassVar[tuple[Kind, ...]] = ("detection",)
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "position", "object")
+    asks: ClassVar[tuple[Asked, ...]] = JUDGED
     needs: ClassVar[tuple[type, ...]] = (Detects, MasksFast)
     engines: ClassVar[tuple[Engine, ...]] = (Engine(name="ours", run=_ours),)
 

@@ -12,7 +12,7 @@ from xai_core.card import Cost, Kind
 from xai_core.engines import grad_cam_library
 from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.model import ShowsLayers
-from xai_core.target import Asked, Target
+from xai_core.target import JUDGED, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ class EigenCAM(LayerMap):
     shows: ClassVar[str] = "What stands out in a layer's map; the class does not matter."
     reference: ClassVar[str] = "arXiv:2008.00299"
     tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "position", "object")
+    asks: ClassVar[tuple[Asked, ...]] = JUDGED
     needs: ClassVar[tuple[type, ...]] = (ShowsLayers,)
     class_agnostic: ClassVar[bool] = True
     engines: ClassVar[tuple[Engine, ...]] = (

@@ -13,7 +13,7 @@ from xai_core.card import Kind
 from xai_core.engines import grad_cam_library, xplique
 from xai_core.explainer import Engine, Progress, Raw, explainer
 from xai_core.model import HasLayers
-from xai_core.target import MEASURES, Asked, Target
+from xai_core.target import FOLLOWED, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ class GradCAM(Cam):
     shows: ClassVar[str] = "Which cells of a layer's map speak for the class, by their gradients."
     reference: ClassVar[str] = "arXiv:1610.02391"
     tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
+    asks: ClassVar[tuple[Asked, ...]] = FOLLOWED
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         grad_cam_library.engine("GradCAM"),

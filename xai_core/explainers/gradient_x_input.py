@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import gradient_map
-from xai_core.card import Cost, Kind
 from xai_core.engines import xplique_gradients
-from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
-from xai_core.gradient_map import GradientMap
+from xai_core.explainer import Engine, Progress, Raw, explainer
+from xai_core.gradient_map import OneGradient
 from xai_core.model import Differentiates
 from xai_core.params import number
-from xai_core.target import MEASURES, Asked, Target
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 
@@ -38,7 +37,7 @@ def _xplique(
 
 
 @explainer
-class GradientXInput(GradientMap):
+class GradientXInput(OneGradient):
     """Each pixel's part of the score, as if the score were a straight line.
 
     The score's gradient at each pixel times the pixel's value, with its sign (Shrikumar et al.
@@ -51,17 +50,9 @@ class GradientXInput(GradientMap):
     shows: ClassVar[str] = "The gradient at each pixel times the pixel's own value."
     reference: ClassVar[str] = "arXiv:1605.01713"
     signed: ClassVar[bool] = True
-    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(
-            name="xplique",
-            run=_xplique,
-            why_not=xplique_gradients.why_not,
-            worker="both",
-            units=False,
-        ),
+        xplique_gradients.engine(_xplique),
     )
 
     value: float = number(
@@ -86,7 +77,3 @@ class GradientXInput(GradientMap):
             scalars={"score": score, "sum": float(parts.sum(dtype=np.float64))},
             notes=notes,
         )
-
-    def cost(self, model: Sized) -> Cost:
-        """One pass for the score, and one there and back for its gradient."""
-        return Cost(forward=2, backward=1)

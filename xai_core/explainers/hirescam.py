@@ -12,7 +12,7 @@ from xai_core.card import Kind
 from xai_core.engines import grad_cam_library
 from xai_core.explainer import Engine, Progress, Raw, explainer
 from xai_core.model import HasLayers
-from xai_core.target import MEASURES, Asked, Target
+from xai_core.target import FOLLOWED, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ class HiResCAM(Cam):
     shows: ClassVar[str] = "What each cell of a layer's map adds to the score by itself."
     reference: ClassVar[str] = "arXiv:2011.08891"
     tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
+    asks: ClassVar[tuple[Asked, ...]] = FOLLOWED
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
         grad_cam_library.engine("HiResCAM"),

@@ -103,13 +103,7 @@ class IntegratedGradients(GradientMap):
     )
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(
-            name="xplique",
-            run=_xplique,
-            why_not=xplique_gradients.why_not,
-            worker="both",
-            units=False,
-        ),
+        xplique_gradients.engine(_xplique),
     )
 
     steps: int = number(

@@ -18,7 +18,7 @@ from xai_core.grain import Patches as Patched
 from xai_core.model import MasksFast
 from xai_core.params import choice, fill, number, patch, stride
 from xai_core.perturb import Patches, baseline
-from xai_core.target import Asked, Target
+from xai_core.target import JUDGED, Asked, Target
 from xai_core.task import Shape
 
 Array = NDArray[np.float32]
@@ -95,7 +95,7 @@ class Occlusion(Explainer):
     shows: ClassVar[str] = "How far the score falls when a patch of the photo is hidden."
     reference: ClassVar[str] = "arXiv:1311.2901"
     tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "position", "object")
+    asks: ClassVar[tuple[Asked, ...]] = JUDGED
     needs: ClassVar[tuple[type, ...]] = (MasksFast,)
     signed: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(

@@ -12,7 +12,7 @@ from xai_core.card import Kind
 from xai_core.explainer import Engine, Progress, Raw, explainer
 from xai_core.model import Detects, HasLayers
 from xai_core.params import number
-from xai_core.target import MEASURES, Asked, Target
+from xai_core.target import FOLLOWED, Asked, Target
 
 Array = NDArray[np.float32]
 
@@ -48,7 +48,7 @@ class ODAM(Cam):
     shows: ClassVar[str] = "What each cell adds to one box, by its own gradient."
     reference: ClassVar[str] = "arXiv:2304.06354"
     tasks: ClassVar[tuple[Kind, ...]] = ("detection",)
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
+    asks: ClassVar[tuple[Asked, ...]] = FOLLOWED
     needs: ClassVar[tuple[type, ...]] = (HasLayers, Detects)
     engines: ClassVar[tuple[Engine, ...]] = (Engine(name="ours", run=_ours),)
 

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import gradient_map
-from xai_core.card import Cost, Kind
 from xai_core.engines import xplique_gradients
-from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
-from xai_core.gradient_map import GradientMap
+from xai_core.explainer import Engine, Progress, Raw, explainer
+from xai_core.gradient_map import OneGradient
 from xai_core.model import Differentiates
-from xai_core.target import MEASURES, Asked, Target
+from xai_core.target import Target
 
 Array = NDArray[np.float32]
 
@@ -32,7 +31,7 @@ def _xplique(method: Saliency, model: Any, image: Array, target: Target, progres
 
 
 @explainer
-class Saliency(GradientMap):
+class Saliency(OneGradient):
     """How far a small change of each pixel moves the score, to either side.
 
     The size of the score's gradient at each pixel, the largest of the three colours (Simonyan et
@@ -45,17 +44,9 @@ class Saliency(GradientMap):
     shows: ClassVar[str] = "How far a small change of each pixel moves the score."
     reference: ClassVar[str] = "arXiv:1312.6034"
     signed: ClassVar[bool] = False
-    tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
-    asks: ClassVar[tuple[Asked, ...]] = ("class", "object", *MEASURES)
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(
-            name="xplique",
-            run=_xplique,
-            why_not=xplique_gradients.why_not,
-            worker="both",
-            units=False,
-        ),
+        xplique_gradients.engine(_xplique),
     )
 
     colours: str = gradient_map.sizes()
@@ -68,7 +59,3 @@ class Saliency(GradientMap):
             scalars={"score": score},
             notes=notes,
         )
-
-    def cost(self, model: Sized) -> Cost:
-        """One pass for the score, and one there and back for its gradient."""
-        return Cost(forward=2, backward=1)

@@ -83,13 +83,7 @@ class SmoothGrad(GradientMap):
     signed: ClassVar[bool] = False
     engines: ClassVar[tuple[Engine, ...]] = (
         Engine(name="ours", run=_ours),
-        Engine(
-            name="xplique",
-            run=_xplique,
-            why_not=xplique_gradients.why_not,
-            worker="both",
-            units=False,
-        ),
+        xplique_gradients.engine(_xplique),
     )
 
     samples: int = number(
