@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from commands._files import write
 from commands._waiting import wait
 from workers.client import Job, Session, Wall
 from xai_core import params
+from xai_core.errors import LoadError
 from xai_core.task import Task
 
 S = TypeVar("S")
@@ -36,8 +37,12 @@ def values(args: argparse.Namespace, settings: type[S]) -> S:
     return settings(**made)
 
 
+Asked = Task | tuple[Task, Sequence[Path]]
+"""A task, with the files that it may read."""
+
+
 def train(
-    task: Callable[[Session], Task], files: Callable[[Any], Mapping[str, bytes | str]], out: Path
+    task: Callable[[Session], Asked], files: Callable[[Any], Mapping[str, bytes | str]], out: Path
 ) -> tuple[Any, list[str]]:
     """Train behind the wall; return what came of it, and the files that were written.
 
@@ -45,8 +50,9 @@ def train(
     """
     with closing(Wall()) as wall:
         session = wall.session("cli")
-        asked = task(session)
-        made = wait(session.hold(asked.wants()).run(asked), "training", steps)
+        given = task(session)
+        asked, read = given if isinstance(given, tuple) else (given, ())
+        made = wait(session.hold(asked.wants(), read=read).run(asked), "training", steps)
         data = {
             name: text.encode() if isinstance(text, str) else text
             for name, text in files(made).items()
@@ -66,6 +72,21 @@ def result(session: Session, task: Task) -> Any:
     """Run a task that wants no model, and return what it gives."""
     job: Job = session.run(task)
     return job.result()
+
+
+def data_of(flag: str, path: Path, most: int) -> bytes:
+    """Return a file's bytes. Raises LoadError for one that is not there, or has more than `most`.
+
+    Nothing is read of one that is too large.
+    """
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= most else b""
+    except OSError as error:
+        raise LoadError(f"{flag} cannot be read from {str(path)!r}: {error}") from error
+    if size > most:
+        raise LoadError(f"{flag} has {size / 1e6:,.0f} MB; at most {most >> 20} MB are read")
+    return data
 
 
 def text(value: Any) -> str:

@@ -1,27 +1,25 @@
-"""Train a dense network on digits, and keep its recording, curves and model."""
+"""Train a dense network on digits, or look at one's own, and keep recording, curves and model."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from commands import _training
-from loaders.samples import PACKED as MOST
+from commands import _mlp_data, _training
+from loaders import digit_sets
 from workers.client import Session
-from workers.tasks.read_samples import ReadSamples
 from workers.tasks.train_mlp import TrainMlp
 from xai_core import params
-from xai_core.errors import LoadError, VitrineError
+from xai_core.errors import ParamError
 from xai_core.task import Task
-from xai_core.training import mlp_verdict
+from xai_core.training import mlp_verdict, opened
 from xai_core.training.mlp import MlpSettings
 from xai_core.training.mlp_presets import PRESETS, preset
+from xai_core.training.opened import SCALINGS
 from xai_core.training.recording import Recording
-from xai_core.training.samples import Samples
 
 
 def flags(parser: argparse.ArgumentParser) -> None:
@@ -30,49 +28,64 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", choices=names, help="values that show one thing; other flags change them"
     )
-    parser.add_argument(
+    data = parser.add_argument_group("the data (default: the 5,000 digits that ship)")
+    data.add_argument(
         "--data", type=Path, metavar="FILE",
-        help="an NPZ with x and y, or a ZIP of pictures in a folder a class (default: digits)",
+        help="an NPZ with x and y, or small pictures in a folder for each class, those in a folder "
+        "or a ZIP",
+    )  # fmt: skip
+    data.add_argument(
+        "--set", choices=[each.name for each in digit_sets.SETS],
+        help="a published set of 60,000 pictures to learn from; it is fetched once",
+    )  # fmt: skip
+    own = parser.add_argument_group("networks of your own, in the place of a training")
+    own.add_argument(
+        "--networks", type=Path, nargs="+", metavar="FILE",
+        help="a dense classifier by PyTorch or Keras, or checkpoints of one training in order",
+    )  # fmt: skip
+    own.add_argument(
+        "--scaling", choices=list(SCALINGS), default=next(iter(SCALINGS)),
+        help="what their inputs were scaled to (default: %(default)s)",
     )  # fmt: skip
     _training.flags(parser, MlpSettings)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the recording, the curves and the model; return what is said of them."""
+    if args.data is not None and args.set is not None:
+        raise ParamError("--data and --set name the data twice: give one of them")
     settings = _settings(args)
+    if args.networks is not None:
+        return _look(args, settings)
     TrainMlp(settings=settings)  # what is too large is refused before anything starts
 
     def task(session: Session) -> Task:
-        return TrainMlp(settings=settings, samples=_samples(args.data, session))
+        return TrainMlp(settings=settings, samples=_mlp_data.samples(args, session))
 
-    def files(made: Recording) -> dict[str, bytes | str]:
-        return {
-            "recording.npz": made.npz(),
-            "curves.csv": made.csv(),
-            "training.json": _training.text(_said(made, settings)),
-        }
-
-    made, written = _training.train(task, files, args.out)
+    made, written = _training.train(
+        task, lambda made: _files(made, _said(made, settings)), args.out
+    )
     return _said(made, settings) | {"files": written}
 
 
-def _samples(path: Path | None, session: Session) -> Samples | None:
-    """Read a file of the reader's own behind the wall. Raises LoadError."""
-    if path is None:
-        return None
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= MOST else b""
-    except OSError as error:
-        raise LoadError(f"--data cannot be read from {str(path)!r}: {error}") from error
-    if size > MOST:
-        raise LoadError(f"--data has {size >> 20} MB; at most {MOST >> 20} MB are read")
-    task = ReadSamples(data=np.frombuffer(data, np.uint8), called=path.name[:60])
-    try:
-        found: Samples = _training.result(session, task).samples
-    except VitrineError as error:  # whatever is wrong is the file's
-        raise LoadError(str(error)) from None
-    return found
+def _look(args: argparse.Namespace, settings: MlpSettings) -> dict[str, Any]:
+    """Write what networks that were trained elsewhere answer to the data."""
+    if settings != MlpSettings():
+        raise ParamError("--networks are trained already: the flags of a training do not go along")
+
+    def task(session: Session) -> tuple[Task, Sequence[Path]]:
+        return _mlp_data.opening(args, session)
+
+    made, written = _training.train(task, lambda made: _files(made, _seen(made)), args.out)
+    return _seen(made) | {"files": written}
+
+
+def _files(made: Recording, said: Mapping[str, Any]) -> dict[str, bytes | str]:
+    return {
+        "recording.npz": made.npz(),
+        "curves.csv": made.csv(),
+        "training.json": _training.text(said),
+    }
 
 
 def _settings(args: argparse.Namespace) -> MlpSettings:
@@ -89,19 +102,41 @@ def _settings(args: argparse.Namespace) -> MlpSettings:
 
 
 def _said(made: Recording, settings: MlpSettings) -> dict[str, Any]:
-    layers = {}
-    for name in made.frames:
-        units, silent, dead = mlp_verdict.dark(made, name)
-        layers[name] = {"units": units, "dark": silent, "dead": dead}
-    at = made.chosen - made.first
     return {
         "data": made.words["data"],
         "settings": dataclasses.asdict(settings),
         "epochs": len(made),
         "chosen": made.chosen,
-        "curves": {name: float(curve[at]) for name, curve in made.curves.items()},
+        "curves": _curves(made),
         "fit": mlp_verdict.fit(made),
-        "layers": layers,
+        "layers": _layers(made),
         "sentences": mlp_verdict.says(made, settings.names()[0]),
         "notes": list(made.notes),
     }
+
+
+def _seen(made: Recording) -> dict[str, Any]:
+    """Return what is said of networks that were opened; their curves are of the last one."""
+    found = opened.opened(made)
+    return {
+        "data": made.words["data"],
+        "networks": [] if found is None else list(found.files),
+        "scaling": "" if found is None else found.scaling,
+        "curves": _curves(made),
+        "layers": _layers(made),
+        "sentences": mlp_verdict.says(made, opened.layers(made)[0]),
+        "notes": list(made.notes),
+    }
+
+
+def _curves(made: Recording) -> dict[str, float]:
+    at = made.chosen - made.first
+    return {name: float(curve[at]) for name, curve in made.curves.items()}
+
+
+def _layers(made: Recording) -> dict[str, dict[str, int]]:
+    layers = {}
+    for name in made.frames:
+        units, silent, dead = mlp_verdict.dark(made, name)
+        layers[name] = {"units": units, "dark": silent, "dead": dead}
+    return layers

@@ -1,9 +1,10 @@
-"""A reader's own samples: an NPZ with x and y, or a ZIP of small pictures in a folder a class."""
+"""A reader's own samples: an NPZ with x and y, or small pictures in a folder a class, as a ZIP."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -20,6 +21,35 @@ SIDE = 28
 """Pictures that differ in size, or are larger than 64 x 64, are made so large."""
 LARGEST = 64
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+
+
+def pictured(name: str) -> bool:
+    """Say whether a file is named as a picture that is read, and is not hidden."""
+    path = PurePosixPath(name)
+    hidden = any(each.startswith((".", "__")) for each in path.parts)
+    return not hidden and path.suffix.lower() in PICTURES
+
+
+def packed(parts: Iterable[tuple[str, bytes]], called: str) -> bytes:
+    """Return the files of a folder, by their paths in it, as the ZIP that `read` takes.
+
+    Their order does not depend on the order in which they come. Nothing of them is opened. Raises
+    LoadError for more than is read.
+    """
+    found, size = [], 0
+    for name, data in parts:
+        found.append((name, data))
+        size += len(data) + 2 * len(name) + 100  # what a ZIP adds
+        if size > PACKED or len(found) > MOST:
+            raise LoadError(
+                f"{called} has more than {PACKED >> 20} MB or {MOST:,} pictures. Choose fewer or "
+                "smaller ones."
+            )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in sorted(found):
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return out.getvalue()
 
 
 def read(data: bytes, called: str) -> Samples:
@@ -148,8 +178,7 @@ def _pictures(archive: zipfile.ZipFile, parts: list[zipfile.ZipInfo], called: st
     found: list[tuple[str, NDArray[np.uint8]]] = []
     for part in parts:
         path = PurePosixPath(part.filename)
-        hidden = any(each.startswith((".", "__")) for each in path.parts)
-        if hidden or path.suffix.lower() not in PICTURES or len(path.parts) < 2:
+        if not pictured(part.filename) or len(path.parts) < 2:
             continue
         if len(found) == MOST:
             raise LoadError(f"{called} has more than {MOST:,} pictures. Send fewer.")
@@ -165,12 +194,12 @@ def _pictures(archive: zipfile.ZipFile, parts: list[zipfile.ZipInfo], called: st
         except (ValueError, OSError, SyntaxError, TypeError, Image.DecompressionBombError) as error:
             raise LoadError(
                 f"{part.filename[-80:]!r} in {called} cannot be read as a small picture "
-                f"({str(error)[:80]}). Take it out and send the ZIP again."
+                f"({str(error)[:80]}). Take it out and send the rest again."
             ) from None
     if not found:
         raise LoadError(
-            f"{called} holds no picture in a folder. Put PNG or JPEG files into a folder for each "
-            "class, and those into the ZIP."
+            f"{called} holds no picture in a folder of its own. Put PNG or JPEG files into a "
+            "folder for each class, and those into one ZIP or folder."
         )
     if len({picture.shape for _, picture in found}) > 1:
         found = [

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 FETCH, READ = "lstm-quotes", "lstm-quotes-read"
 _ASKED = "lstm-quotes-asked"
-ABOUT = "Adjusted daily closes of Yahoo Finance, fetched here; no currency is given."
 
 
 def held(desk: Desk, ticker: str, start: str, end: str) -> Series | None:
@@ -31,7 +30,7 @@ def held(desk: Desk, ticker: str, start: str, end: str) -> Series | None:
     found = getattr(desk.results.get(READ), "series", None)
     if found is None or desk.results.get(_ASKED) != _key(ticker, start, end):
         return None
-    made: Series = dataclasses.replace(found, source="stock", note=ABOUT)
+    made: Series = dataclasses.replace(found, source="stock", note=quotes.ABOUT)
     return made
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import streamlit as st
 
 from loaders.digit_sets import HELD, LEARNED, SETS, DigitSet
+from loaders.samples import PICTURES, packed
 from ui import jobs, text, views
 from ui.desk import Desk
 from ui.own_files import Reader
@@ -16,6 +19,7 @@ from ui.slots import Work
 from ui.under_way import sentence
 from workers import incoming
 from workers.tasks.read_samples import ReadDigitSet, ReadOut, ReadSamples
+from xai_core.errors import LoadError, VitrineError
 from xai_core.training import digits
 from xai_core.training.samples import Samples, split
 
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 FILE, FETCH = "mlp-samples", "mlp-set"
 _read: dict[str, ReadOut] = {}
 _TURN = "mlp-samples-turn"
+FORMATS = [each[1:] for each in PICTURES]
+FOLDER = 2000
+"""Most pictures of a folder: the browser sends each by itself."""
 
 
 def own(desk: Desk) -> Samples | None:
@@ -63,17 +70,20 @@ def choose(desk: Desk, busy: bool) -> None:
         _sets(desk, busy)
         views.line("Your own", "v-label")
         views.line(
-            "An NPZ with x and y, or a ZIP with a folder of small pictures for each class. They "
-            "are read in grey; a fifth is held out."
+            "An NPZ with x and y, or a folder of small pictures with a folder in it for each "
+            "class, as it is or as a ZIP. They are read in grey; a fifth is held out."
         )
         given = st.file_uploader(
             "NPZ or ZIP", type=["npz", "zip"], max_upload_size=64, key="mlp-upload", disabled=busy
         )
-        if given is not None and st.session_state.get(_TURN) != given.file_id:
-            st.session_state[_TURN] = given.file_id
-            data = np.frombuffer(given.getvalue(), np.uint8)
-            task = ReadSamples(data=data, called=given.name[:60])
-            desk.begin(FILE, desk.session, task, what=given.name)
+        if given is not None:
+            _take(desk, "file", given.file_id, given.name, given.getvalue)
+        found = st.file_uploader(
+            "Folder of pictures", type=FORMATS, max_upload_size=4, key="mlp-folder", disabled=busy,
+            accept_multiple_files="directory", help=f"Up to {FOLDER:,} pictures; more as a ZIP.",
+        )  # fmt: skip
+        if found:
+            _folder(desk, found)
         if (what := desk.slots.what(FILE)) is not None:
             views.line(f"Reading {what}")
         for slot in (FILE, FETCH):
@@ -86,6 +96,36 @@ def choose(desk: Desk, busy: bool) -> None:
             if st.button("Back to the digits", key="mlp-digits", disabled=busy):
                 desk.change(lambda: desk.results.pop(FILE, None))
                 st.rerun()
+
+
+def _take(desk: Desk, place: str, mark: str, called: str, data: Callable[[], bytes]) -> None:
+    """Read what was given in a place, once; `mark` tells it from what was given there before."""
+    if st.session_state.get(f"{_TURN}-{place}") == mark:
+        return
+    st.session_state[f"{_TURN}-{place}"] = mark
+    desk.notes.pop(FILE, None)
+    try:
+        task = ReadSamples(data=np.frombuffer(data(), np.uint8), called=called[:60])
+    except VitrineError as error:
+        desk.notes[FILE] = str(error)
+        return
+    desk.begin(FILE, desk.session, task, what=called)
+
+
+def _folder(desk: Desk, files: Sequence[Any]) -> None:
+    """Take a folder's pictures, each under its path in the folder, as the ZIP of them."""
+    called = PurePosixPath(files[0].name).parts[0]
+
+    def data() -> bytes:
+        if len(files) > FOLDER:
+            raise LoadError(
+                f"{called} has {len(files):,} pictures, and the page takes up to {FOLDER:,} from a "
+                "folder. Send it as a ZIP."
+            )
+        parts = [(str(PurePosixPath(*PurePosixPath(f.name).parts[1:])), f) for f in files]
+        return packed(((name, file.getvalue()) for name, file in parts), called)
+
+    _take(desk, "folder", " ".join(sorted(each.file_id for each in files)), called, data)
 
 
 # -- published sets -------------------------------------------------------------------------------

@@ -52,6 +52,34 @@ def losses(recording: Recording) -> list[str]:
     return [LOSS] if about(recording).opened else list(LOSSES)
 
 
+def plots(recording: Recording) -> dict[str, dict[str, list[float | None]]]:
+    """Return the curves that can be chosen, by what they are and by their own name."""
+    chosen = losses(recording)
+    right = [name for name in recording.curves if name not in chosen]
+    norms = recording.arrays[f"{EACH}norms"]
+    names = [*layers(recording), "output"]
+    return {
+        "loss": {name: theatre.numbers(recording.curves[name]) for name in chosen},
+        "accuracy": {name: theatre.numbers(recording.curves[name]) for name in right},
+        "weight norms": {name: theatre.numbers(norms[:, at]) for at, name in enumerate(names)},
+    }
+
+
+def beginning(one: Run, other: Run) -> str:
+    """Say whether two runs began with the same weights."""
+    if one.settings is None or other.settings is None:
+        return ""
+    sizes = [
+        [run.recording.arrays[f"weight {at + 1}"].shape for at in range(run.settings.layers + 1)]
+        for run in (one, other)
+    ]
+    if sizes[0] != sizes[1]:
+        return "Their layers differ in size, so they cannot begin with the same weights."
+    if one.settings.seed != other.settings.seed:
+        return "They begin with different weights: their seeds differ."
+    return "Both begin with the same weights: they have the same seed and sizes."
+
+
 def said(run: Run) -> str:
     """Say what a run is, in one line."""
     if (found := opened(run.recording)) is not None:
@@ -103,7 +131,7 @@ def pane(run: Run) -> dict[str, Any]:
             "first": recording.first,
             "said": said(run),
             "chosen": recording.chosen - recording.first if early else None,
-            "curves": {name: theatre.numbers(recording.curves[name]) for name in losses(recording)},
+            "curves": plots(recording),
             "confusion": [
                 theatre.coded(each.astype("<i4")) for each in recording.arrays[f"{EACH}confusion"]
             ],
@@ -117,9 +145,14 @@ def pane(run: Run) -> dict[str, Any]:
     return found
 
 
-def tops(panes: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the values that all curves, and all counts, reach at most."""
-    curves = [value for each in panes for curve in each["curves"].values() for value in curve]
+def tops(panes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the values that all curves of a plot, and all counts, reach at most."""
+    curves = {
+        name: [
+            value for each in panes for curve in each["curves"][name].values() for value in curve
+        ]
+        for name in panes[0]["curves"]
+    }
     counts = [
         value
         for each in panes
@@ -128,7 +161,10 @@ def tops(panes: Sequence[dict[str, Any]]) -> dict[str, float]:
         for value in curve
     ]
     return {
-        "curves": max((value for value in curves if value is not None), default=1.0),
+        "curves": {
+            name: max((value for value in values if value is not None), default=1.0)
+            for name, values in curves.items()
+        },
         "counts": max(counts, default=1) or 1,
     }
 
@@ -179,7 +215,7 @@ def show(held: Trainings, desk: Desk) -> None:
         panes,
         white=max(run.shown["white"] for run in runs),
         tops=tops(panes),
-        together=TOGETHER if len(panes) > 1 else "",
+        together=f"{TOGETHER} {beginning(*runs)}" if len(panes) > 1 else "",
         picked=held.picked,
         on_picked=picked,
         on_branch=branched,
@@ -221,7 +257,7 @@ def live(desk: Desk, work: Work) -> None:
         "first": first,
         "said": "In training: the curves so far, and what the first layer answers now.",
         "chosen": None,
-        "curves": shown,
+        "curves": {"loss": shown},
         "layers": first_layer,
         "groups": _even(parts, next(iter(first_layer.values()))["rows"] if first_layer else 0),
         "word": parts.step,
@@ -234,6 +270,6 @@ def live(desk: Desk, work: Work) -> None:
             f"live-{id(work)}",
             [one],
             white=255.0,
-            tops={"curves": float(np.nanmax(curves[:, :2])), "counts": 1},
+            tops={"curves": {"loss": float(np.nanmax(curves[:, :2]))}, "counts": 1},
             live=True,
         )

@@ -88,7 +88,7 @@ def show(
     panes: Sequence[Mapping[str, Any]],
     *,
     white: float,
-    tops: Mapping[str, float],
+    tops: Mapping[str, Any],
     picked: Mapping[str, Any] | None = None,
     live: bool = False,
     together: str = "",
@@ -99,9 +99,8 @@ def show(
 
     `id` tells these from others, `group` from those at which it begins at the first epoch again. A
     pane's `groups` name its rows, and its `what` says what they are. `white` is the value that is
-    shown brightest, `tops` are those that the curves and counts reach; `together` says of two panes
-    that they share them. A click hands back `picked`,
-    a button `branch`, on the key's state.
+    shown brightest, `tops` are those that each plot's curves and the counts reach; `together` says
+    what two panes share. A click hands back `picked`, a button `branch`, on the key's state.
     """
     nothing = lambda: None  # noqa: E731 - a callback must be there for a trigger to be
     _component()(

@@ -25,6 +25,7 @@ HOW = (
     f"Any other ticker or date comes by the package {PACKAGE}, which is not installed on this "
     f"server: \u201cpip install {PACKAGE}\u201d, then start Vitrine again. A CSV works without it."
 )
+ABOUT = "Adjusted daily closes of Yahoo Finance, fetched here; no currency is given."
 OTHERWISE = "The built-in prices and a CSV of your own work without a network."
 MOST, LIMIT, PERIOD = 4 << 20, 60.0, 0.1
 """Bytes that are read of what it writes, seconds that it may take, seconds between two looks."""
@@ -51,7 +52,12 @@ def fetch(ticker: str, start: str, end: str) -> Job:
     if not asks(ticker):
         raise ParamError(f"A ticker has up to 15 letters and digits, got {ticker[:20]!r}")
     for each in (start, end):
-        datetime.date.fromisoformat(each)
+        try:
+            datetime.date.fromisoformat(each)
+        except ValueError:
+            raise ParamError(f"A date is written as 2022-01-31, got {each[:20]!r}") from None
+    if start > end:
+        raise ParamError(f"The start, {start}, is after the end, {end}")
     job = Job(lambda job: _run(job, ticker, start, end), time_limit=math.inf)
     threading.Thread(target=job.run, name=f"quotes-{job.id}", daemon=True).start()
     return job

@@ -75,6 +75,9 @@ def test_a_pixel_is_the_activation_of_a_unit_a_digit_and_an_epoch(mlp):
     assert seen > 10
     curve = shipped("mlp").recording.curves["validation loss"]
     expect(page.locator(".losses figcaption")).to_contain_text(f"{curve[99]:.3g}")
+    page.get_by_label("Curves", exact=True).select_option("weight norms")
+    norm = shipped("mlp").recording.arrays["each norms"][99, 0]
+    expect(page.locator(".losses figcaption")).to_contain_text(f"layer 1 {norm:.3g}")
 
 
 def test_a_visit_trains_leaves_comes_back_branches_and_takes_away(mlp):

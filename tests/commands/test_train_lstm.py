@@ -1,5 +1,6 @@
 """`train-lstm`: the same values as on the page, and what it writes."""
 
+import datetime
 import json
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import cli
 from commands import _training
 from tests.fakes.wall import Wall
+from workers import quotes
+from workers.jobs import Job
 from xai_core import params
 from xai_core.training import lstm_learner, prices
 from xai_core.training.lstm import LstmSettings
@@ -59,6 +62,8 @@ def test_every_value_of_the_form_has_a_flag(capsys):
     [
         (("--window", "500"), 2, "--window must be from 2 to 120 days, got '500'"),
         (("--ticker", "APPL"), 2, "the nearest of the 20 built-in tickers is AAPL (Apple)"),
+        (("--ticker", "APPL"), 2, "With --fetch Yahoo Finance is asked for it."),
+        (("--ticker", "SHOP", "--fetch"), 3, "pip install yfinance"),
         (("--start", "2023-02-01"), 2, "is after the end, 1 January 2023"),
         (("--csv", "none.csv"), 3, "--csv cannot be read from 'none.csv'"),
     ],
@@ -72,6 +77,25 @@ def test_a_bad_call_is_said_in_one_line_and_writes_nothing(
     assert error.startswith("error: ")
     assert sentence in error
     assert not out.exists()
+
+
+def test_another_ticker_is_fetched_where_the_package_is_there(capsys, tmp_path, monkeypatch):
+    first = datetime.date(2022, 1, 3)
+    lines = [f"{first + datetime.timedelta(days=at)},{100 + at % 7}" for at in range(90)]
+    asked = []
+
+    def fetch(*words):
+        asked.append(words)
+        job = Job(lambda job: "\n".join(lines).encode())
+        job.run()
+        return job
+
+    monkeypatch.setattr(quotes, "available", lambda: True)
+    monkeypatch.setattr(quotes, "fetch", fetch)
+    words = ("--ticker", "shop", "--fetch", "--end", "2022-04-30", "--epochs", 2, "--window", 8)
+    status, said, _ = called(capsys, *words, "--hidden-size", 3, "--out", tmp_path / "out")
+    assert (status, said["data"]["name"], said["data"]["values"]) == (0, "SHOP", 90)
+    assert asked == [("SHOP", "2022-01-01", "2022-04-30")]
 
 
 def test_a_file_of_one_s_own_is_read(capsys, tmp_path):

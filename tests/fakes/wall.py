@@ -191,7 +191,7 @@ class Session:
 
     def add_file(self, name, data):
         path = self.new_file("upload")
-        path.write_bytes(data)
+        path.write_bytes(data if isinstance(data, bytes) else Path(data).read_bytes())
         return path
 
     def new_file(self, name):

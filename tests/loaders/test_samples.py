@@ -55,6 +55,25 @@ def test_arrays_are_read_as_they_are():
     assert row.sides == (1, 7)
 
 
+def test_a_folder_is_read_as_its_zip_in_whatever_order_it_comes(monkeypatch):
+    with zipfile.ZipFile(io.BytesIO(pictures())) as archive:
+        parts = [
+            (name.removeprefix("all/"), archive.read(name))
+            for name in archive.namelist()
+            if module.pictured(name)
+        ]
+    one = read(module.packed(parts, "own"), "own")
+    two = read(module.packed(parts[::-1], "own"), "own")
+    expected = read(pictures(), "own.zip")
+    for name in ("x", "y"):
+        assert np.array_equal(getattr(one, name), getattr(two, name))
+    assert one.classes == expected.classes
+    assert np.array_equal(np.sort(one.x.mean(1)), np.sort(expected.x.mean(1)))
+    monkeypatch.setattr(module, "MOST", 3)
+    with pytest.raises(LoadError, match="own has more than 64 MB or 3 pictures"):
+        module.packed(parts, "own")
+
+
 def test_pictures_are_read_by_their_folders():
     found = read(pictures(), "own.zip")
     assert (found.sides, found.classes) == ((10, 12), ("cat", "dog"))

@@ -8,6 +8,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from loaders import digit_sets
@@ -62,6 +63,29 @@ def trained(app, **values):
     return settle(app, lambda app: len(held(app).runs) > before and shown(app))
 
 
+def test_a_folder_of_pictures_is_read_by_its_folders(page, monkeypatch):
+    def given(count):
+        files = []
+        for name, shade in (("cat", 30), ("dog", 200)):
+            for at in range(count):
+                out = io.BytesIO()
+                Image.fromarray(np.full((9, 7), shade + at, np.uint8)).save(out, "PNG")
+                files.append((f"pets/{name}/{at}.png", out.getvalue(), "image/png"))
+        page.file_uploader(key="mlp-folder").set_value(files).run()
+
+    given(25)
+    settle(page, lambda app: mlp_data.own(desk(app)))
+    samples = mlp_data.own(desk(page))
+    assert (samples.word, samples.classes, samples.sides) == ("pets", ("cat", "dog"), (9, 7))
+    assert samples.x.mean(1)[samples.y == 0].max() < 60 < samples.x.mean(1)[samples.y == 1].min()
+    assert "Trains on 40 samples of pets in 2 classes" in said(page)
+    monkeypatch.setattr(mlp_data, "FOLDER", 45)
+    given(24)
+    assert "pets has 48 pictures, and the page takes up to 45 from a folder. Send it as a ZIP." in (
+        said(page)
+    )
+
+
 def test_it_opens_on_a_labelled_recording(page):
     (theatre_data,) = shown(page)
     pane = theatre_data["panes"][0]
@@ -79,6 +103,42 @@ def test_it_opens_on_a_labelled_recording(page):
     last = frames.decoded()[-1]
     by_activity = last.mean(0)[layer["orders"]["by activity"]]
     assert (np.diff(by_activity) <= 1e-6).all()
+
+
+def test_accuracy_and_weight_norms_are_drawn_as_recorded(page):
+    recording = shipped("mlp").recording
+    curves = shown(page)[0]["panes"][0]["curves"]
+    assert list(curves) == ["loss", "accuracy", "weight norms"]
+    assert list(curves["accuracy"]) == ["training accuracy", "validation accuracy"]
+    right = recording.curves["validation accuracy"].tolist()
+    assert curves["accuracy"]["validation accuracy"] == right
+    assert list(curves["weight norms"]) == ["layer 1", "output"]
+    output = recording.arrays["each norms"][:, 1].tolist()
+    assert curves["weight norms"]["output"] == output
+    # the weights that ship are rounded, the norms are not
+    near = np.linalg.norm(recording.arrays["weight 2"])
+    assert output[-1] == pytest.approx(near, rel=0.01)
+
+
+def test_two_runs_say_whether_they_begin_with_the_same_weights(page):
+    def together():
+        return shown(page)[0]["together"]
+
+    trained(page)
+    trained(page, learning_rate=0.1)
+    runs = [run for run in held(page).runs if not run.shipped]
+    held(page).show(*runs)
+    page.run()
+    assert together().endswith(
+        "Both begin with the same weights: they have the same seed and sizes."
+    )
+    first = runs[0].settings
+    other = dataclasses.replace(runs[1], settings=dataclasses.replace(first, seed=first.seed + 1))
+    assert "their seeds differ" in mlp_view.beginning(runs[0], other)
+    recorded = next(run for run in held(page).runs if run.shipped)
+    held(page).show(runs[0], recorded)
+    page.run()
+    assert together().endswith("so they cannot begin with the same weights.")
 
 
 def test_the_form_begins_with_the_reader_s_own_fields(page):
@@ -133,9 +193,12 @@ def test_it_trains_branches_and_shows_both_side_by_side(page):
     assert not np.array_equal(one[1:], two[1:])
     tops = shown(page)[0]["tops"]
     every = [
-        value for each in shown(page)[0]["panes"] for c in each["curves"].values() for value in c
+        value
+        for each in shown(page)[0]["panes"]
+        for curve in each["curves"]["loss"].values()
+        for value in curve
     ]
-    assert tops["curves"] == max(every)
+    assert tops["curves"]["loss"] == max(every)
 
 
 def test_a_branch_off_the_recording_is_trained_from_its_start(page):
@@ -194,7 +257,7 @@ def test_dark_lines_and_overfitting_stand_side_by_side(page):
     words = said(page)
     first, second = (each["said"].split(":")[0] for each in shown(page)[0]["panes"])
     assert (first, second) == ("Dying ReLU, a recording", "Overfit, a recording")
-    assert shown(page)[0]["together"] == mlp_view.TOGETHER
+    assert shown(page)[0]["together"].startswith(mlp_view.TOGETHER)
     assert shown(page)[0]["top"] == max(
         mlp_units.white(shipped(name).recording.frames["layer 1"]) for name in mlp_page.CONTRAST
     )
@@ -304,7 +367,8 @@ def test_checkpoints_of_one_s_own_are_shown_in_their_order(page):
     assert (pane["word"], pane["first"], pane["epochs"]) == ("checkpoint", 1, 3)
     assert pane["layers"]["layer 1"]["title"] == "MLP layer 1 (784, 6)"
     assert "Yours: epoch-2.pt, epoch-9.pt and epoch-10.pt, in this order" in pane["said"]
-    assert list(pane["curves"]) == ["loss"]
+    assert list(pane["curves"]["loss"]) == ["loss"]
+    assert list(pane["curves"]["accuracy"]) == ["accuracy"]
     assert "whether it overfits cannot be read off here" in said(page)
     assert "ReLU is taken" in said(page)
     run = held(page).shown[0]

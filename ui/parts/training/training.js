@@ -5,7 +5,7 @@ const FRAME = 110; // milliseconds for an epoch
 const QUIET = matchMedia("(prefers-reduced-motion: reduce)");
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, PageUp: -10, PageDown: 10 };
 const SVG = "http://www.w3.org/2000/svg";
-const KINDS = ["one", "other", "third"];
+const KINDS = ["one", "other", "third", "fourth", "fifth"];
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 const short = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3))));
@@ -61,7 +61,7 @@ class Chart {
     drawn(this.svg, "path", { class: "axis", d: "M4 8V112H296" });
     Object.values(curves).forEach((curve, kind) => {
       const points = curve.map((value, at) => (value === null ? "" : `${this.x(at)},${this.y(value)}`));
-      drawn(this.svg, "polyline", { class: `line ${KINDS[kind]}`, points: points.filter(Boolean).join(" ") });
+      drawn(this.svg, "polyline", { class: `line ${KINDS[kind % KINDS.length]}`, points: points.filter(Boolean).join(" ") });
     });
     this.now = drawn(this.svg, "path", { class: "now", d: "" });
     const ends = made(this.figure, "div", "ends");
@@ -87,7 +87,7 @@ class Chart {
     this.caption.replaceChildren();
     const said = [];
     Object.entries(this.curves).forEach(([name, curve], kind) => {
-      made(this.caption, "span", `key ${KINDS[kind]}`);
+      made(this.caption, "span", `key ${KINDS[kind % KINDS.length]}`);
       const value = curve[here] === null || curve[here] === undefined ? "none" : short(curve[here]);
       this.caption.append(`${name} `);
       made(this.caption, "b", "", value);
@@ -124,10 +124,8 @@ class Pane {
     scale.append(`${short(top)} and more`);
     made(scale, "span", "what", data.what);
     const beside = made(this.root, "div", "beside");
-    const common = { first: data.first, chosen: data.chosen, word: data.word, go: (at) => theatre.go(at) };
-    this.losses = new Chart(beside, "losses", data.curves, { ...common, top: theatre.data.tops.curves });
     this.beside = beside;
-    this.common = common;
+    this.common = { first: data.first, chosen: data.chosen, word: data.word, go: (at) => theatre.go(at) };
     if (data.confusion) {
       const figure = made(beside, "figure", "confused");
       this.told = made(figure, "figcaption");
@@ -163,6 +161,16 @@ class Pane {
     if (own === this.own) this.frames = frames;
   }
 
+  chart() {
+    const name = this.theatre.find(".curves").value;
+    if (this.plotted === name) return;
+    this.plotted = name;
+    this.losses?.figure.remove();
+    const curves = this.data.curves[name] ?? {};
+    this.losses = new Chart(this.beside, "losses", curves, { ...this.common, top: this.theatre.data.tops.curves[name] });
+    this.beside.prepend(this.losses.figure);
+  }
+
   order() {
     return this.own.orders?.[this.theatre.find(".order").value] ?? null;
   }
@@ -173,6 +181,7 @@ class Pane {
     const { palette, top } = this.theatre.data;
     const at = this.at;
     this.name.textContent = `${this.own.title}: ${this.data.word} ${at + this.data.first}`;
+    this.chart();
     this.losses.show(at);
     this.deaths?.show(at);
     if (this.confusion) this.confuse(at);
@@ -275,6 +284,7 @@ class Theatre {
     this.at = data.live ? this.last : fresh ? (QUIET.matches ? this.last : 0) : clamp(this.at ?? 0, 0, this.last);
     this.options(".layer", Object.keys(data.panes[0].layers));
     this.options(".order", Object.keys(Object.values(data.panes[0].layers)[0].orders ?? {}));
+    this.options(".curves", Object.keys(data.panes[0].curves));
     this.find(".of-layer").hidden = Object.keys(data.panes[0].layers).length < 2;
     this.find(".of-order").hidden = !this.find(".order").options.length;
     this.find(".scrub").max = this.last;
@@ -389,6 +399,7 @@ class Theatre {
     this.find(".scrub").oninput = ({ target }) => this.go(Number(target.value));
     this.find(".layer").onchange = () => this.layers();
     this.find(".order").onchange = () => this.draw();
+    this.find(".curves").onchange = () => this.draw();
   }
 
   watch() {
