@@ -29,6 +29,7 @@ if get_script_run_ctx():
                 st.Page("pages/offering.py", title="Offering", default=True),
                 st.Page("pages/compare.py", title="Compare"),
                 st.Page("pages/counter_tests.py", title="Counter-tests"),
+                st.Page("pages/inversion.py", title="Inversion"),
             ],
             "Learn": [
                 st.Page("pages/mlp.py", title="MLP"),

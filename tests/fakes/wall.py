@@ -71,7 +71,16 @@ class LinearModel:
     def activations(self, images, layer):
         return self._cells(images)
 
+    def code_gradients(self, images, layer, code):
+        apart, side = self._cells(images) - code, SIDE // CELLS
+        slopes = (2 * apart / side**2).repeat(side, 1).repeat(side, 2)
+        return (apart**2).sum((1, 2, 3)), slopes.astype(np.float32)
+
     def gradients(self, images, target, batch=0):
+        if target.reads == "layer":
+            side = SIDE // CELLS
+            whole = target.weights((CELLS, CELLS, 3)).repeat(side, 0).repeat(side, 1) / side**2
+            return np.broadcast_to(whole, (len(images), *whole.shape)).astype(np.float32)
         slopes = self.weights[..., target.index].astype(np.float32)
         if target.against is not None:
             slopes = slopes - self.weights[..., target.against]
