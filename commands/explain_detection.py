@@ -13,15 +13,17 @@ from commands import _opened, _photo, explain
 from commands._map import explained, written
 from commands._waiting import wait
 from workers.tasks.detect import DetectObjects
+from workers.tasks.explain_boxes import ExplainBoxes
 from xai_core.detection import boxes
 from xai_core.errors import ParamError
-from xai_core.explainer import explaining
+from xai_core.explainer import explainers, explaining
 from xai_core.question import Question
 from xai_core.report.record import record
 from xai_core.target import Asked, BoxTarget
 
 if TYPE_CHECKING:
     from workers.tasks.detect import Detection
+    from xai_core.explanation import Explanation
 
 rest = explain.rest
 
@@ -32,8 +34,11 @@ def flags(parser: argparse.ArgumentParser) -> None:
     _photo.flags(parser)
     names = explaining("detection")
     parser.add_argument("--method", required=True, choices=names, metavar="NAME")
-    said = "which box, by its index as `detect` lists them (0)"
-    parser.add_argument("--box", type=int, metavar="K", help=said)
+    said = (
+        "which box, by its index as `detect` lists them (0); or several, as 0,2,3: each goes to a "
+    )
+    said += "folder of its own in DIR, from the same passes where the method can"
+    parser.add_argument("--box", type=_numbers, metavar="K[,K...]", help=said)
     said = "a box of your own, found or not, in the photo's pixels; its class is --target"
     parser.add_argument("--at", type=_corners, metavar="LEFT,TOP,RIGHT,BOTTOM", help=said)
     parser.add_argument("--target", metavar="INDEX-or-LABEL", help="the class that is asked about")
@@ -47,6 +52,18 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", default="", help="which library computes it")
     parser.add_argument("--frame", choices=("view", "upload"), default="view")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def _numbers(word: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(part) for part in word.split(","))
+    except ValueError:
+        found = ()
+    if not found or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(
+            f"must be the index of a box, or several with commas, got {word[:60]!r}"
+        )
+    return found
 
 
 def _corners(word: str) -> tuple[float, float, float, float]:
@@ -77,24 +94,44 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         index = _photo.index_of(args.target, labels, "target")
         pixels, notes = _photo.decoded(model, args.image)
         said: Detection = wait(model.handle.run(DetectObjects(pixels=pixels)), "detecting")
-        target = _target(args, said, labels, index)
-        explanation = explained(model, pixels, _question(args, target))
+        numbers = args.box or (0,)
+        targets = [_target(args, said, labels, index, number) for number in numbers]
         findings = (*model.card.findings, *notes, *said.findings)
-        answer = record(
-            explanation,
-            card=model.card,
-            model=model.word,
-            photo=args.image,
-            probabilities=np.zeros(len(labels), np.float32),
-            findings=findings,
-            flags=model.flags,
-            frame=args.frame,
+
+        def answer(explanation: Explanation, out: Path) -> dict[str, Any]:
+            made = record(
+                explanation,
+                card=model.card,
+                model=model.word,
+                photo=args.image,
+                probabilities=np.zeros(len(labels), np.float32),
+                findings=findings,
+                flags=model.flags,
+                frame=args.frame,
+            )
+            there = argparse.Namespace(**vars(args) | {"out": out})
+            return written(there, explanation, pixels, made)
+
+        if len(targets) == 1:
+            return answer(explained(model, pixels, _question(args, targets[0])), args.out)
+        asked = ExplainBoxes(
+            pixels=pixels, question=_question(args, targets[0]), others=tuple(targets[1:])
         )
-        return written(args, explanation, pixels, answer)
+        made = wait(model.handle.run(asked), explainers()[args.method].title)
+        return {
+            "boxes": [
+                {"index": number} | answer(each, args.out / f"box-{number}")
+                for number, each in zip(numbers, made.each, strict=True)
+            ]
+        }
 
 
 def _target(
-    args: argparse.Namespace, said: Detection, labels: tuple[str, ...], index: int | None
+    args: argparse.Namespace,
+    said: Detection,
+    labels: tuple[str, ...],
+    index: int | None,
+    number: int,
 ) -> BoxTarget:
     """Return what is asked. Raises ParamError where there is no such box."""
     if args.at is not None:
@@ -103,7 +140,7 @@ def _target(
             raise ParamError("--at lies outside of what the model sees of the photo")
         found = tuple(float(side) for side in box)
         return BoxTarget(typing.cast(Any, found), typing.cast(int, index), args.asks)
-    kept, number = boxes.kept(said.found, args.threshold, args.overlap), args.box or 0
+    kept = boxes.kept(said.found, args.threshold, args.overlap)
     if not 0 <= number < len(kept):
         there = (
             f"from 0 to {len(kept) - 1}" if len(kept) else "of a lower --threshold: none is left"

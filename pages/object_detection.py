@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import answer, detect_page, jobs, model_card, page, photo_card, strip
+from ui import answer, detect_page, detect_several, jobs, model_card, page, photo_card, strip
 from ui.detect_desk import DetectDesk
 
 with page.opened(
@@ -28,7 +28,7 @@ with page.opened(
             answer.show(desk.answer, desk, asked)
             detect_page.inside(desk.answer)
         strip.show(desk)
-        detect_page.compared_here(desk)
+        detect_several.compared_here(desk)
         detect_page.painting(desk)
         detect_page.told(desk)
         if desk.run is None and desk.answer is not None:

@@ -204,6 +204,23 @@ def test_detect(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path)
     assert (status, "--threshold must be from 0 to 1, got 2.0" in err) == (2, True)
 
 
+def test_several_boxes_at_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = ("shapes_detector", "six_shapes", "--method", "d-rise", "--masks", "50")
+    out = ("--out", str(tmp_path))
+    status, said, err = run(capsys, "explain-detection", *asked, "--box", "0,3", *out)
+    assert status == 0, err
+    assert [row["index"] for row in said["boxes"]] == [0, 3]
+    assert said["boxes"][0]["target"] != said["boxes"][1]["target"]
+    assert len({row["image_hash"] for row in said["boxes"]}) == 1
+    one, other = (np.load(tmp_path / f"box-{k}" / "attribution.npy") for k in (0, 3))
+    assert not np.allclose(one, other)
+    for bad in ("0,0", "one", ""):
+        status, _, err = run(capsys, "explain-detection", *asked, "--box", bad, *out)
+        assert (status, "must be the index of a box" in err) == (2, True)
+    status, _, err = run(capsys, "explain-detection", *asked, "--box", "0,99", *out)
+    assert (status, "--box must be from 0 to 5" in err) == (2, True)
+
+
 @pytest.mark.parametrize("form", ["pt", "onnx"])
 def test_an_export_of_a_detector(
     capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, form: str

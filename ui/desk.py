@@ -139,6 +139,22 @@ class Desk(Opening):
     @alone
     def start(self, question: Question) -> None:
         """Run a method on the present model and photo."""
+
+        def done(scene: Scene, explanation: Any) -> None:
+            self.runs.add(Answer(question, scene, explanation))
+
+        def job_of(model: Model, photo: Photo) -> Job:
+            return model.handle.explain(photo.pixels, question)
+
+        self._begin(question, job_of, done)
+
+    def _begin(
+        self,
+        question: Question,
+        job_of: Callable[[Model, Photo], Job],
+        keep: Callable[[Scene, Any], None],
+    ) -> None:
+        """Start a run on the present model and photo, and let `keep` put away what it gives."""
         model, photo, prediction = self.model, self.photo, self.prediction
         if model is None or photo is None or prediction is None:
             return
@@ -152,13 +168,13 @@ class Desk(Opening):
             prediction=prediction,
         )
         try:
-            job = model.handle.explain(photo.pixels, question)
+            job = job_of(model, photo)
         except VitrineError as error:
             self.run_note = str(error)
             return
 
-        def done(explanation: Any) -> None:
-            self.runs.add(Answer(question, scene, explanation))
+        def done(result: Any) -> None:
+            keep(scene, result)
             self.run_note = ""
 
         self.slots.put(RUNNING, Work(Run(question, scene, job), job, done, self._not_answered))

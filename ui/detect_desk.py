@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,13 +11,15 @@ from numpy.typing import NDArray
 
 from loaders import catalogue
 from ui.desk import Desk
-from ui.held import Model, Photo, Prediction
+from ui.held import Answer, Model, Photo, Prediction, Scene
 from ui.slots import Work
 from ui.under_way import alone
 from workers.tasks.detect import Detection, DetectObjects
+from workers.tasks.explain_boxes import ExplainBoxes
 from xai_core.card import Wanted
 from xai_core.detection import boxes, changed
 from xai_core.errors import VitrineError
+from xai_core.question import Question
 from xai_core.target import BoxTarget
 
 if TYPE_CHECKING:
@@ -51,7 +54,10 @@ class Without:
 
 
 class DetectDesk(Desk):
-    """One visitor's detector and photo. `without` is the last look at a changed photo."""
+    """One visitor's detector and photo. `without` is the last look at a changed photo.
+
+    `together` are the answers of the last run that asked about several boxes.
+    """
 
     wanted: ClassVar[Wanted] = "detection"
     opening_photo: ClassVar[str] = "six_shapes"
@@ -60,6 +66,7 @@ class DetectDesk(Desk):
         super().__init__(session)
         self.without: Without | None = None
         self.without_note = ""
+        self.together: tuple[Answer, ...] = ()
 
     def built_in(self) -> tuple[catalogue.Entry, ...]:
         """List the built-in detectors."""
@@ -74,6 +81,28 @@ class DetectDesk(Desk):
         """What was found on the last photo that was looked at, or None."""
         said = None if self.seen is None else self.seen.prediction
         return said if isinstance(said, Found) else None
+
+    @alone
+    def start_all(self, question: Question, others: Sequence[BoxTarget]) -> None:
+        """Run a method on the question's box and on others, on the same changed photos if it can.
+
+        The first answer is shown; all are kept.
+        """
+
+        def job_of(model: Model, photo: Photo) -> Job:
+            task = ExplainBoxes(pixels=photo.pixels, question=question, others=tuple(others))
+            return model.handle.run(task)
+
+        def keep(scene: Scene, result: Any) -> None:
+            made = [
+                Answer(dataclasses.replace(question, target=each.target), scene, each)
+                for each in result.each
+            ]
+            for number, each in enumerate(made):
+                self.runs.add(each, show=not number)
+            self.together = tuple(made)
+
+        self._begin(question, job_of, keep)
 
     @alone
     def paint(self, target: BoxTarget, where: changed.Where, fill: changed.Fill) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from ui import ask, compared, detect_boxes, jobs, kept, text, views
+from ui import ask, detect_boxes, detect_several, jobs, kept, text, views
 from ui.desk import RUNNING
 from ui.detect_boxes import Drawn
 from ui.detect_desk import CHANGING, DetectDesk, Without
@@ -113,9 +113,12 @@ def question(desk: DetectDesk) -> Question | None:
         disabled=len(can) == 1,
     )  # without a help of its own, which would be one stop more on the keyboard's way to Run
     views.line(MEANS[of])
-    return ask.about(
+    asked = ask.about(
         desk, seen, dataclasses.replace(target, asks=of), disabled=desk.prediction is None
     )
+    if asked is not None:
+        detect_several.button(desk, asked, stay)
+    return asked
 
 
 def _follow(desk: DetectDesk, seen: Seen, stay: Detections) -> None:
@@ -158,22 +161,6 @@ def inside(answer: Answer) -> None:
     if isinstance(target, BoxTarget):
         said = context.sentences(answer.explanation, target)
         views.line(" ".join(said), "v-prose")
-
-
-def compared_here(desk: DetectDesk) -> None:
-    """Draw the pinned runs side by side on one scale."""
-    pinned = desk.runs.pinned
-    if len(pinned) < 2:
-        return
-    views.title("Side by side")
-    panels = [
-        dataclasses.replace(
-            compared.panel(desk, each),
-            about=f"{each.scene.photo.name}, {each.scene.model.name}",
-        )
-        for each in pinned
-    ]
-    compared.show(panels, columns=min(len(panels), 3))
 
 
 def painting(desk: DetectDesk) -> None:

@@ -16,6 +16,7 @@ from workers.jobs import Job
 from workers.lane import Lane
 from workers.process import Stopped, Worker
 from workers.tasks.explain import Explain
+from workers.tasks.explain_boxes import ExplainBoxes, Explanations
 from workers.tasks.load import Load
 from workers.tasks.measure import Measure, Measured
 from workers.tasks.predict import Predict
@@ -93,6 +94,8 @@ class ModelHandle(Handle):
         if isinstance(result, Explanation) and isinstance(task, Explain):
             image = hash_of(task.pixels)
             return dataclasses.replace(result, model_hash=self.hash, image_hash=image)
+        if isinstance(result, Explanations) and isinstance(task, ExplainBoxes):
+            return task.hashed(result, self.hash)
         return result
 
     def _load(self, job: Job) -> Card:

@@ -115,6 +115,32 @@ def test_each_method_explains_the_chosen_box_and_names_it(app):
     assert "Percentages beside a class" in words(app)
 
 
+def test_several_boxes_stand_side_by_side_from_one_set_of_passes(app):
+    app.selectbox(key="box-method").set_value("d-rise")
+    app.run()
+    (key,) = (each.key for each in app.slider if "d-rise:masks" in (each.key or ""))
+    app.slider(key=key).set_value(50)
+    app.run()
+    before = len(desk(app).runs)
+    button = app.button("run-all")
+    assert button.label.startswith("Run on 5 boxes (")
+    button.click()
+    settle(app, lambda app: desk(app).run is None and len(desk(app).runs) == before + 5)
+    made = desk(app).together
+    assert desk(app).answer is made[0]
+    assert len({each.explanation.target.box for each in made}) == 5
+    assert "One set of 51 passes answered for all of them" in words(app)
+    (shown,) = parts(app, "vitrine_compared")
+    assert len(shown["panels"]) == 5
+    assert len({panel["about"].partition(", ")[2] for panel in shown["panels"]}) > 1
+    desk(app).with_runs(lambda runs: runs.remove(made[0].id))
+    app.run()
+    assert len(parts(app, "vitrine_compared")[0]["panels"]) == 4
+    app.selectbox(key="box-method").set_value("eigencam")
+    app.run()
+    assert not any(each.key == "run-all" for each in app.button)
+
+
 def test_another_box_is_asked_about_by_the_list_and_has_another_map(app):
     first = ran(app)
     key = next(each.key for each in app.selectbox if each.label == "Why this box?")
