@@ -2,23 +2,36 @@
 
 import streamlit as st
 
-from ui import answer, detect_page, detect_several, jobs, model_card, page, photo_card, strip
+from ui import (
+    answer,
+    detect_page,
+    detect_several,
+    jobs,
+    links,
+    model_card,
+    page,
+    photo_card,
+    strip,
+    views,
+)
 from ui.detect_desk import DetectDesk
 
 with page.opened(
     "Why this box?",
     "See what made a detector put a box there, and what would take it away.",
-    needs=(page.MODEL, page.PHOTO),
+    needs=(links.read, page.MODEL, page.PHOTO),
     bench=True,
     kind=DetectDesk,
 ) as here:
     desk = detect_page.desk_of(here)
     with here.rail():
+        links.note(desk)
         with st.container(gap="xsmall"):
             model_card.show(desk, brief=True)
         with st.container(gap="xsmall"):
             photo_card.show(desk, lambda seen: detect_page.listed(desk, seen))
         asked = detect_page.question(desk)
+        links.show(desk, asked)
     with here.stage():
         detect_page.boxes_shown(desk)
         here.place_progress(detect_page.SLOTS)
@@ -33,4 +46,5 @@ with page.opened(
         detect_page.told(desk)
         if desk.run is None and desk.answer is not None:
             answer.more(desk.answer, desk)
+            views.line(links.said(desk))
         jobs.announce(desk)

@@ -19,13 +19,16 @@ from workers.tasks.detect import MOST
 from xai_core.detection import boxes
 from xai_core.model import Detections
 from xai_core.report.numbers import counted, percent
-from xai_core.target import BoxTarget
+from xai_core.target import BoxTarget, overlaps
 
 TALL, BESIDE = 21, 12
 """Height of the picture at most, in the size of letters: alone, and above an answer."""
 
 MANY = 40
 """Boxes that are drawn and listed at most, the highest scores first."""
+
+SAME = 0.95
+"""How far an address's box and a found one overlap that are the same: its pixels are rounded."""
 
 THRESHOLD, OVERLAP = "boxes-threshold", "boxes-overlap"
 _CODED = "boxes-coded"
@@ -235,6 +238,17 @@ def restore(seen: Seen, target: BoxTarget, stay: Detections) -> None:
     placed = boxes.in_photo(np.array([target.box], np.float32), seen.prediction.geometry)[0]
     draw(seen, [float(side) for side in placed])
     st.session_state[f"{_CLASS}:{scope(seen)}"] = target.index
+
+
+def follow(seen: Seen, found: Found, stay: Detections, placed: Sequence[float], index: int) -> None:
+    """Ask about a box in the photo's pixels: one that was found there, or one of one's own."""
+    view = boxes.in_view(np.array([placed], np.float32), found.geometry)[0]
+    every = found.candidates.found
+    over = overlaps(view.tolist(), every.boxes) * (every.labels == index)
+    box = every.boxes[over.argmax()] if over.max(initial=0) > SAME else view
+    top, left, bottom, right = (float(side) for side in box)
+    if top < bottom and left < right:
+        restore(seen, BoxTarget((top, left, bottom, right), index), stay)
 
 
 def draw(seen: Seen, box: Sequence[float]) -> None:

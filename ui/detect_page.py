@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from ui import ask, detect_boxes, detect_several, jobs, kept, text, views
+from ui import ask, box_links, detect_boxes, detect_several, jobs, kept, text, views
 from ui.desk import RUNNING
 from ui.detect_boxes import Drawn
 from ui.detect_desk import CHANGING, DetectDesk, Without
@@ -95,6 +95,10 @@ def question(desk: DetectDesk) -> Question | None:
     threshold, overlap = detect_boxes.sliders()
     stay = detect_boxes.shown(found, threshold, overlap)
     _follow(desk, seen, stay)
+    if (linked := box_links.taken(seen.photo)) is not None:
+        left, top, right, bottom = linked.box
+        detect_boxes.follow(seen, found, stay, (top, left, bottom, right), linked.index)
+        st.session_state[_ASKS] = linked.asks
     target = detect_boxes.asked(desk, seen, stay)
     if target is None:
         return None

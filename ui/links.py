@@ -7,7 +7,7 @@ opens, and wins then; afterwards it follows the controls, without entries in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,21 +15,24 @@ import streamlit as st
 
 from loaders import catalogue
 from loaders.catalogue import Entry, Pretrained, Sample
-from ui import another_model, ask, forms, measured, method_list, photo_card, views
+from ui import another_model, ask, box_links, forms, measured, method_list, photo_card, views
+from ui.box_links import ASKS, BOX
+from ui.box_links import TARGET as TARGET
 from ui.desk import Desk
 from ui.grid import Picture
 from ui.held import Model, Photo
-from xai_core.card import Card
+from xai_core.card import Card, Wanted
 from xai_core.errors import ParamError
-from xai_core.explainer import Explainer, explainers
+from xai_core.explainer import Explainer, explainers, explaining
 from xai_core.param import Param
 from xai_core.question import Question
 from xai_core.report.numbers import printable, quote
 from xai_core.target import WORDS, ClassTarget, UnitTarget
 
-MODEL, PHOTO, METHOD, ENGINE, TARGET, AGAINST, OF, UNIT, PREPARED = NAMES = (
-    "model", "photo", "method", "engine", "target", "against", "of", "unit", "prepared",
+MODEL, PHOTO, METHOD, ENGINE, AGAINST, OF, UNIT, PREPARED = (
+    "model", "photo", "method", "engine", "against", "of", "unit", "prepared",
 )  # fmt: skip
+NAMES = (MODEL, PHOTO, METHOD, ENGINE, TARGET, AGAINST, OF, UNIT, BOX, ASKS, PREPARED)
 OWN = "own"
 """Stands for what only the sender has."""
 
@@ -78,7 +81,7 @@ def _place(desk: Desk, asked: dict[str, str]) -> None:
                 "carries: open that file and choose its class."
             )
     elif MODEL in asked:
-        entry = named(asked[MODEL])
+        entry = named(asked[MODEL], desk.wanted)
         if isinstance(entry, Pretrained) and not desk.session.holds(entry):
             notes.append(
                 f"This address asks for {quote(entry.title)}, which is not on this server yet. "
@@ -93,15 +96,21 @@ def _place(desk: Desk, asked: dict[str, str]) -> None:
         if entry is not None and model is not None and model.word == entry.name and model.built_in:
             entry = entry if by_hand(model) and PREPARED not in asked else None
     if asked.get(PHOTO) == OWN:
-        if photo is None or sample_of(photo) is not None:
+        if photo is None or sample_of(photo, desk.samples()) is not None:
             notes.append(
                 "This address was made with a photo of the sender's own, which no address "
                 "carries: put it here under Change photo."
             )
     elif PHOTO in asked:
-        found = [each for each in catalogue.photos() if each.name == asked[PHOTO]]
-        sample = found[0] if found and (photo is None or sample_of(photo) != found[0]) else None
-    lost = (entry and model and not model.built_in) or (sample and photo and not sample_of(photo))
+        found = [each for each in desk.samples() if each.name == asked[PHOTO]]
+        sample = (
+            found[0]
+            if found and (photo is None or sample_of(photo, desk.samples()) != found[0])
+            else None
+        )
+    lost = (entry and model and not model.built_in) or (
+        sample and photo and not sample_of(photo, desk.samples())
+    )
     if lost:
         state[_ASKS] = (entry, sample)
     else:
@@ -117,15 +126,16 @@ def _bring(desk: Desk, entry: Entry | Pretrained | None, sample: Sample | None) 
         photo_card.open_sample(desk, sample)
 
 
-def named(name: str) -> Entry | Pretrained | None:
-    """Return the classifier of that name that anybody can open, or None."""
+def named(name: str, wanted: Wanted = "any") -> Entry | Pretrained | None:
+    """Return the model of that name that anybody can open and that does what is wanted, or None."""
     found = catalogue.find(name)
-    return found if isinstance(found, Pretrained) or found in catalogue.models() else None
+    return found if found is not None and wanted in ("any", found.task) else None
 
 
-def sample_of(photo: Photo | Picture) -> Sample | None:
+def sample_of(photo: Photo | Picture, among: Sequence[Sample] = ()) -> Sample | None:
     """Return the built-in photo that a photo is, or None."""
-    return next((e for e in catalogue.photos() if photo_card.word_of(e) == photo.word), None)
+    every = among or catalogue.photos()
+    return next((e for e in every if photo_card.word_of(e) == photo.word), None)
 
 
 def _follow(desk: Desk, only: type[Explainer] | None) -> None:
@@ -142,13 +152,15 @@ def _follow(desk: Desk, only: type[Explainer] | None) -> None:
 def _set(desk: Desk, model: Model, asked: Mapping[str, str], only: type[Explainer] | None) -> None:
     state, card = st.session_state, model.card
     left = {name: value for name, value in asked.items() if value != OWN or name not in NAMES}
-    if MODEL in left and named(left[MODEL]):
+    if MODEL in left and named(left[MODEL], desk.wanted):
         del left[MODEL]
-    if left.get(PHOTO) in [sample.name for sample in catalogue.photos()]:
+    if left.get(PHOTO) in [sample.name for sample in desk.samples()]:
         del left[PHOTO]
     fits = _is(model, asked.get(MODEL))
     index = _index(card, asked.get(TARGET)) if fits else None
-    if index is not None:
+    if card.task == "detection":
+        box_links.hold(desk, left, index)
+    elif index is not None:
         del left[TARGET]
         against = _index(card, asked.get(AGAINST))
         if against == index:
@@ -156,20 +168,20 @@ def _set(desk: Desk, model: Model, asked: Mapping[str, str], only: type[Explaine
         if against is not None:
             del left[AGAINST]
         ask.aim(desk, ClassTarget(index, against))
-    if left.get(OF) in WORDS:
+    if left.get(OF) in WORDS and card.task != "detection":
         state[measured.OF] = left.pop(OF)
     unit = measured.read(card, asked[UNIT]) if UNIT in asked and fits else None
     if unit is not None:
         del left[UNIT]
         measured.aim(card, unit)
-    cls = only or explainers().get(asked.get(METHOD, ""))
+    cls = only or explaining(card.task).get(asked.get(METHOD, ""))
     if cls is not None:
         if left.get(METHOD) == cls.name:
             del left[METHOD]
         if only is None:
-            state[ask.METHOD] = cls.name
-            if cls.name != method_list.ordered(card.methods)[0]:
-                state[ask.CHOSEN] = True
+            state[ask.KEYS[card.task]] = cls.name
+            if cls.name != method_list.ordered(card.methods, card.task)[0]:
+                state[ask.CHOSEN_OF[card.task]] = True
         engine = cls.engines[0].name
         if left.get(ENGINE) in [each.name for each in cls.engines]:
             engine = left.pop(ENGINE)
@@ -298,11 +310,11 @@ def address(desk: Desk, question: Question | None, *, alone: bool = False) -> st
         if known and by_hand(model):
             found[PREPARED] = OWN
     if photo is not None and desk.decoding is None:
-        sample = sample_of(photo)
+        sample = sample_of(photo, desk.samples())
         found[PHOTO] = sample.name if sample is not None else OWN
     # while the model is still looking, the question is to what it has seen before
     if question is not None and model is not None and desk.prediction and model is desk.model:
-        found |= _asked(model, question)
+        found |= _asked(model, question) | box_links.words(desk, question.target)
         if alone:
             del found[METHOD]
     return urlencode(found)
@@ -340,7 +352,7 @@ def said(desk: Desk) -> str:
     own = []
     if model is not None and not model.built_in:
         own.append("model file")
-    if photo is not None and sample_of(photo) is None:
+    if photo is not None and sample_of(photo, desk.samples()) is None:
         own.append("photo")
     if own:
         words.append(f"Your {' and your '.join(own)} cannot be in it: send what it needs along.")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -25,8 +26,8 @@ from xai_core.explainer import explainers, explaining
 
 
 @pytest.fixture
-def app(wall, monkeypatch):
-    """Return the page, open on a small detector and a photo of its own."""
+def visit(wall, monkeypatch):
+    """Return a function that opens the page on a small detector, from an address."""
     monkeypatch.setattr(fakes, "LinearModel", lambda options, name: fake.detector())
     assets = catalogue.ASSETS
     entry = {"name": "boxes", "title": "Boxes", "framework": "torch", "trained_on": "Nothing.",
@@ -37,14 +38,32 @@ def app(wall, monkeypatch):
     rows = [{"title": "Six shapes", "file": "six_shapes.png"}]
     (assets / "photos" / "crowds.json").write_text(json.dumps(rows))
     catalogue.crowds.cache_clear()
-    made = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
-    made.run()
-    made.switch_page("pages/object_detection.py")
-    settle(made, lambda app: getattr(desk(app), "weighed", None) is not None)
-    made.slider(key=detect_boxes.THRESHOLD).set_value(0.3)
-    made.run()
-    yield made
+
+    def visit(**asked):
+        made = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+        for name, value in asked.items():
+            made.query_params[name.replace("_", "-")] = value
+        if not asked:
+            made.run()
+        made.switch_page("pages/object_detection.py")
+        settle(made, lambda app: getattr(desk(app), "weighed", None) is not None)
+        made.slider(key=detect_boxes.THRESHOLD).set_value(0.3)
+        made.run()
+        return made
+
+    yield visit
     catalogue.crowds.cache_clear()
+
+
+@pytest.fixture
+def app(visit):
+    """Return the page, open on a small detector and a photo of its own."""
+    return visit()
+
+
+def query(app):
+    """Return what the browser's address is told to carry."""
+    return dict(parse_qsl(parts(app, "address")[0]["query"]))
 
 
 def drawn(app, key="boxes"):
@@ -222,6 +241,43 @@ def test_what_a_browser_draws_is_taken_or_left(said):
 def test_the_scripts_set_text_only():
     script = (Path(ROOT) / "ui" / "parts" / "boxes" / "boxes.js").read_text()
     assert "innerHTML" not in script
+
+
+def test_the_address_carries_the_box_and_opens_it_again(app, visit):
+    key = next(each.key for each in app.selectbox if each.label == "Why this box?")
+    app.selectbox(key=key).set_value(1)
+    app.run()
+    app.selectbox(key="box-method").set_value("saliency")
+    app.run()
+    app.selectbox(key="box-asks").set_value("width")
+    app.run()
+    asked = query(app)
+    first = ran(app).explanation.target
+    assert asked == {
+        "model": "boxes", "photo": "six_shapes", "method": "saliency", "asks": "width",
+        "box": asked["box"], "target": fake.LABELS[first.index],
+    }  # fmt: skip
+    assert "The address of this page opens the question as it is set here." in words(app)
+    again = visit(**asked)
+    assert query(again) == asked
+    second = ran(again).explanation.target
+    assert second.box == pytest.approx(first.box, abs=1e-3)
+    assert (second.index, second.asks) == (first.index, first.asks)
+    assert "ignored" not in words(again)
+
+
+def test_a_box_that_nobody_found_is_ones_own_and_a_bad_one_is_said(visit):
+    def chosen(app):
+        return next(each.value for each in app.selectbox if each.label == "Why this box?")
+
+    app = visit(box="10,20,40,60.5", target="two", method="odam")
+    assert chosen(app) == -1
+    assert query(app)["box"] == "10.0,20.0,40.0,60.5"
+    assert query(app)["target"] == "two"
+    for bad in ("9,9,2,2", "1,2,3", "nan,0,4,4", "<b>"):
+        app = visit(box=bad, target="two", method="odam", model="boxes")
+        assert chosen(app) != -1
+        assert "is ignored" in words(app)
 
 
 def test_a_published_detector_is_fetched_and_opened(app, wall, tmp_path, monkeypatch):
