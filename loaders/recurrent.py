@@ -119,13 +119,15 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> tuple[Network, str]:
 
 
 def _line(state: Mapping[str, NDArray[Any]], units: int) -> str:
-    """Return where the one line lies that reads the last layer, or nothing."""
-    lines = [
-        name.removesuffix("weight")
-        for name, array in state.items()
-        if name.endswith("weight") and array.ndim == 2 and array.shape == (1, units)
-    ]
-    return lines[0] if len(lines) == 1 else ""
+    """Return where the line lies that makes one number of the last layer, or nothing.
+
+    Any other weights may stand between the two, and then what it says is not known.
+    """
+    rest = {name: array for name, array in state.items() if not _PART.fullmatch(name)}
+    heads = [name.removesuffix("weight") for name in rest if name.endswith("weight")]
+    if len(heads) != 1 or not set(rest) <= {f"{heads[0]}weight", f"{heads[0]}bias"}:
+        return ""
+    return heads[0] if rest[f"{heads[0]}weight"].shape == (1, units) else ""
 
 
 # Keras -------------------------------------------------------------------------------------------
@@ -142,25 +144,31 @@ def _keras(path: Path) -> tuple[Network, str]:
     model, _ = build(path, held, {})
     layers: list[Layer] = []
     kinds, units = set(), []
-    head, offset = None, 0.0
+    head, offset, lines = None, 0.0, 0
     for layer in model.layers:
         name, config = type(layer).__name__, layer.get_config()
         if name in ("LSTM", "GRU"):
+            if lines:
+                raise UnsupportedModel(
+                    "A dense layer stands before or between the recurrent ones: not shown."
+                )
             kinds.add(name.lower())
             layers.append(_from_keras(name, config, [w.numpy() for w in layer.weights]))
             units.append(layers[-1].units)
             head = None
-        elif name == "Dense" and layers and config["units"] == 1:
+        elif name == "Dense":
+            lines += 1
+            if not layers or lines > 1 or config["units"] != 1 or config["activation"] != "linear":
+                head = None  # another stands between: what it says is not known
+                continue
             weights = [np.asarray(weight.numpy(), np.float64) for weight in layer.weights]
-            if len(weights[0]) == layers[-1].units and config["activation"] == "linear":
+            if len(weights[0]) == layers[-1].units:
                 head, offset = weights[0][:, 0], float(weights[1][0]) if len(weights) > 1 else 0.0
-        elif name not in ("InputLayer", "Dropout", "Dense", "Masking"):
+        elif name not in ("InputLayer", "Dropout", "Masking"):
             raise UnsupportedModel(
                 f"The network has a layer {name} between or beside its recurrent ones, and only "
                 "LSTM and GRU layers one on the other are shown."
             )
-        elif name == "Dense" and not layers:
-            raise UnsupportedModel("A dense layer stands before the recurrent ones: not shown.")
     if not layers:
         raise UnsupportedModel(f"{_WANTED}, and this one has none.")
     if len(kinds) != 1:

@@ -19,6 +19,7 @@ from xai_core import colormaps
 from xai_core.training import lstm_cells
 from xai_core.training.lstm import HELD_OUT, LOSS
 from xai_core.training.lstm_gates import Alike, span
+from xai_core.training.lstm_read import Reading
 from xai_core.training.lstm_view import Fed, Gated, Look, Map, Turned
 
 TABLES = {False: "magma", True: "red-blue"}
@@ -96,6 +97,15 @@ def show(
         "forecasts": None,
         "curves": None,
     }
+    if isinstance(look, Reading) and look.forecast is not None:
+        low, high = look.span()
+        prices = look.prices()
+        data |= {
+            "forecasts": _base64(look.forecast.astype(np.float32)),
+            "ahead": _later(look.horizon, series.step),
+            "targets": look.ahead().tolist(),
+            "within": (min(low, float(prices.min())), max(high, float(prices.max()))),
+        }
     if isinstance(look, Look):
         data |= _trained(look, made) | {
             "fed": _fed(look, fed),
@@ -156,7 +166,7 @@ def _trained(look: Look, made: Map) -> dict[str, Any]:
     return {
         "last": own.last,
         "forecasts": _base64(look.forecasts(made.epochs)),
-        "ahead": f"{horizon} {step}{'' if horizon == 1 else 's'} later",
+        "ahead": _later(horizon, step),
         "targets": look.ahead().tolist(),
         "held": int(np.searchsorted(look.days, look.windows.cut)),
         "curves": [
@@ -164,6 +174,10 @@ def _trained(look: Look, made: Map) -> dict[str, Any]:
             for each in (LOSS, HELD_OUT)
         ],
     }
+
+
+def _later(horizon: int, step: str) -> str:
+    return f"{horizon} {step}{'' if horizon == 1 else 's'} later"
 
 
 def _common(

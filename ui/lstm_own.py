@@ -13,14 +13,18 @@ from ui.own_files import Reader
 from workers.tasks.open_recurrent import Opened, OpenRecurrent
 from workers.tasks.recognise import Recognise
 from xai_core.errors import ParamError
-from xai_core.training import lstm_cells, lstm_view
-from xai_core.training.lstm_view import Gated
+from xai_core.training import lstm_cells, lstm_read, lstm_view
+from xai_core.training.lstm_read import Reading
 from xai_core.training.prices import Series
 
 FOUND, OPENED = "lstm-network-kind", "lstm-network"
 _GIVEN, _SPAN, _HELD = "lstm-network-given", "lstm-network-span", "lstm-network-worker"
 MOST = 64
 """Megabytes of a file."""
+SHOWN = (
+    "Which of these days it was trained on is not in the file, and the scale is that of the whole "
+    "series: its error on days that it never saw may be larger."
+)
 ENDINGS = ["pt", "pth", "bin", "safetensors", "keras", "h5", "hdf5"]
 
 
@@ -38,8 +42,8 @@ def show(desk: Desk, series: Series | None) -> None:
                 "Window it reads", 2, 250, key=kept.control(lstm_form.key("own-window"), 20)
             )
             scaling = st.selectbox(
-                "Scaled for it to", lstm_view.SCALINGS,
-                key=kept.control(lstm_form.key("scaling"), lstm_view.SCALINGS[0]),
+                "Scaled for it to", lstm_read.SCALINGS,
+                key=kept.control(lstm_form.key("scaling"), lstm_read.SCALINGS[0]),
                 help="How its training had the values. Here it is fitted on the whole series.",
             )  # fmt: skip
         for slot in (FOUND, OPENED):
@@ -80,20 +84,24 @@ def _given(desk: Desk) -> None:
 
 
 @st.fragment
-def _gates(opened: Opened, series: Series, window: int, scaling: lstm_view.Scaling) -> None:
+def _gates(opened: Opened, series: Series, window: int, scaling: lstm_read.Scaling) -> None:
+    horizon = 1
+    if opened.head:
+        horizon = st.number_input(
+            f"{series.step.capitalize()}s ahead that it forecasts", 1, lstm_read.HORIZON,
+            key=kept.control(lstm_form.key("own-horizon"), 1),
+        )  # fmt: skip
     try:
-        look = _read(opened, series, window, scaling)
+        look = _read(opened, series, window, scaling, int(horizon))
     except ParamError as error:
         views.error(str(error))
         return
     views.line(f"{opened.said} It reads {series.name}, {series.span()}.")
     views.line(
-        "Its gates, cells and hidden states are shown, which need no more than its layers. "
-        + (
-            "Its forecast is not: how its training scaled it is not in the file."
-            if opened.head
-            else "A forecast is not: the file has no line that reads the last layer."
-        )
+        "Its forecast is taken to be the value, scaled as what it reads. The file does not say so."
+        if opened.head
+        else "Its gates, cells and hidden states are shown. A forecast is not: the file has no "
+        "line that by itself makes one number of the last layer."
     )
     kind = look.network.kind
     with st.container(horizontal=True, gap="small"):
@@ -125,11 +133,18 @@ def _gates(opened: Opened, series: Series, window: int, scaling: lstm_view.Scali
         "lstm-network-gates", picture, look, made,
         layer=layer, what=what, label="Yours", alike=alike, on_span=on_span,
     )  # fmt: skip
+    if look.compared is not None:
+        views.line(look.compared.words, "v-prose")
+        views.line(SHOWN)
+    elif opened.head:
+        views.line("Too few of its forecasts meet a known value to be held to the naive forecast.")
     views.line(look.memory(layer).words)
     if alike is not None:
         views.line(alike.words(look.labels), "v-prose")
 
 
 @functools.lru_cache(maxsize=4)
-def _read(opened: Opened, series: Series, window: int, scaling: lstm_view.Scaling) -> Gated:
-    return lstm_view.read_by(opened.network, series, window, scaling)
+def _read(
+    opened: Opened, series: Series, window: int, scaling: lstm_read.Scaling, horizon: int
+) -> Reading:
+    return lstm_read.read_by(opened.network, series, window, scaling, horizon)

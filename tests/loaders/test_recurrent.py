@@ -103,6 +103,27 @@ def test_a_model_of_keras_is_written_out(kind, ending, tmp_path):
     assert np.abs(network.run(steps()).outputs - outputs).max() < 1e-5
 
 
+def test_a_line_that_reads_another_layer_is_no_forecast(tmp_path):
+    """As wide as the recurrent layer, and yet not reading it: taken for it, it would be wrong."""
+    parts = torch.nn.ModuleDict(
+        {"rnn": torch.nn.LSTM(1, 6), "fc": torch.nn.Linear(6, 6), "out": torch.nn.Linear(6, 1)}
+    )
+    torch.save(parts.state_dict(), tmp_path / "deep.pt")
+    assert recurrent.read(tmp_path / "deep.pt")[0].head is None
+    keras = pytest.importorskip("keras")
+    given = [keras.layers.Input((9, 1)), keras.layers.LSTM(6)]
+    dense = [keras.layers.Dense(6, "relu"), keras.layers.Dense(1)]
+    keras.Sequential([*given, *dense]).save(tmp_path / "deep.keras")
+    assert recurrent.read(tmp_path / "deep.keras")[0].head is None
+    between = [
+        keras.layers.Input((9, 1)), keras.layers.LSTM(6, return_sequences=True),
+        keras.layers.Dense(6), keras.layers.LSTM(6),
+    ]  # fmt: skip
+    keras.Sequential(between).save(tmp_path / "between.keras")
+    with pytest.raises(UnsupportedModel, match="between the recurrent ones"):
+        recurrent.read(tmp_path / "between.keras")
+
+
 def test_layers_of_keras_that_differ_are_refused(tmp_path):
     keras = pytest.importorskip("keras")
     for layer, words in (

@@ -1,8 +1,10 @@
 """The page on the LSTM: it opens on a recording, says what is wrong beside it, trains, explores."""
 
+import base64
 import datetime
 import html
 
+import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
@@ -206,12 +208,38 @@ def test_a_network_of_one_s_own_shows_its_gates(app, tmp_path):
     app.run()
     assert not app.exception
     assert "2 GRU layers of 5 and 5 units by PyTorch" in said(app)
-    assert "A forecast is not: the file has no line that reads the last layer." in said(app)
+    assert "A forecast is not: the file has no line that by itself makes one number" in said(app)
     mine = next(shown for shown in parts(app, "gates") if not shown["trained"])
     assert mine["title"] == "GRU layer 1: update gate of AAPL"
     assert len(mine["units"]) == 5
     app.number_input(key=lstm_form.key("own-window")).set_value(250).run()
     assert "fewer than a window of 250 needs" in said(app)
+
+
+def test_the_forecast_of_a_network_of_one_s_own_stands_beside_the_naive_one(app, tmp_path):
+    net = torch.nn.ModuleDict({"rnn": torch.nn.LSTM(1, 4), "fc": torch.nn.Linear(4, 1)})
+    with torch.no_grad():
+        for weight in net["fc"].parameters():
+            weight.zero_()  # the mean of the series is its answer
+    path = tmp_path / "mine.pt"
+    torch.save(net.state_dict(), path)
+    place = next(each for each in app.file_uploader if each.label == "Model file")
+    place.upload("mine.pt", path.read_bytes(), "application/octet-stream").run()
+    settle(app, lambda app: lstm_own.OPENED in desk(app).results)
+    app.run()
+    mine = next(shown for shown in parts(app, "gates") if not shown["trained"])
+    forecast = np.frombuffer(base64.b64decode(mine["forecasts"]), "<f4")
+    closes = prices.stock("AAPL", "2022-01-01", "2023-01-01").values
+    assert forecast == pytest.approx(np.full(len(mine["days"]), closes.mean()), rel=1e-5)
+    assert mine["ahead"] == "1 day later"
+    off = np.abs(closes[20:] - closes.mean()).mean()
+    naive = np.abs(np.diff(closes)[19:]).mean()
+    assert "The model is worse than the naive forecast. On 229 shown days" in said(app)
+    assert f"{off:.1f} USD on average" in said(app)
+    assert f"(the last value again) by {naive:.1f} USD" in said(app)
+    assert "Which of these days it was trained on is not in the file" in said(app)
+    app.number_input(key=lstm_form.key("own-horizon")).set_value(5).run()
+    assert "On 225 shown days" in said(app)
 
 
 def later(app):

@@ -153,7 +153,7 @@ def _calendar(series: Series) -> list[Floats]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Mean absolute errors on the held-out part, in the series' own unit.
+    """Mean absolute errors on the days that are `of` a kind, in the series' own unit.
 
     `low` and `high` bound the model's less the naive forecast's with 95%: a circular block
     bootstrap of the paired differences, for errors of neighbouring days are alike.
@@ -166,6 +166,7 @@ class Compared:
     count: int
     unit: str
     step: str
+    of: str = "held-out"
 
     @property
     def difference(self) -> float:
@@ -194,7 +195,7 @@ class Compared:
             digits = max(digits, int(np.clip(-np.floor(np.log10(near)), 0, 6)))
         low, high = f"{self.low:+.{digits}f}", f"{self.high:+.{digits}f}"
         return (
-            f"{self.verdict} On {self.count} held-out {self.step}s it is off by "
+            f"{self.verdict} On {self.count} {self.of} {self.step}s it is off by "
             f"{self.model:.{digits}f}{unit} on average, and the naive forecast (the last value "
             f"again) by {self.naive:.{digits}f}{unit}: {abs(self.difference):.{digits}f}{unit} "
             f"{more} (95\u00a0% interval {low} to {high})."
@@ -204,13 +205,23 @@ class Compared:
 def compared(made: Windows, outputs: Floats, horizon: int) -> Compared:
     """Compare a network's outputs, `[windows]`, with the naive forecast on the held-out part."""
     held = slice(made.train, None)
-    truth = made.series.values[made.targets[held]]
-    own = np.abs(made.values(outputs)[held] - truth)
-    naive = np.abs(made.series.values[made.ends[held]] - truth)
-    low, high = interval(own - naive, max(BLOCK, horizon))
+    values = made.values(outputs)[held]
+    return beside(
+        made.series, values, made.ends[held], made.targets[held], max(BLOCK, horizon), "held-out"
+    )
+
+
+def beside(
+    series: Series, forecast: Floats, ends: Indices, targets: Indices, block: int, of: str
+) -> Compared:
+    """Compare forecasts that are made at `ends` with the value at `ends` again; see `Compared`."""
+    truth = series.values[targets]
+    own = np.abs(forecast - truth)
+    naive = np.abs(series.values[ends] - truth)
+    low, high = interval(own - naive, block)
     return Compared(
         model=float(own.mean()), naive=float(naive.mean()), low=low, high=high, count=len(truth),
-        unit=made.series.unit, step=made.series.step,
+        unit=series.unit, step=series.step, of=of,
     )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +22,6 @@ FED_STEPS, MOST_FED = 16, 1 << 20
 
 Bytes = NDArray[np.uint8]
 Indices = NDArray[np.int64]
-Scaling = Literal["mean 0, deviation 1", "0 to 1", "as it is"]
-SCALINGS: tuple[Scaling, ...] = ("mean 0, deviation 1", "0 to 1", "as it is")
 MOST = 4 << 20
 """Most values that are sent to a page; of more epochs every second, third and so on is shown."""
 
@@ -117,39 +114,10 @@ class Gated:
         return lstm_gates.ask(self.gate(layer), first, last)
 
 
-def read_by(network: Network, series: Series, window: int, scaling: Scaling) -> Gated:
-    """Let a network of one's own read a series, scaled as `scaling` says over all of it.
-
-    Raises ParamError for a network that reads more than one number a step, and for a series that
-    is too short or constant.
-    """
-    inputs = network.layers[0].reads.shape[1]
-    if inputs != 1:
-        raise ParamError(
-            f"The network reads {inputs} numbers a {series.step}, and a series has one: only "
-            "networks that read one number are shown."
-        )
-    values, count = series.values, len(series.values)
-    if count < window + 1:
-        raise ParamError(
-            f"{series.name} has {count} values, fewer than a window of {window} needs. Choose a "
-            "shorter window, or a longer series."
-        )
-    if scaling != "as it is" and np.ptp(values) == 0:
-        raise ParamError(f"{series.name} is constant, and cannot be scaled. Choose 'as it is'.")
-    center, scale = {
-        "mean 0, deviation 1": (values.mean(), values.std()),
-        "0 to 1": (values.min(), np.ptp(values)),
-        "as it is": (0.0, 1.0),
-    }[scaling]
-    scaled = (values - center) / scale
-    last = np.arange(max(window - 1, count - SHOWN), count)
-    for gap in series.gaps:
-        last = last[~((last - window + 1 < gap) & (gap <= last))]
-    if not len(last):
-        raise ParamError(f"{series.name} has no window of {window} values without a gap in it.")
-    x = np.stack([scaled[end - window + 1 : end + 1, None] for end in last])
-    return Gated(series, network, x, last)
+def ahead(days: Indices, targets: Indices, horizon: int) -> Floats:
+    """Return where the days that are forecast stand among those that are shown, or after them."""
+    spare = np.arange(1, horizon + 1) + days[-1]
+    return np.searchsorted(np.concatenate([days, spare]), targets).astype(np.float64)
 
 
 class Look(Gated):
@@ -189,9 +157,7 @@ class Look(Gated):
 
     def ahead(self) -> Floats:
         """Return where each day's forecast belongs, among the days that are shown."""
-        targets = self.windows.targets[self.shown]
-        spare = np.arange(1, self.recording.settings.horizon + 1) + self.days[-1]
-        return np.searchsorted(np.concatenate([self.days, spare]), targets).astype(np.float64)
+        return ahead(self.days, self.windows.targets[self.shown], self.recording.settings.horizon)
 
     # -- which days feed a forecast --------------------------------------------------------------
 

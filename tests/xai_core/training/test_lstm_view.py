@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xai_core.errors import ParamError
-from xai_core.training import lstm_cells, lstm_gates, lstm_learner, lstm_view, prices
+from xai_core.training import lstm_cells, lstm_gates, lstm_learner, lstm_read, lstm_view, prices
 from xai_core.training.lstm import LstmSettings
 from xai_core.training.lstm_view import Look
 
@@ -116,7 +116,7 @@ def test_days_are_asked_about_by_the_layer_s_own_gate(look) -> None:
 def test_a_network_of_one_s_own_reads_a_series_as_it_is_told() -> None:
     own = lstm_cells.from_torch("gru", _gru(1))
     series = prices.sine(steps=120)
-    look = lstm_view.read_by(own, series, 8, "0 to 1")
+    look = lstm_read.read_by(own, series, 8, "0 to 1")
     scaled = (series.values - series.values.min()) / np.ptp(series.values)
     run = own.run(scaled[40:48][None, :, None])
     day = int(np.flatnonzero(look.days == 47)[0])
@@ -124,12 +124,40 @@ def test_a_network_of_one_s_own_reads_a_series_as_it_is_told() -> None:
     assert (look.remembers, look.labels[-1]) == ("update", "step 119")
     assert "gate's mean" in look.memory(0).words
     assert look.map(0, "hidden", "as is").signed
-    whole = lstm_view.read_by(own, series, 8, "as it is")
+    whole = lstm_read.read_by(own, series, 8, "as it is")
     assert not np.allclose(whole.gate(0), look.gate(0))
     with pytest.raises(ParamError, match="reads 3 numbers a step"):
-        lstm_view.read_by(lstm_cells.from_torch("gru", _gru(3)), series, 8, "0 to 1")
+        lstm_read.read_by(lstm_cells.from_torch("gru", _gru(3)), series, 8, "0 to 1")
     with pytest.raises(ParamError, match="fewer than a window of 200"):
-        lstm_view.read_by(own, series, 200, "0 to 1")
+        lstm_read.read_by(own, series, 200, "0 to 1")
+
+
+def test_a_forecast_of_one_s_own_stands_beside_the_naive_one() -> None:
+    """Weights by hand: a cell that shuts everything out, and a line whose offset is its answer."""
+    series = prices.sine(steps=120)
+    zero = {name: np.zeros_like(each) for name, each in _gru(1).items()}
+    zero |= {"head.weight": np.zeros((1, 4)), "head.bias": np.array([0.5])}
+    own = lstm_cells.from_torch("gru", zero)
+    look = lstm_read.read_by(own, series, 8, "0 to 1", 3)
+    middle = series.values.min() + 0.5 * np.ptp(series.values)
+    assert look.forecast == pytest.approx(np.full(len(look.days), middle))
+    truth = series.values[10:]  # windows end at 7 and later, and forecast 3 steps on
+    assert look.compared is not None
+    assert look.compared.count == len(truth)
+    assert look.compared.model == pytest.approx(np.abs(middle - truth).mean())
+    assert look.compared.naive == pytest.approx(np.abs(series.values[7:-3] - truth).mean())
+    assert f"On {len(truth)} shown steps" in look.compared.words
+    assert look.ahead().tolist() == list(range(3, len(look.days) + 3))
+    gap = dataclasses.replace(series, days=series.days + 10 * (np.arange(120) >= 60))
+    assert gap.gaps == (60,)
+    broken = lstm_read.read_by(own, gap, 8, "0 to 1", 3)
+    assert broken.compared is not None
+    assert broken.compared.count == len(truth) - 7 - 3  # windows, and forecasts, across it
+    blind: dict[str, np.ndarray] = {name: each for name, each in zero.items() if "head" not in name}
+    bare = lstm_read.read_by(lstm_cells.from_torch("gru", blind), series, 8, "0 to 1")
+    assert (bare.forecast, bare.compared) == (None, None)
+    with pytest.raises(ParamError, match="from 1 to 60 steps ahead, got 61"):
+        lstm_read.read_by(own, series, 8, "0 to 1", 61)
 
 
 def _gru(inputs: int) -> dict[str, np.ndarray]:
