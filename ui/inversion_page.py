@@ -212,6 +212,15 @@ def _files(made: Made) -> None:
                 key=f"picture-png-{at}",
             )
         st.download_button(
+            "Report",
+            lambda: inversion_runs.report(made),
+            "pictures.html",
+            "text/html",
+            on_click="ignore",
+            key="picture-report",
+            help="One page with all of it, to read without a network and to print.",
+        )
+        st.download_button(
             "JSON",
             lambda: json.dumps(made.record, indent=2, ensure_ascii=False, allow_nan=False),
             "pictures.json",

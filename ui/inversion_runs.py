@@ -17,12 +17,13 @@ from ui.held import Model, Photo
 from ui.slots import Work
 from ui.under_way import sentence
 from workers.tasks.inversion_film import DrawGrowth, GrowthFile
-from xai_core import encode, render
+from xai_core import encode, params, render
 from xai_core.errors import VitrineError
 from xai_core.probes import inversion_film, inversion_words, maximisation_words
 from xai_core.probes.inversion import Invert, Inverted
 from xai_core.probes.maximisation import Maximise
 from xai_core.reel import Reel
+from xai_core.report.inversion import Shown, page
 
 if TYPE_CHECKING:
     from workers.client import Snapshot
@@ -105,7 +106,9 @@ class Made:
             if isinstance(self.result, Inverted)
             else maximisation_words.record(self.result, self.labels)
         )
-        return {"model": asked.model.word, "image": asked.photo.word, **own}
+        given = {name: getattr(asked.task, name) for name in params.declared(type(asked.task))}
+        named = {"model": asked.model.word, "image": asked.photo.word or asked.photo.name}
+        return {**named, **own, "parameters": given}
 
     def under(self, at: int) -> str:
         """Return what stands under a picture."""
@@ -171,6 +174,14 @@ def file(desk: Desk, made: Made, kind: encode.Kind) -> bytes:
     job = desk.session.run(GrowthFile(growth=made.growth, kind=kind))
     data: bytes = job.result().arrays["file"].tobytes()
     return data
+
+
+def report(made: Made) -> str:
+    """Return all of it as one page of HTML."""
+    shown = [Shown(*each) for each in zip(made.asked.names, made.pictures, strict=True)]
+    if isinstance(made.result, Inverted):
+        shown.insert(0, Shown("The photo, as the model gets it", made.result.photo))
+    return page(made.asked.task.title, made.record, shown)
 
 
 def under_way(desk: Desk, work: Work) -> None:

@@ -67,6 +67,10 @@ def test_layers_are_inverted_and_played(page):
     assert f"correlation {result.correlations[0]:.2f}" in said
     record = json.loads(json.dumps(found.record))
     assert record["layers"][0]["layer"] == "features.0"
+    assert record["parameters"]["variation"] == 0
+    report = inversion_runs.report(found)
+    assert report.count("<img") == 2
+    assert all(sentence.split("\u201c")[0] in report for sentence in found.sentences)
     assert found.film.frames[0].caption.startswith("After 0 of 200 steps")
 
 

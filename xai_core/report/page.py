@@ -56,10 +56,11 @@ def page(runs: Sequence[Run], *, look: Look | None = None, made: str = "") -> st
         for at, (run, pics) in enumerate(zip(runs, drawn, strict=True), 1)
     ]
     body.append(_models(runs))
-    return _document(title, joined(body))
+    return document(title, joined(body))
 
 
-def _document(title: str, body: Html) -> str:
+def document(title: str, body: Html) -> str:
+    """Return a whole file of HTML, which asks no network and runs nothing."""
     style = _css()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
