@@ -32,6 +32,9 @@ SCENES, SPLIT = 100, 5  # splits 0, 1, 3 and 4 served other ends
 SLOW = 20
 """Scenes for the methods that take many passes, as far as they are measured here."""
 
+MANY = 100
+"""Passes from which a method is such a one."""
+
 HIDDEN = 0.1
 """Share of the box's pixels that the deletion hides, the strongest of the map."""
 
@@ -100,7 +103,7 @@ def measured(names: Iterable[str], scenes: int = SCENES, slow: int = SLOW) -> li
         for name, row in rows.items():
             method = make(name, VALUES.get(name, {}), size=model.input_size)
             row.passes = method.cost(model).passes
-            if row.passes > 10 and number >= slow:
+            if row.passes > MANY and number >= slow:
                 continue
             found = method.explain(model, view, target)
             facts = context.facts(found, target)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui import (
     answer,
+    detect_lessons,
     detect_page,
     detect_several,
     jobs,
@@ -44,6 +45,8 @@ with page.opened(
         detect_several.compared_here(desk)
         detect_page.painting(desk)
         detect_page.told(desk)
+        detect_lessons.levels(desk)
+        detect_lessons.blindness(desk)
         if desk.run is None and desk.answer is not None:
             answer.more(desk.answer, desk)
             views.line(links.said(desk))

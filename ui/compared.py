@@ -52,19 +52,25 @@ def _component() -> Any:
     )
 
 
-def show(panels: Sequence[Panel], *, columns: int) -> None:
-    """Draw the panels, so many in a row, what they share, and how far they agree."""
+def show(
+    panels: Sequence[Panel], *, columns: int, key: str = "compared", agreeing: bool = True
+) -> None:
+    """Draw the panels, so many in a row, what they share, and how far they agree.
+
+    `key` tells it from another comparison on the page, `agreeing` says whether they should agree.
+    """
     answers = [panel.answer for panel in panels if panel.answer is not None]
     if not answers:
-        _mount(panels, None, columns)
+        _mount(panels, None, columns, key)
         return
     scale = shared([answer.explanation for answer in answers])
     if len(answers) > 1:
         # while some are still to come, what is said of all would change
         whole = [] if any(panel.waits for panel in panels) else differing(answers)
         views.line(" ".join([*whole, scale.sentence]), "v-prose")
-    _mount(panels, scale, columns)
-    _agreement([panel for panel in panels if panel.answer is not None])
+    _mount(panels, scale, columns, key)
+    if agreeing:
+        _agreement([panel for panel in panels if panel.answer is not None])
 
 
 def panel(desk: Desk, answer: Answer, name: str = "") -> Panel:
@@ -132,7 +138,7 @@ def _bare(words: str) -> str:
     return words.replace("\u201c", "").replace("\u201d", "")
 
 
-def _mount(panels: Sequence[Panel], scale: Scale | None, columns: int) -> None:
+def _mount(panels: Sequence[Panel], scale: Scale | None, columns: int, key: str) -> None:
     signed = scale.signed if scale else False
     drawn = [each.answer for each in panels if each.answer is not None]
     data = {
@@ -151,7 +157,7 @@ def _mount(panels: Sequence[Panel], scale: Scale | None, columns: int) -> None:
         },
         "opacity": render.OPACITY,
     }
-    _component()(key="compared", data=data)
+    _component()(key=key, data=data)
 
 
 def _named(panels: Sequence[Panel], columns: int) -> str:

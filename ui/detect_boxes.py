@@ -21,8 +21,8 @@ from xai_core.model import Detections
 from xai_core.report.numbers import counted, percent
 from xai_core.target import BoxTarget, overlaps
 
-TALL, BESIDE = 21, 12
-"""Height of the picture at most, in the size of letters: alone, and above an answer."""
+TALL = 16
+"""Height of the picture at most, in the size of letters: an answer has room under it."""
 
 MANY = 40
 """Boxes that are drawn and listed at most, the highest scores first."""
@@ -144,6 +144,15 @@ def sliders() -> tuple[float, float]:
     return float(threshold), float(overlap)
 
 
+def levels() -> tuple[float, float]:
+    """Return the score and the overlap that the sliders are set to."""
+    state = st.session_state
+    return (
+        float(state.get(THRESHOLD, boxes.THRESHOLD)),
+        float(state.get(OVERLAP, boxes.OVERLAP)),
+    )
+
+
 def shown(found: Found, threshold: float, overlap: float) -> Detections:
     """Return the boxes that stay, in the view's pixels, the highest score first."""
     every = found.candidates.found
@@ -261,15 +270,12 @@ def show(desk: DetectDesk, seen: Seen, found: Found, stay: Detections) -> None:
     """Draw the photo with the boxes that stay; a click asks about one."""
     place, labels = scope(seen), seen.card.labels
     now = st.session_state.get(f"{_ASKED}:{place}", 0)
-    alone = desk.answer is None and desk.run is None
     inside = boxes.in_photo(stay.boxes[:MANY], found.geometry)
     drawn = [
         Drawn(
             at,
             [float(side) for side in box],
-            f"{labels[stay.labels[at]]} {percent(float(stay.scores[at]))}"
-            if alone
-            else labels[stay.labels[at]],
+            f"{labels[stay.labels[at]]} {percent(float(stay.scores[at]))}",
             f"Why {named(stay, at, labels)}?",
             chosen=at == now,
         )
@@ -286,7 +292,6 @@ def show(desk: DetectDesk, seen: Seen, found: Found, stay: Detections) -> None:
         seen.photo.pixels,
         drawn,
         f"{seen.photo.name} with {counted(count, 'box', 'boxes')}",
-        tall=TALL if alone else BESIDE,
         on_chosen=lambda index: choose(seen, index),
         on_drawn=lambda box: draw(seen, box),
     )

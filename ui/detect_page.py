@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from ui import ask, box_links, detect_boxes, detect_several, jobs, kept, text, views
+from ui import ask, box_links, detect_boxes, detect_lessons, detect_several, jobs, kept, text, views
 from ui.desk import RUNNING
 from ui.detect_boxes import Drawn
 from ui.detect_desk import CHANGING, DetectDesk, Without
@@ -58,7 +58,18 @@ def _looking(desk: DetectDesk, work: Work) -> None:
     views.line("The detector looks at the changed photo \u2026")
 
 
-SLOTS: Mapping[str, jobs.Drawn] = {RUNNING: jobs.explaining, CHANGING: _looking}  # type: ignore[dict-item]
+def _learning(desk: DetectDesk, work: Work) -> None:
+    views.line("The detector is asked once more, for what is shown below \u2026")
+
+
+SLOTS: Mapping[str, jobs.Drawn] = {
+    RUNNING: jobs.explaining,
+    CHANGING: _looking,  # type: ignore[dict-item]
+    **dict.fromkeys(
+        (detect_lessons.LEVELS, detect_lessons.FILM, detect_lessons.BLIND, detect_lessons.SHARP),
+        _learning,  # type: ignore[arg-type]
+    ),
+}
 
 
 def listed(desk: DetectDesk, seen: Seen | None) -> None:
@@ -69,7 +80,7 @@ def listed(desk: DetectDesk, seen: Seen | None) -> None:
         else:
             st.skeleton(height=112)
         return
-    stay = detect_boxes.shown(desk.weighed, *_levels())
+    stay = detect_boxes.shown(desk.weighed, *detect_boxes.levels())
     labels = seen.card.labels
     rows = "".join(
         f"<li>{text.escape(labels[label])} <b>{percent(float(score))}</b></li>"
@@ -77,14 +88,6 @@ def listed(desk: DetectDesk, seen: Seen | None) -> None:
     )
     more = f"<li>and {len(stay.scores) - 6} more</li>" if len(stay.scores) > 6 else ""
     st.html(f'<ul class="v-found">{rows or "<li>nothing</li>"}{more}</ul>')
-
-
-def _levels() -> tuple[float, float]:
-    state = st.session_state
-    return (
-        float(state.get(detect_boxes.THRESHOLD, boxes.THRESHOLD)),
-        float(state.get(detect_boxes.OVERLAP, boxes.OVERLAP)),
-    )
 
 
 def question(desk: DetectDesk) -> Question | None:
@@ -144,7 +147,7 @@ def boxes_shown(desk: DetectDesk) -> None:
     if desk.seen is None or desk.weighed is None:
         st.skeleton(height=240)
         return
-    stay = detect_boxes.shown(desk.weighed, *_levels())
+    stay = detect_boxes.shown(desk.weighed, *detect_boxes.levels())
     detect_boxes.show(desk, desk.seen, desk.weighed, stay)
 
 
@@ -207,7 +210,7 @@ def _aimed(desk: DetectDesk, seen: Seen) -> BoxTarget | None:
     found = desk.weighed
     if found is None:
         return None
-    stay = detect_boxes.shown(found, *_levels())
+    stay = detect_boxes.shown(found, *detect_boxes.levels())
     return detect_boxes.chosen(seen, found, stay)
 
 
@@ -215,7 +218,7 @@ def _changed(desk: DetectDesk, seen: Seen, made: Without) -> None:
     found = desk.weighed
     if found is None or made.photo.id != seen.photo.id or made.model.id != seen.model.id:
         return
-    threshold, overlap = _levels()
+    threshold, overlap = detect_boxes.levels()
     labels = seen.card.labels
     before = detect_boxes.shown(found, threshold, overlap)
     every = made.detection.found
@@ -269,7 +272,7 @@ def told(desk: DetectDesk) -> None:
     if seen is None or found is None or not len(found.candidates.scores):
         return
     views.title("How so many candidates become a few boxes")
-    threshold, overlap = _levels()
+    threshold, overlap = detect_boxes.levels()
     steps = boxes.suppressed(found.candidates.found, threshold, overlap)
     if not steps:
         views.line("No candidate reaches the score, so there is nothing to suppress.")

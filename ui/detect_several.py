@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
@@ -71,7 +72,7 @@ def compared_here(desk: DetectDesk) -> None:
     pinned, together = desk.runs.pinned, _current(desk)
     if len(pinned) > 1:
         views.title("Side by side")
-        _panels(desk, pinned)
+        compared.show(_panels(desk, pinned), columns=min(len(pinned), 3))
     if together:
         views.title("The boxes of one run, side by side")
         passes, seconds = together[0].explanation.passes, together[0].explanation.seconds
@@ -80,7 +81,8 @@ def compared_here(desk: DetectDesk) -> None:
                 f"One set of {passes:,} passes answered for all of them, in "
                 f"{text.seconds(seconds)}."
             )
-        _panels(desk, together)
+        panels = _panels(desk, together)
+        compared.show(panels, columns=min(len(panels), 3), key="compared-boxes", agreeing=False)
 
 
 def _current(desk: DetectDesk) -> tuple[Answer, ...]:
@@ -93,14 +95,13 @@ def _current(desk: DetectDesk) -> tuple[Answer, ...]:
     return kept if here and len(kept) > 1 else ()
 
 
-def _panels(desk: DetectDesk, answers: tuple[Answer, ...] | list[Answer]) -> None:
-    panels = [
+def _panels(desk: DetectDesk, answers: Sequence[Answer]) -> list[compared.Panel]:
+    return [
         dataclasses.replace(
             compared.panel(desk, each), about=f"{each.scene.photo.name}, {_inside(each)}"
         )
         for each in answers
     ]
-    compared.show(panels, columns=min(len(panels), 3))
 
 
 def _inside(answer: Answer) -> str:

@@ -280,6 +280,32 @@ def test_a_box_that_nobody_found_is_ones_own_and_a_bad_one_is_said(visit):
         assert "is ignored" in words(app)
 
 
+def test_the_levels_of_the_backbone_are_shown_in_the_player(app):
+    assert "What the levels hold" in words(app)
+    app.button("ask-levels").click()
+    settle(app, lambda app: parts(app, "vitrine_player"))
+    (shown,) = parts(app, "vitrine_player")
+    levels = [layer for layer in desk(app).model.card.layers if layer.kind == "level"]
+    assert len(shown["frames"]) == 1 + len(levels)
+    for caption, layer in zip(shown["captions"][1:], levels, strict=True):
+        rows, columns = layer.map_size
+        assert caption.startswith(f"Level {layer.name}: {rows} x {columns} cells")
+    desk(app).results.clear()  # as another photo's would be
+    app.run()
+    assert not parts(app, "vitrine_player")
+
+
+def test_a_map_that_knows_no_box_stands_beside_one_that_does(app):
+    app.button("ask-box-blind").click()
+    settle(app, lambda app: len(parts(app, "vitrine_compared")) == 2)
+    assert "the same map, pixel for pixel" in words(app)
+    assert "they differ by up to" in words(app)
+    blind, sharp = (desk(app).results[slot].each for slot in ("box-blind", "box-sharp"))
+    assert len({each.target.index for each in blind}) == 2
+    np.testing.assert_array_equal(blind[0].attribution, blind[1].attribution)
+    assert not np.allclose(sharp[0].attribution, sharp[1].attribution)
+
+
 def test_a_published_detector_is_fetched_and_opened(app, wall, tmp_path, monkeypatch):
     name = "torchvision/ssd300_vgg16"
     monkeypatch.setattr(wall, "cache", Cache(tmp_path / "cache", scheme="http"))

@@ -1,0 +1,152 @@
+"""What is to be learned on this very photo: what the levels hold, and a map that knows no box."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import streamlit as st
+
+from ui import compared, detect_boxes, method_list, player, views
+from ui.detect_desk import DetectDesk, Found
+from ui.held import Answer, Scene, Seen
+from workers.tasks.explain_boxes import ExplainBoxes
+from workers.tasks.levels import DrawLevels, LookAtLevels
+from xai_core.detection import blind
+from xai_core.errors import VitrineError
+from xai_core.explainer import Explainer, explaining
+from xai_core.model import Detections
+from xai_core.question import Question
+from xai_core.target import BoxTarget
+
+LEVELS, FILM, BLIND, SHARP = "levels", "levels-film", "box-blind", "box-sharp"
+"""The slots of what runs for these."""
+
+_OF = "lesson-of"
+
+
+def _here(seen: Seen) -> str:
+    return f"{seen.model.id}-{seen.photo.id}"
+
+
+def _is_of(desk: DetectDesk, slot: str, seen: Seen) -> bool:
+    """Say whether a slot's last result is of this detector and photo."""
+    return slot in desk.results and st.session_state.get(f"{_OF}:{slot}") == _here(seen)
+
+
+def _begin(desk: DetectDesk, slot: str, seen: Seen, by: Any, task: Any) -> None:
+    desk.results.pop(slot, None)
+    st.session_state[f"{_OF}:{slot}"] = _here(seen)
+    desk.begin(slot, by, task, what=slot)
+
+
+def levels(desk: DetectDesk) -> None:
+    """Draw what each level of the backbone holds of this photo, once it is asked for."""
+    seen = desk.seen
+    if seen is None or not any(layer.kind == "level" for layer in seen.card.layers):
+        return
+    views.title("What the levels hold")
+    views.line(
+        "A detector reads maps of several sizes. Each of them holds the whole photo: a gradient "
+        "that is averaged over one, as some methods do, marks other objects of the kind, too; "
+        "one that is taken cell by cell stays with the box."
+    )
+    if not _is_of(desk, LEVELS, seen):
+        _ask(desk, LEVELS, "Look at the levels", lambda: _look(desk, seen))
+        return
+    if not _is_of(desk, FILM, seen):
+        if FILM not in desk.slots.names() and FILM not in desk.notes:
+            drawn = DrawLevels(levels=desk.results[LEVELS], view=seen.prediction.view)
+            _begin(desk, FILM, seen, desk.session, drawn)
+        if note := desk.notes.get(FILM):
+            views.error(note)
+        return
+    reel = desk.results[FILM]
+    player.show("levels", f"levels-{_here(seen)}", reel)
+    player.steps(reel.steps)
+
+
+def _look(desk: DetectDesk, seen: Seen) -> None:
+    desk.notes.pop(FILM, None)
+    _begin(desk, LEVELS, seen, seen.model.handle, LookAtLevels(pixels=seen.photo.pixels))
+
+
+def _ask(desk: DetectDesk, slot: str, label: str, act: Any) -> None:
+    if note := desk.notes.get(slot):
+        views.error(note)
+    if st.button(label, key=f"ask-{slot}", disabled=slot in desk.slots.names()):
+        act()
+        st.rerun()
+
+
+def pair(found: Found, stay: Detections) -> tuple[BoxTarget, BoxTarget] | None:
+    """Return the best box and the best one of another class, of those that are shown."""
+    made: list[BoxTarget] = []
+    for box, label in zip(stay.boxes, stay.labels, strict=True):
+        top, left, bottom, right = (float(side) for side in box)
+        if top < bottom and left < right and int(label) not in [each.index for each in made]:
+            made.append(BoxTarget((top, left, bottom, right), int(label)))
+        if len(made) == 2:
+            return made[0], made[1]
+    return None
+
+
+def blindness(desk: DetectDesk) -> None:
+    """Draw a method that asks about no box beside one that does, on two boxes of two classes."""
+    seen, found = desk.seen, desk.weighed
+    if seen is None or found is None:
+        return
+    methods = _methods(seen)
+    threshold, overlap = detect_boxes.levels()
+    two = pair(found, detect_boxes.shown(found, threshold, overlap))
+    if methods is None or two is None:
+        return
+    views.title("A map that does not know the box")
+    titles = [cls.title for cls in methods]
+    views.line(
+        f"{titles[0]} reads what stands out in the maps and asks about no box. Here it is beside "
+        f"{titles[1]}, on two boxes of this photo."
+    )
+    if not (_is_of(desk, BLIND, seen) and _is_of(desk, SHARP, seen)):
+        if note := desk.notes.get(SHARP):
+            views.error(note)
+        if not {BLIND, SHARP} & set(desk.slots.names()):
+            _ask(desk, BLIND, "Ask both about two boxes", lambda: _both(desk, seen, methods, two))
+        return
+    for slot, cls in zip((BLIND, SHARP), methods, strict=True):
+        made = desk.results[slot].each
+        labels = seen.card.labels
+        names = [each.target.words(labels) for each in made]
+        views.line(blind.sentence(cls.title, made[0], made[1], (names[0], names[1])), "v-prose")
+        panels = [_panel(desk, seen, each) for each in made]
+        compared.show(panels, columns=2, key=f"compared-{slot}", agreeing=False)
+
+
+def _methods(seen: Seen) -> tuple[type[Explainer], type[Explainer]] | None:
+    """Return a method that asks about no box, and the first that does, of those that serve."""
+    known = explaining("detection")
+    ordered = method_list.ordered(seen.card.methods, "detection")
+    served = [known[name] for name in ordered if seen.card.methods[name].why_not is None]
+    none = [cls for cls in served if cls.class_agnostic]
+    some = [cls for cls in served if not cls.class_agnostic]
+    return (none[0], some[0]) if none and some else None
+
+
+def _both(desk: DetectDesk, seen: Seen, methods: Any, two: tuple[BoxTarget, BoxTarget]) -> None:
+    for slot, cls in zip((BLIND, SHARP), methods, strict=True):
+        values = cls.suggest(seen.card.input_size)
+        question = Question(
+            method=cls.name, engine=cls.engines[0].name, values=values, target=two[0]
+        )
+        try:
+            task = ExplainBoxes(pixels=seen.photo.pixels, question=question, others=(two[1],))
+        except VitrineError as error:
+            desk.notes[slot] = str(error)
+            continue
+        _begin(desk, slot, seen, seen.model.handle, task)
+
+
+def _panel(desk: DetectDesk, seen: Seen, explanation: Any) -> compared.Panel:
+    scene = Scene(seen.model, seen.card, [], seen.photo, seen.prediction)
+    answer = Answer(explanation.question, scene, explanation)
+    return dataclasses.replace(compared.panel(desk, answer), about=seen.photo.name)
