@@ -32,7 +32,7 @@ FILE, FETCH = "mlp-samples", "mlp-set"
 _read: dict[str, ReadOut] = {}
 _TURN = "mlp-samples-turn"
 FORMATS = [each[1:] for each in PICTURES]
-FOLDER = 2000
+FOLDER = 1000
 """Most pictures of a folder: the browser sends each by itself."""
 
 
