@@ -33,13 +33,14 @@ with page.opened(
         made = grid.of(desk)
         if what == PINNED:
             shown = [compared.panel(desk, answer) for answer in pinned]
-            columns = min(len(shown), 3)
+            columns, heads = min(len(shown), 3), compared.NO_HEADS
         else:
             shown = grid_form.panels(desk, made) if made is not None else []
             columns = len(made.networks) * len(made.asks) if made is not None else 1
+            heads = compared.NO_HEADS if made is None else grid_form.heads(made)
         if shown:
             views.title(counted(len(shown), "run"))
-            compared.show(shown, columns=columns)
+            compared.show(shown, columns=columns, heads=heads)
             answers = [each.answer for each in shown if each.answer is not None]
             if answers:
                 st.download_button(

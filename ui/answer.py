@@ -70,22 +70,23 @@ def more(answer: Answer, desk: Desk) -> None:
 @st.fragment
 def _picture(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
     """Draw the figure and the words, and what the marked region holds: a mark redraws only this."""
-    explanation, scene = answer.explanation, answer.scene
-    photo = scene.photo
-    signed = render.is_signed(explanation)
+    photo = answer.scene.photo
     with st.container(key="answer-picture"):
-        _drawn(answer, desk, said, signed=signed)
+        _drawn(answer, desk, said)
     views.line(" ".join(said), "v-prose")
     if photo.region is not None:
         views.line(" ".join(_region_said(answer, photo.region)), "v-prose")
 
 
-def _drawn(answer: Answer, desk: Desk, said: Sequence[str], *, signed: bool) -> None:
+def _drawn(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
     explanation, photo = answer.explanation, answer.scene.photo
-    title = explainers()[explanation.method].title
+    title, signed = explainers()[explanation.method].title, render.is_signed(explanation)
+    other = twins.other_run(answer, desk)
+    top = None if other is None else twins.scale_of(answer, other)
     figure.show(
         key="answer",
-        name=f"answer-{answer.id}",
+        name=f"answer-{answer.id}" if top is None else f"answer-{answer.id}-{top!r}",
+        top=top,
         photo=photo.pixels,
         attribution=explanation.attribution,
         geometry=explanation.placed,
@@ -94,7 +95,7 @@ def _drawn(answer: Answer, desk: Desk, said: Sequence[str], *, signed: bool) -> 
         pair=True,
         captions={
             "photo": [(_photo_caption(explanation), False)],
-            "map": _map_caption(answer, title),
+            "map": _map_caption(answer, title, alone=top is None),
             "over": [("Over the photo, which shows through where there is little evidence", False)],
         },
         alternatives={
@@ -125,7 +126,7 @@ def _photo_caption(explanation: Any) -> str:
     return "Photo" if seen > 0.98 else "Photo; the model does not see the veiled part"
 
 
-def _map_caption(answer: Answer, title: str) -> figure.Caption:
+def _map_caption(answer: Answer, title: str, *, alone: bool) -> figure.Caption:
     explanation, labels = answer.explanation, answer.scene.card.labels
     parts: figure.Caption = [(f"{title} for ", False)]
     classes = explanation.target.classes()
@@ -137,6 +138,7 @@ def _map_caption(answer: Answer, title: str) -> figure.Caption:
     if explanation.target.of == "probability":
         parts += [(", by probability", False)]
     scale = "raw scale" if explanation.scale == "raw" else f"scaled to {explanation.scale}"
+    scale += "" if alone else ", the same with and without the sticker"
     return [*parts, (f", {scale}{explanation.grain.caption}", False)]
 
 

@@ -52,8 +52,24 @@ def _component() -> Any:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Heads:
+    """What stands over each column of a comparison, and before each row."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+
+
+NO_HEADS = Heads()
+
+
 def show(
-    panels: Sequence[Panel], *, columns: int, key: str = "compared", agreeing: bool = True
+    panels: Sequence[Panel],
+    *,
+    columns: int,
+    heads: Heads = NO_HEADS,
+    key: str = "compared",
+    agreeing: bool = True,
 ) -> None:
     """Draw the panels, so many in a row, what they share, and how far they agree.
 
@@ -61,16 +77,24 @@ def show(
     """
     answers = [panel.answer for panel in panels if panel.answer is not None]
     if not answers:
-        _mount(panels, None, columns, key)
+        _mount(panels, None, columns, heads, key)
         return
+    waiting = sum(panel.waits for panel in panels)
     scale = shared([answer.explanation for answer in answers])
     if len(answers) > 1:
         # while some are still to come, what is said of all would change
-        whole = [] if any(panel.waits for panel in panels) else differing(answers)
+        whole = [] if waiting else differing(answers)
         views.line(" ".join([*whole, scale.sentence]), "v-prose")
-    _mount(panels, scale, columns, key)
-    if agreeing:
-        _agreement([panel for panel in panels if panel.answer is not None])
+    _mount(panels, scale, columns, heads, key)
+    if not agreeing:
+        return
+    if waiting:
+        views.line(
+            f"How far they agree is said when all runs have ended: {waiting:,} "
+            f"{'is' if waiting == 1 else 'are'} still to come."
+        )
+        return
+    _agreement([panel for panel in panels if panel.answer is not None])
 
 
 def panel(desk: Desk, answer: Answer, name: str = "") -> Panel:
@@ -138,12 +162,15 @@ def _bare(words: str) -> str:
     return words.replace("\u201c", "").replace("\u201d", "")
 
 
-def _mount(panels: Sequence[Panel], scale: Scale | None, columns: int, key: str) -> None:
+def _mount(
+    panels: Sequence[Panel], scale: Scale | None, columns: int, heads: Heads, key: str
+) -> None:
     signed = scale.signed if scale else False
     drawn = [each.answer for each in panels if each.answer is not None]
     data = {
-        "id": _named(panels, columns),
+        "id": _named(panels, columns, heads),
         "columns": columns,
+        "heads": {"columns": heads.columns, "rows": heads.rows},
         "panels": [_panel(each, scale) for each in panels],
         "photos": {
             str(each.scene.photo.id): views.data_url(each.scene.photo.pixels, longest=LONGEST)
@@ -160,13 +187,13 @@ def _mount(panels: Sequence[Panel], scale: Scale | None, columns: int, key: str)
     _component()(key=key, data=data)
 
 
-def _named(panels: Sequence[Panel], columns: int) -> str:
+def _named(panels: Sequence[Panel], columns: int, heads: Heads) -> str:
     """Return a name for what is drawn: another one for whatever looks otherwise."""
     parts = (
         f"{each.title}:{each.about}:{each.answer.id if each.answer else each.problem}"
         for each in panels
     )
-    return f"{columns}|{'|'.join(parts)}"
+    return f"{columns}|{'|'.join([*heads.columns, *heads.rows, *parts])}"
 
 
 def _panel(each: Panel, scale: Scale | None) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from xai_core.report.numbers import percent
 from xai_core.target import Asked, BoxTarget
 
 ASKS: Mapping[Asked, str] = {
-    "class": "the class, there",
-    "position": "the place",
-    "object": "any object, there",
+    "class": "this class here",
+    "position": "a box here",
+    "object": "any object here",
     "across": "where across",
     "down": "where down",
     "width": "its width",

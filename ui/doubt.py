@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 SLOT = Hiding.name
 FIRST = 2
-"""Sentences of the test that stand in the box: what hiding did, and what random regions did."""
+"""Sentences of the test that stand in the box after its verdict: what hiding the strongest parts
+did, and what random regions did."""
 
 FILL = params.declared(Hiding)["fill"]
 TITLES: Mapping[str, str] = MappingProxyType({name: FILLS[name] for name in FILL.options})
@@ -54,7 +55,9 @@ def show(answer: Answer, desk: Desk, sentences: list[str], check: str) -> None:
     told: list[str] = []
     if tested is not None:
         told = report.hidden_sentences(tested.hidden, labels, _at())
-        said = [*told[:FIRST], *said]
+        judged = report.hidden_verdict(tested.hidden, _at())
+        said = [judged, *told[:FIRST], *said]
+        told = [each for each in told if each != judged]
         check = ""
     views.doubts(said, "" if others else check, OWN_NUMBER)
     _controls(answer, desk, tested)

@@ -77,11 +77,13 @@ def show(
     cells: Array | None = None,
     partial: bool = False,
     pair: bool = False,
+    top: float | None = None,
     region: Region | None = None,
     on_region: Callable[[Region | None], None] | None = None,
 ) -> None:
     """Show photo, map and overlay in the photo's frame, with one colour bar; a `pair` has no photo.
 
+    `top` ends the colour bar; by itself it is the map's own largest value.
     `captions` and `alternatives` have the keys photo, map and over. `name` identifies the picture;
     in a `partial` map NaN is what is not known yet, and hatched.
     `cells` is the map before it was smoothed, where there is one. `on_region` is called with what
@@ -90,6 +92,8 @@ def show(
     known = np.isfinite(attribution)
     values = np.where(known, attribution, np.float32(0)) if partial else attribution
     low, high = render.limits(values, signed=signed)
+    if top is not None:
+        low, high = -top if signed else 0.0, top
     data = {
         "id": name,
         "key": key,

@@ -252,6 +252,20 @@ def panels(desk: Desk, made: grid.Grid) -> list[Panel]:
     return rows
 
 
+def heads(made: grid.Grid) -> compared.Heads:
+    """Return what stands over the grid's columns, a method and a model, and before its rows."""
+    first = [cell for cell in made.cells if cell.photo == 0]
+    several = len(made.networks) > 1
+    columns = [
+        f"{cell.ask.title}, {made.networks[cell.network].name}" if several else cell.ask.title
+        for cell in first
+    ]
+    rows = [photo.name for photo in made.photos]
+    return compared.Heads(
+        tuple(columns) if len(columns) > 1 else (), tuple(rows) if len(rows) > 1 else ()
+    )
+
+
 def announce(made: grid.Grid | None) -> None:
     """Tell a screen reader that a grid began or ended."""
     if made is None:

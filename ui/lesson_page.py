@@ -177,7 +177,8 @@ def _experiments(
             views.line(each.watch)
             # a changed photo has a row of its own
             columns = len(made.asks) if each.variants else min(len(made.cells), 3)
-            compared.show(grid_form.panels(desk, made), columns=columns)
+            heads = grid_form.heads(made) if each.variants else compared.NO_HEADS
+            compared.show(grid_form.panels(desk, made), columns=columns, heads=heads)
             _asides(made)
 
 

@@ -32,7 +32,7 @@ from xai_core.model import Finding
 OPENING = "shapes_shortcut"
 """The built-in model that a first visitor meets: it looks good and cheats."""
 
-FOUND = "What was found"
+FOUND = "About this model\u2019s file"
 """What holds that which was found in a model's file and that a reader seldom needs."""
 
 DIALOGS = (

@@ -43,7 +43,7 @@ def show(
         if isinstance(said, dict) and type(said.get("id")) is int:
             _act(desk, str(said.get("act")), said["id"])
 
-    views.line("This visit", "v-label")
+    views.line("Your runs of this visit", "v-label")
     mount(key="strip", data={"rows": rows}, on_act_change=acted)
     brought = runs.find(st.session_state.pop(_BROUGHT, -1))
     if brought is not None and (compares or not shows(brought)):

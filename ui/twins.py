@@ -13,6 +13,7 @@ from ui.held import Answer
 from xai_core import report
 from xai_core.agreement import same_way
 from xai_core.question import Question
+from xai_core.report.scales import shared
 from xai_core.target import ClassTarget
 
 FADED = 0.05
@@ -101,13 +102,24 @@ def compared(answer: Answer, other: Answer) -> list[str]:
     of = report.evidence(marked.explanation, marked.explanation.target.words(labels))
     place = f"With it, half of {of} lay in {share} of the photo, {seen['place']}."
     said = [f"{said[0]}, {said[1]}.", verdict, *([place] if seen["half_area"] > 0 else [])]
+    scale = scale_of(answer, other)
     most, left = (float(run.explanation.attribution.max()) for run in (marked, bare))
     if same_way(marked.explanation, bare.explanation) and max(left, 0) < FADED * most:
         said.append(
             f"Without it almost nothing of that is left: the strongest place has "
             f"{report.amount(max(left, 0))}, where it had {report.amount(most)}."
         )
-    return [*said, "Each of the two maps is drawn on a scale of its own."]
+    drawn = "Each of the two maps is drawn on a scale of its own."
+    return [*said, drawn if scale is None else "Both maps are drawn on one scale."]
+
+
+def scale_of(answer: Answer, other: Answer) -> float | None:
+    """Return the number at the end of the one scale of two maps, None where there is none."""
+    made = answer.explanation, other.explanation
+    if not same_way(*made):
+        return None
+    scale = shared(made)
+    return None if scale.relative else scale.top
 
 
 def _first(run: Answer) -> int:

@@ -285,12 +285,12 @@ GIVEN: dict[type, str] = {
     Differentiates: "gradients",
     ShowsLayers: "a layer whose output is a map",
     HasLayers: "a layer whose output is a map, and its gradients",
-    RunsFrom: "to be run on from a layer",
+    RunsFrom: "a network that can be run from one of its layers on",
     MatchesCodes: "a layer whose output is a map, and the gradients before it",
     Rewrites: "a copy that can be changed",
     HasNative: "the framework's own model",
     Detects: "objects in boxes",
-    RunsWithout: "to be run on without a channel",
+    RunsWithout: "a network that can be run without one of its channels",
     ReadsRegions: "a second stage that judges regions",
 }
 """What each capability gives, in words."""

@@ -1,6 +1,7 @@
 """Everybody can use it: axe on every page, the keyboard alone, a focus that shows."""
 
 import io
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -167,6 +168,9 @@ def walk(browser, serving, pages, axe):
     walk.look("an answer")
     press(page.get_by_role("button", name="Hide the strongest parts and ask again"))
     page.get_by_text("What else hiding did").wait_for()
+    # the verdict stands first
+    verdict = r"The (map (passes|fails) the hiding test|hiding test leaves a doubt|map was not)"
+    expect(page.locator(".v-doubt li").first).to_have_text(re.compile(verdict))
     press(page.get_by_role("button", name="Pin 1 Grad-CAM"))
     walk.unfold()
     walk.look("an answer, its doubt measured, unfolded")

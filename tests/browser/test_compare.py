@@ -80,6 +80,13 @@ def test_two_photos_under_two_networks_in_one_click(visit):
     # the sticker makes a star for one network alone: two of its maps beside two for the heart
     expect(page.get_by_text("4 pairs of maps for different classes")).to_be_visible()
     expect(page.get_by_text("All 12 pairs")).to_be_visible()
+    # a head stands over its column, and one before each row
+    heads, rows = page.locator(".compared .head.column"), page.locator(".compared .head.row")
+    expect(heads).to_have_count(4)
+    expect(rows).to_have_count(2)
+    for at in range(4):
+        assert heads.nth(at).bounding_box()["x"] == panels.nth(at).bounding_box()["x"]
+    assert rows.nth(1).bounding_box()["y"] < panels.nth(4).bounding_box()["y"]
     said = panels.locator(".more").all_inner_texts()
     assert any("star" in each and "with a shortcut" in each for each in said)
     assert any("heart" in each and each.endswith("Paper shapes") for each in said)

@@ -28,7 +28,7 @@ def found(page, said):
     """Open what was found in the file, and wait for what is said there."""
     ready(page)
     rested(page)
-    page.get_by_text("What was found").click()
+    page.get_by_text("About this model\u2019s file").click()
     page.get_by_text(said).wait_for()
 
 

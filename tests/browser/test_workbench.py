@@ -58,6 +58,14 @@ def test_after_a_run_the_answer_is_in_sight_without_scrolling(laptop):
     assert abs(after["y"] - before["y"]) < 20  # it comes to rest at the window's edge
 
 
+def test_run_covers_no_part_of_the_first_fields(laptop):
+    rested(laptop)
+    bar = laptop.locator(".st-key-run").bounding_box()
+    for label in ("Class to explain", "Method"):
+        field = laptop.get_by_role("combobox", name=label).bounding_box()
+        assert field["y"] + field["height"] <= bar["y"]
+
+
 WATCH = """() => {
   window.seen = new Set();
   const look = () => {

@@ -65,6 +65,16 @@ def test_a_grid_stands_on_one_scale(compare):
         first = answer.scene.prediction.top[0]
         chance = percent(float(answer.scene.prediction.probabilities[first]))
         assert chance in each["about"]
+    # each column and each row has its head
+    cells = grid.of(desk(compare)).cells
+    networks = grid.of(desk(compare)).networks
+    assert list(shown["heads"]["columns"]) == [
+        f"{cell.ask.title}, {networks[cell.network].name}" for cell in cells if cell.photo == 0
+    ]
+    photos = [
+        panel["about"].partition(":")[0] for panel in (shown["panels"][0], shown["panels"][4])
+    ]
+    assert list(shown["heads"]["rows"]) == photos
     # a row is one photo
     names = [each["about"].partition(":")[0] for each in shown["panels"]]
     assert len(set(names[:4])) == len(set(names[4:])) == 1
@@ -81,8 +91,13 @@ def test_what_all_runs_share_is_said_once_all_are_there(compare, wall):
     assert "places can be compared" in words(compare)
     assert "These runs differ in" not in words(compare)
     assert "All share" not in words(compare)
+    # and how they agree is not said of some of them only
+    assert "is said when all runs have ended: 1 is still to come." in words(compare)
+    assert "Rank correlation" not in words(compare)
     wall.held = False
     settle(compare, lambda app: not desk(app).pending)
+    assert "Rank correlation" in words(compare)
+    assert "still to come" not in words(compare)
     assert "These runs differ in method. All share the photo" in words(compare)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import types
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.applications import Starlette
@@ -17,6 +18,12 @@ from tests.fakes.asgi import ask
 from ui import bounds
 
 MB = 1 << 20
+
+
+def in_a_thread(work):
+    """Run it to its end; tests in a browser leave a loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def record(name, data=b""):
@@ -120,7 +127,7 @@ def test_what_is_on_its_way_counts(keeper, monkeypatch):
         await asyncio.gather(first, return_exceptions=True)
         assert guarded._coming == {}
 
-    asyncio.run(both())
+    in_a_thread(both())
     assert asked[0] == 413
 
 
@@ -141,7 +148,7 @@ def pausing(app, pieces, *, path="/x"):
         "query_string": b"", "headers": [], "root_path": "", "http_version": "1.1",
         "scheme": "http", "asgi": {"version": "3.0"},
     }  # fmt: skip
-    asyncio.run(app(scope, receive, send))
+    in_a_thread(app(scope, receive, send))
     return sent
 
 

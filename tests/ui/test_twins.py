@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.explained import explanation
 from ui import twins
+from xai_core import render
 
 LABELS = ("heart", "star", "ring")
 
@@ -40,9 +41,21 @@ def test_what_the_sticker_does_is_said_from_both_runs(turned):
     )
 
 
-def test_each_map_is_said_to_have_its_own_scale():
-    said = twins.compared(run("heart_marked", 1, 0.72, 0.58), run("heart", 0, 0.9, 0.003))
-    assert said[-1] == "Each of the two maps is drawn on a scale of its own."
+def test_both_maps_stand_on_the_scale_of_the_stronger_one():
+    marked, bare = run("heart_marked", 1, 0.72, 0.58), run("heart", 0, 0.9, 0.003)
+    assert twins.compared(marked, bare)[-1] == "Both maps are drawn on one scale."
+    tops = [twins.scale_of(*pair) for pair in ((marked, bare), (bare, marked))]
+    ends = [render.limits(each.explanation.attribution, signed=False)[1] for each in (marked, bare)]
+    assert tops == [ends[0]] * 2
+    assert ends[0] > ends[1]
+
+
+def test_maps_made_in_two_ways_keep_their_scales():
+    marked, bare = run("heart_marked", 1, 0.72, 0.58), run("heart", 0, 0.9, 0.3, layer="first")
+    assert twins.scale_of(marked, bare) is None
+    assert twins.compared(marked, bare)[-1] == (
+        "Each of the two maps is drawn on a scale of its own."
+    )
 
 
 def test_what_stays_is_not_said_to_go():

@@ -48,7 +48,9 @@ def test_what_is_no_task_is_refused_at_once(hold):
 
 
 def test_what_a_task_needs_of_the_model_is_asked_first(hold):
-    with pytest.raises(UnsupportedModel, match="This needs to be run on from a layer"):
+    with pytest.raises(
+        UnsupportedModel, match="This needs a network that can be run from one of its layers on"
+    ):
         hold().run(Needy()).result(60)
 
 

@@ -15,7 +15,8 @@ from xai_core.model import Detections
 from xai_core.parts import cuts, grid, parts
 from xai_core.perturb import baseline, stream
 from xai_core.probes.hiding import Hiding
-from xai_core.report import hidden_facts, hidden_sentences
+from xai_core.report import hidden_facts, hidden_sentences, hidden_verdict
+from xai_core.report.hiding import ranged
 from xai_core.target import BoxTarget, ClassTarget
 from xai_core.task import silent, tasks
 
@@ -266,7 +267,7 @@ def test_a_map_without_a_mark_is_said_and_not_judged():
     assert noted(np.full(SIZE, 2.0)).startswith("The map is flat: no part of it is stronger")
     said = hidden_sentences(blank, LABELS)
     assert hidden_facts(blank)["verdict"] == "untested"
-    assert said[-1].startswith("So the map was not tested")
+    assert said[-1].startswith("The map was not tested")
     assert not any("passes" in each or "fails" in each for each in said)
 
 
@@ -460,8 +461,8 @@ def test_a_map_that_passes_in_words():
         "“star”; the fill alone gives it 12 %.",
         "Hiding the least important 5 % takes “star” from 90 % to 88 %, and the model still says "
         "“star”.",
-        "The map passes: without what it marks the score falls by 8.7, more than by any of the 4 "
-        "random regions (at most 2).",
+        "The map passes the hiding test: without what it marks the score falls by 8.7, more than "
+        "by any of the 4 random regions (at most 2).",
         "This says that the score hangs on that place. It does not say that the place is a good "
         "reason.",
     ]
@@ -472,23 +473,41 @@ def test_a_map_that_fails_in_words():
     said = plain(hidden_sentences(made, LABELS))
     assert "and changes the answer in 1 of 4" in said[1]
     assert said[4:] == [
-        "The map fails this test: 2 of 4 random regions as large lower the score by as much (1) or "
-        "more.",
+        "The map fails the hiding test: 2 of 4 random regions as large lower the score by as much "
+        "(1) or more.",
         "So the map does not show what the score hangs on, or this fill disturbs the model "
         "wherever it lies; try another fill, and another method.",
     ]
     risen = plain(hidden_sentences(planted(0.1, [0.95, 0.9, 0.9, 0.9, 0.9]), LABELS))
     assert risen[0].startswith("Hiding the strongest 5 % takes “star” from 90 % to 95 %, and the")
     assert "leaves it at 90 % on average (4 draws, 90 % each time)" in risen[1]
-    assert risen[4] == ("The map fails this test: without what it marks, the score does not fall.")
+    assert risen[4] == (
+        "The map fails the hiding test: without what it marks, the score does not fall."
+    )
+
+
+def test_steps_that_are_none_are_not_said_to_be_any():
+    made = planted(0.1, [0.012, 0.003, 0.004, 0.006, 0.014], chance=0.004)
+    said = plain(hidden_sentences(made, LABELS))
+    assert said[0].startswith("Hiding the strongest 5 % leaves “star” at 1 % or less")
+    assert "(4 draws, 1 % at most)" in said[1]
+    high = plain(hidden_sentences(planted(0.1, [0.5, 0.97, 0.98, 0.98, 0.999]), LABELS))
+    assert "(4 draws, 97 % at least)" in high[1]
+    assert ranged("70 %", "90 %") == "from 70 % to 90 %"
+
+
+def test_the_verdict_is_one_of_the_sentences():
+    for random in (0.9, 0.02):
+        made = planted(0.8, [0.03, random, random, random, random])
+        assert hidden_verdict(made) == hidden_sentences(made, LABELS)[4]
 
 
 def test_a_doubt_and_a_single_draw_in_words():
     made = planted(0.1, [0.5, 0.4, 0.8, 0.8, 0.8])
     said = plain(hidden_sentences(made, LABELS))
     assert said[4] == (
-        "The test leaves a doubt: 1 of 4 random regions as large lowers the score by as much (4) "
-        "or more."
+        "The hiding test leaves a doubt: 1 of 4 random regions as large lowers the score by as "
+        "much (4) or more."
     )
     assert "the answer stays, so other parts speak for it too" in said[5]
     one = plain(hidden_sentences(planted(0.1, [0.5, 0.8], draws=1), LABELS))
@@ -497,8 +516,8 @@ def test_a_doubt_and_a_single_draw_in_words():
         "answer."
     )
     assert one[4] == (
-        "The map passes: without what it marks the score falls by 4, more than by the random "
-        "region (1)."
+        "The map passes the hiding test: without what it marks the score falls by 4, more than by "
+        "the random region (1)."
     )
 
 
@@ -571,8 +590,8 @@ def test_a_doubt_says_which_regions_touch_the_mark():
     made = planted(0.1, [0.5, 0.4, 0.8, 0.8, 0.8])
     near_by = dataclasses.replace(made, shifts=np.array([[0, 0]] * 4, np.int32))
     assert plain(hidden_sentences(near_by, LABELS))[4] == (
-        "The test leaves a doubt: 1 of 4 random regions as large lowers the score by as much (4) "
-        "or more (a region that touches what the map marks)."
+        "The hiding test leaves a doubt: 1 of 4 random regions as large lowers the score by as "
+        "much (4) or more (a region that touches what the map marks)."
     )
 
 

@@ -81,8 +81,8 @@ LESSON = Lesson(
             "there is a softmax of the other classes' scores too, and lies between 0 and 1.",
             (Trial("The score", {}, of="logit"), Trial("Its probability", {}, of="probability")),
             "With a softmax, watch a place change sides where it speaks for the other classes even "
-            "more. Under This visit each run's doubts say what its parts add up to: those of a "
-            "probability to 1 at most.",
+            "more. Each run is kept under Your runs of this visit, where its doubts say what its "
+            "parts add up to: those of a probability to 1 at most.",
         ),
         Experiment(
             "Beside one gradient",
@@ -98,8 +98,8 @@ LESSON = Lesson(
             "With few steps the parts need not add up to what the score changes by, and nothing in "
             "the picture shows it.",
             (Trial("3 steps", {"steps": 3}), Trial("100 steps", {"steps": 100})),
-            "Compare the maps. Both runs are kept under This visit, where their doubts name the "
-            "gap.",
+            "Compare the maps. Both are kept under Your runs of this visit, where their doubts "
+            "name the gap.",
         ),
     ),
 )  # fmt: skip

@@ -92,11 +92,10 @@ def hidden_sentences(made: Hidden, labels: Sequence[str], at: int = 0) -> list[s
         drawn = f"Hiding one random region as large {moved('it', before, mean)}"
         drawn += _one_answer(found["changes"])
     else:
-        ends = number(spread[0]), number(spread[-1])
-        range_ = f", {ends[0]} each time" if ends[0] == ends[1] else f", from {' to '.join(ends)}"
+        range_ = ranged(number(spread[0]), number(spread[-1]))
         drawn = (
             f"Hiding random regions as large {moved('it', before, mean)} on average "
-            f"({found['draws']} draws{range_})"
+            f"({found['draws']} draws, {range_})"
         )
         if found["changes"] is not None:
             drawn += f", and changes the answer in {found['changes']} of {found['draws']}"
@@ -125,14 +124,17 @@ def _judged(found: dict[str, Any]) -> str:
     """Say whether the map passes."""
     fall, draws, beaten = amount(found["fall"]), found["draws"], found["beaten"]
     if found["verdict"] == "untested":
-        return "So the map was not tested: what was hidden is not its mark, or did not change."
+        return "The map was not tested: what was hidden is not its mark, or did not change."
     if found["fall"] <= 0:
-        return "The map fails this test: without what it marks, the score does not fall."
+        return "The map fails the hiding test: without what it marks, the score does not fall."
     if found["verdict"] == "passes":
         most = amount(max(found["random_falls"]))
         than = "the random region" if draws == 1 else f"any of the {draws} random regions"
         much = "" if most == fall else f" ({'' if draws == 1 else 'at most '}{most})"
-        said = f"The map passes: without what it marks the score falls by {fall}, more than by "
+        said = (
+            "The map passes the hiding test: without what it marks the score falls by "
+            f"{fall}, more than by "
+        )
         return f"{said}{than}{much}."
     lower = (
         f"{beaten} of {draws} random regions as large "
@@ -140,8 +142,8 @@ def _judged(found: dict[str, Any]) -> str:
         f"{_touching(beaten, found['beaten_touching'])}"
     )
     if found["verdict"] == "fails":
-        return f"The map fails this test: {lower}."
-    return f"The test leaves a doubt: {lower}."
+        return f"The map fails the hiding test: {lower}."
+    return f"The hiding test leaves a doubt: {lower}."
 
 
 def _meaning(found: dict[str, Any]) -> list[str]:
@@ -162,8 +164,29 @@ def _meaning(found: dict[str, Any]) -> list[str]:
     ]
 
 
+LITTLE, FULL = {percent(0.001), percent(0.01)}, {percent(0.99), percent(0.999)}
+"""What is as good as nothing, and as all: a step from one to the other is none to speak of."""
+
+
+def ranged(low: str, high: str) -> str:
+    """Say within which ends numbers lie, 'from 70 % to 90 %'."""
+    if low == high:
+        return f"{low} each time"
+    if low == percent(0.001):
+        return f"{high} at most"
+    return f"{low} at least" if high == percent(0.999) else f"from {low} to {high}"
+
+
+def hidden_verdict(made: Hidden, at: int = 0) -> str:
+    """Say in one sentence whether the map passes the test at its share number `at`."""
+    return _judged(hidden_facts(made, at))
+
+
 def moved(what: str, before: str, after: str) -> str:
     """Say how a number moves, 'takes “star” from 97 % to 3 %'."""
+    for ends, words in ((LITTLE, "1\u00a0% or less"), (FULL, "99\u00a0% or more")):
+        if {before, after} == ends:
+            return f"leaves {what} at {words}"
     if before == after:
         return f"leaves {what} at {before}"
     return f"takes {what} from {before} to {after}"

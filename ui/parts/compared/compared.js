@@ -38,9 +38,25 @@ class Compared {
     this.find(".tools").classList.toggle("hidden", !data.panels.some((panel) => panel.map));
     this.find(".panels").style.setProperty("--columns", data.columns);
     this.panels = data.panels.map((panel, place) => this.made(panel, place));
-    this.find(".panels").replaceChildren(...this.panels.map((panel) => panel.figure));
+    this.find(".panels").replaceChildren(...this.headed(data));
     this.load();
     this.show();
+  }
+
+  // The panels, with what stands over the columns and before each row; each panel says all of it, too.
+  headed({ heads, columns }) {
+    const head = (kind, text) => {
+      const made = element("div", `head ${kind}`, text);
+      made.setAttribute("aria-hidden", "true");
+      return made;
+    };
+    const placed = heads.columns.map((text) => head("column", text));
+    this.panels.forEach((panel, place) => {
+      const row = heads.rows[place / columns]; // a whole number where a row begins
+      if (row) placed.push(head("row", row));
+      placed.push(panel.figure);
+    });
+    return placed;
   }
 
   made(data, place) {
