@@ -170,14 +170,9 @@ def _module(module: Any) -> tuple[Dense, bool]:
 
 
 def _keras(path: Path) -> tuple[Dense, bool]:
-    from loaders.keras import archive
-    from loaders.keras.audit import audit
+    from loaders.keras.built import built
 
-    held = archive.read(path)
-    audit(held.config)
-    from loaders.keras.read import read as build
-
-    model, _ = build(path, held, {})
+    model = built(path)
     state: dict[str, NDArray[Any]] = {}
     for at, layer in enumerate(model.layers):
         parts = [np.asarray(each.numpy()) for each in layer.weights]

@@ -134,14 +134,9 @@ def _line(state: Mapping[str, NDArray[Any]], units: int) -> str:
 
 
 def _keras(path: Path) -> tuple[Network, str]:
-    from loaders.keras import archive
-    from loaders.keras.audit import audit
+    from loaders.keras.built import built
 
-    held = archive.read(path)
-    audit(held.config)
-    from loaders.keras.read import read as build
-
-    model, _ = build(path, held, {})
+    model = built(path)
     layers: list[Layer] = []
     kinds, units = set(), []
     head, offset, lines = None, 0.0, 0

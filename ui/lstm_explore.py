@@ -10,9 +10,10 @@ import streamlit as st
 
 from ui import gates, text, views
 from ui.desk import Desk
+from ui.player import MIME, NAMES
 from workers.tasks.train_lstm import LstmFile
 from xai_core import encode
-from xai_core.errors import ParamError, VitrineError
+from xai_core.errors import ParamError
 from xai_core.report.numbers import counted, percent
 from xai_core.training import lstm_cells, lstm_view
 from xai_core.training.lstm_view import Look, Map
@@ -25,8 +26,6 @@ Beside = tuple[Look, str]
 
 ASKED, DAY = "lstm-asked", "lstm-day"
 ALL = "all units"
-NAMES = {"webp": "WebP", "gif": "GIF", "webm": "WebM"}
-MIME = {"webp": "image/webp", "gif": "image/gif", "webm": "video/webm"}
 
 
 @st.fragment
@@ -247,9 +246,6 @@ def _take(look: Look, desk: Desk, layer: int, by: Any, *, own: bool) -> None:
 
 
 def _film(look: Look, desk: Desk, layer: int, by: Any, kind: encode.Kind) -> bytes:
-    try:
-        task = LstmFile(recording=look.recording, layer=layer, by=by, kind=kind)
-        data: bytes = desk.session.run(task).result().arrays["file"].tobytes()
-    except VitrineError as error:
-        return str(error).encode()
+    task = LstmFile(recording=look.recording, layer=layer, by=by, kind=kind)
+    data: bytes = desk.session.run(task).result().arrays["file"].tobytes()
     return data

@@ -162,6 +162,20 @@ def test_a_click_on_a_line_chooses_the_unit(mlp):
     until(page, lambda: unit.input_value() == str(order[100]))
 
 
+def test_a_folder_of_pictures_is_sent_as_it_is(mlp, tmp_path):
+    for name, shade in (("cat", 30), ("dog", 200)):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for at in range(20):
+            picture = Image.fromarray(np.full((9, 7), shade + at, np.uint8))
+            picture.save(tmp_path / "pets" / name / f"{at}.png")
+    page = mlp()
+    page.get_by_text("Other data").click()
+    rested(page)
+    page.locator(".st-key-mlp-folder input[type=file]").set_input_files(tmp_path / "pets")
+    page.get_by_text("40 samples of cat and dog.").wait_for()
+    page.get_by_text("Trains on 32 samples of pets in 2 classes").wait_for()
+
+
 @pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])
 def test_a_drawn_digit_is_answered(mlp, touch):
     size = {"width": 390, "height": 844} if touch else {"width": 1366, "height": 768}

@@ -101,6 +101,10 @@ def test_it_opens_on_a_labelled_recording(page):
     for order in layer["orders"].values():
         assert sorted(order) == list(range(512))
     last = frames.decoded()[-1]
+    active = shipped("mlp").recording.arrays["each active layer 1"]
+    assert layer["counts"]["dark lines"][-1] == int((last == 0).all(0).sum())
+    assert layer["counts"]["dead units"] == (active == 0).sum(1).tolist()
+    assert layer["counts"]["always active"] == (active == 255).sum(1).tolist()
     by_activity = last.mean(0)[layer["orders"]["by activity"]]
     assert (np.diff(by_activity) <= 1e-6).all()
 

@@ -72,17 +72,10 @@ class DrawFilm(Task):
         return reel.encoded(drawn(self.explanation, self.view), progress)
 
 
-@task
-class FilmFile(Task):
-    """Makes one file of a film, to take away; uint8 `[n]` under `file`."""
+class FilmTask(Task):
+    """Base of tasks that make one file of a film, to take away: uint8 `[n]` under `file`."""
 
     worker = "plain"
-    _gives: ClassVar[Mapping[str, Shape]] = MappingProxyType(
-        {"arrays.file": Shape("|u1", ("",), most=FILE)}
-    )
-
-    explanation: Explanation
-    view: NDArray[np.float32]
     kind: encode.Kind
 
     def limit(self, card: Card | None) -> float:
@@ -95,7 +88,7 @@ class FilmFile(Task):
 
     def gives(self, card: Card | None) -> Mapping[str, Shape]:
         """Return the file, of any number of bytes within bounds."""
-        return self._gives
+        return {"arrays.file": Shape("|u1", ("",), most=FILE)}
 
     def check(self, result: Result, card: Card | None) -> None:
         """Raise ValueError for a file of another kind."""
@@ -104,7 +97,20 @@ class FilmFile(Task):
         if not data.startswith(first) or not data[8:].startswith(later):
             raise ValueError(f"a file that is no {self.kind}")
 
+    @staticmethod
+    def file(data: bytes) -> Result:
+        """Return a file's bytes as the result."""
+        return Result(arrays={"file": np.frombuffer(data, np.uint8)})
+
+
+@task
+class FilmFile(FilmTask):
+    """Makes one file of a film, to take away; uint8 `[n]` under `file`."""
+
+    explanation: Explanation
+    view: NDArray[np.float32]
+    kind: encode.Kind
+
     def run(self, bench: Bench, progress: Progress) -> Result:
         """Return it. Raises UnsupportedModel, and ParamError where a build lacks the kind."""
-        data = encode.animated(drawn(self.explanation, self.view), self.kind)
-        return Result(arrays={"file": np.frombuffer(data, np.uint8)})
+        return self.file(encode.animated(drawn(self.explanation, self.view), self.kind))

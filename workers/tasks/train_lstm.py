@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.tasks import film
+from workers.tasks.film import FilmTask
 from xai_core import encode
 from xai_core.card import Card
 from xai_core.result import Result
@@ -117,39 +117,18 @@ class TrainLstm(Task):
 
 
 @task
-class LstmFile(Task):
+class LstmFile(FilmTask):
     """Makes one file of a training's film, a frame an epoch; uint8 `[n]` under `file`."""
-
-    worker = "plain"
-    _gives: ClassVar[Mapping[str, Shape]] = MappingProxyType(
-        {"arrays.file": Shape("|u1", ("",), most=film.FILE)}
-    )
 
     recording: LstmRecording
     layer: int
     by: Order
     kind: encode.Kind
 
-    def limit(self, card: Card | None) -> float:
-        """Return 120 s."""
-        return 120.0
-
-    def gives(self, card: Card | None) -> Mapping[str, Shape]:
-        """Return the file, of any number of bytes within bounds."""
-        return self._gives
-
-    def check(self, result: Result, card: Card | None) -> None:
-        """Raise ValueError for a file of another kind."""
-        data = result.arrays["file"][:12].tobytes()
-        first, later = film.HEADS[self.kind]
-        if not data.startswith(first) or not data[8:].startswith(later):
-            raise ValueError(f"a file that is no {self.kind}")
-
     def run(self, bench: Bench, progress: Progress) -> Result:
         """Return it. Raises ParamError where a build lacks the kind."""
         made = lstm_film.film(Look(self.recording), self.layer, self.by)
-        data = encode.animated(made, self.kind)
-        return Result(arrays={"file": np.frombuffer(data, np.uint8)})
+        return self.file(encode.animated(made, self.kind))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.training.digits import CLASSES, SIDE
+from xai_core.training.mlp_learner import ALWAYS
 from xai_core.training.recording import EACH, Frames, Recording
 
 Array = NDArray[np.float32]
@@ -102,7 +103,14 @@ def white(frames: Frames) -> float:
 
 
 def counts(recording: Recording, layer: str) -> dict[str, list[int]]:
-    """Count over the epochs the units silent on the samples shown, and the dead ones."""
+    """Count over the epochs the units silent on the samples shown, dead ones and saturated ones.
+
+    Dead ones are active on no training sample, saturated ones on every one.
+    """
     silent = (recording.frames[layer].coded() == 0).all(1).sum(1)
-    dead = (recording.arrays[f"{EACH}active {layer}"] == 0).sum(1)
-    return {"dark lines": silent.tolist(), "dead units": dead.tolist()}
+    active = recording.arrays[f"{EACH}active {layer}"]
+    return {
+        "dark lines": silent.tolist(),
+        "dead units": (active == 0).sum(1).tolist(),
+        "always active": (active == ALWAYS).sum(1).tolist(),
+    }
