@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import answer, ask, jobs, links, model_card, page, photo_card, strip, twins, views
+from ui import answer, ask, doctor, jobs, links, model_card, page, photo_card, strip, twins, views
 
 with page.opened(
     "Your model, behind glass",
@@ -34,4 +34,5 @@ with page.opened(
         if desk.run is None and desk.answer is not None:
             answer.more(desk.answer, desk)
             views.line(links.said(desk))
+        doctor.show(desk)
         jobs.announce(desk)

@@ -1,0 +1,144 @@
+"""The pre-processing doctor: what it tries is what opening anew would do, and what it then says."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.doctor import cases, examined
+from loaders import catalogue, doctor
+from loaders.doctor import OUT, Trial
+from loaders.load import load
+from loaders.preprocessing import preset
+from loaders.presets import PRESETS
+from tests.conftest import ROOT
+
+SHARED = ROOT.parents[1] / "shared" / "models"
+PHOTO = np.asarray(Image.open(catalogue.photos()[0].path).convert("RGB"))
+LABELS = ("one", "two", "three")
+
+
+def opened(**more):
+    entry = catalogue.find("shapes")
+    return load(entry.path, dataclasses.replace(entry.options, **more), name="shapes")
+
+
+def test_each_normalisation_and_fit_is_tried_once_the_own_one_first():
+    own = preset("symmetric", (64, 64), fit="crop")
+    found = doctor.tried(own)
+    assert found[0] == ("symmetric", own)
+    assert len(found) == 5 * 2 * 4
+    kinds = [(name, how.channels, how.fit, how.resize or 64) for name, how in found]
+    assert len(set(kinds)) == len(kinds)
+    assert len(doctor.tried(preset("unit", (64, 64), channels=1))) == 5 * 4
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("order", ["rgb", "bgr", "grey"])
+def test_a_turned_view_is_what_the_other_sends_in(name, order):
+    channels = 1 if order == "grey" else 3
+    own = preset("symmetric", (9, 7), channels=channels)
+    if order == "bgr":
+        own = doctor.swapped(own)
+    views = np.random.default_rng(1).random((2, 9, 7, 3)).astype(np.float32)
+    for _, other in doctor.tried(dataclasses.replace(preset(name, (9, 7), channels=channels))):
+        turned = doctor.turned(own, other, views)
+        np.testing.assert_allclose(
+            own.normalise(turned), other.normalise(views), rtol=1e-4, atol=1e-3
+        )
+
+
+@pytest.mark.parametrize(("name", "channels"), [("imagenet", None), ("caffe", None),
+                                                ("unit", "bgr")])  # fmt: skip
+def test_a_trial_is_the_answer_of_the_model_opened_so(name, channels):
+    model = opened()
+    other = opened(preprocessing=name, **({"channels": channels} if channels else {}))
+    view, _ = other.preprocessing.view(PHOTO)
+    wanted = other.head.probabilities(other.logits(view[None]))[0]
+    order = other.preprocessing.channels
+    found = next(
+        doctor.trial(model, PHOTO, named, how, (3,))
+        for named, how in doctor.tried(model.preprocessing)
+        if (named, how.channels, how.fit) == (name, order, "stretch")
+    )
+    assert found.top == wanted.argmax()
+    assert found.probability == pytest.approx(wanted.max(), abs=1e-3)
+    assert found.known == pytest.approx(wanted[3], abs=1e-3)
+    bits = -sum(float(p) * math.log2(p) for p in wanted if p > 0)
+    assert found.entropy == pytest.approx(bits, abs=0.02)
+    assert found.spread == pytest.approx(other.first_spread(view[None]), rel=0.02)
+
+
+def one(preset="unit", own=False, **more):
+    given = {"channels": "rgb", "fit": "stretch", "resize": 0, "top": 0, "probability": 0.9,
+             "entropy": 0.5}  # fmt: skip
+    return Trial(preset=preset, own=own, **given | more)
+
+
+def test_what_is_much_more_plausible_is_said():
+    own = one(own=True, known=0.01, top=1, probability=0.7)
+    good = one("imagenet", known=0.95, probability=0.95, spread=1.0)
+    out = one("raw", known=1.0, spread=90.0)
+    assert out.plausible == OUT
+    assert doctor.better([own, out]) is None
+    assert doctor.better([own, good, out]) is good
+    said = doctor.sentences([own, good, out], LABELS)
+    assert "says \u201ctwo\u201d (70\u00a0%), and 1\u00a0% for the known class" in said[0]
+    assert "imagenet, red, green, blue, stretched it says \u201cone\u201d (95\u00a0%)" in said[1]
+    assert "which gives the known class much more" in said[1]
+    lead = math.exp(-doctor.MARGIN) * 0.95
+    for known, warns in ((lead * 1.01, False), (lead * 0.99, True)):
+        asked = [one(own=True, known=known), good]
+        assert (doctor.better(asked) is not None) == warns
+
+
+def test_without_a_known_class_it_is_how_sure_the_model_is():
+    unsure, sure = one(own=True, entropy=4.0), one("imagenet", entropy=0.5)
+    assert doctor.better([unsure, sure]) is sure
+    assert "much surer" in doctor.sentences([unsure, sure], LABELS)[1]
+    assert doctor.better([sure, dataclasses.replace(unsure, own=False)]) is None
+    broken = one(own=True, entropy=0.0, spread=0.01)
+    assert "never got in training" in doctor.sentences([broken, sure], LABELS)[1]
+    calm = doctor.sentences([one(own=True), sure], LABELS)
+    assert calm[1] == "None of the 1 other normalisations is much more plausible on this photo."
+
+
+def test_another_fit_of_the_own_values_is_no_other_normalisation():
+    own = one(own=True, known=0.05)
+    cropped = one(fit="crop", known=0.99)
+    assert doctor.better([own, cropped]) is None
+    assert doctor.ordered([own, cropped]) == [own]
+    wide = one("imagenet", fit="crop", known=0.5)
+    assert doctor.ordered([own, one("imagenet", known=0.2), wide]) == [wide, own]
+
+
+@pytest.mark.parametrize("change", [{"probability": 1.5}, {"known": -1.0}, {"entropy": -1.0},
+                                    {"top": -1}, {"preset": "other"}])  # fmt: skip
+def test_what_no_model_says_is_refused(change):
+    with pytest.raises(ValueError, match="that is none"):
+        one(**change)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in catalogue.models()])
+def test_the_right_preset_of_the_built_in_models_is_named(name):
+    case = next(each for each in cases(None) if each.name == name)
+    model = load(case.path, case.options, name=name)
+    rows = [examined(model, *photo, every=False) for photo in case.photos]
+    assert doctor.named(rows) == "symmetric"
+    assert not any(doctor.better(row) for row in rows)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the models of others are not here")
+@pytest.mark.parametrize(
+    "file",
+    ["imagenet_mobilenet_v2.pth", "imagenet_mobilenet_v2.h5", "emotions_mini_xception.hdf5"],
+)
+def test_the_right_preset_of_others_models_is_named(file):
+    case = next(each for each in cases(SHARED) if each.name == file)
+    options = dataclasses.replace(case.options, preprocessing=case.right)
+    model = load(case.path, options, name=file)
+    rows = [examined(model, *photo, every=False) for photo in case.photos]
+    assert doctor.named(rows) == case.right
+    assert not any(doctor.better(row) for row in rows)
