@@ -25,6 +25,9 @@ MOVED = 0.8
 SLIGHT = 0.01
 """A change of a score that is not worth a sentence."""
 
+FINE = 192
+"""Pixels of the shorter side at which a photo is blurred, or somewhat more."""
+
 RIM = 0.25
 """How far the surroundings of a box reach, as a share of its sides."""
 
@@ -76,14 +79,30 @@ def _rectangle(size: tuple[int, ...], box: NDArray[np.float32]) -> NDArray[np.bo
 
 def _cover(pixels: NDArray[np.uint8], fill: Fill) -> NDArray[np.uint8]:
     if fill == "blur":
-        from scipy.ndimage import gaussian_filter
-
-        sigma = min(pixels.shape[:2]) / 8
-        soft = gaussian_filter(pixels.astype(np.float32), (sigma, sigma, 0), mode="nearest")
-        return np.asarray(np.clip(np.round(soft), 0, 255), np.uint8)
+        return _blurred(pixels)
     level = {"grey": 128.0, "black": 0.0}.get(fill)
     colour = pixels.mean((0, 1)) if level is None else np.full(3, level)
     return np.broadcast_to(np.round(colour).astype(np.uint8), pixels.shape)
+
+
+def _blurred(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a photo blurred by an eighth of its shorter side.
+
+    A large one is made smaller first: nothing as fine as that survives the blur, and a filter that
+    is as wide takes minutes.
+    """
+    from PIL import Image
+    from scipy.ndimage import gaussian_filter
+
+    height, width = pixels.shape[:2]
+    less = max(1, min(height, width) // FINE)
+    small = Image.fromarray(pixels).resize(
+        (max(1, width // less), max(1, height // less)), Image.Resampling.BOX
+    )
+    sigma = min(small.size) / 8
+    soft = gaussian_filter(np.asarray(small, np.float32), (sigma, sigma, 0), mode="nearest")
+    made = Image.fromarray(np.asarray(np.clip(np.round(soft), 0, 255), np.uint8))
+    return np.asarray(made.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
 
 
 def words(asked: str, where: Where, fill: Fill) -> str:

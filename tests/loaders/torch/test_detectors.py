@@ -14,6 +14,7 @@ from loaders.torch import detectors
 from loaders.torch.networks import unfilled
 from xai_core.detection.boxes import kept
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
+from xai_core.explainer import explaining, make
 from xai_core.model import Detects, Predicts, lacks
 from xai_core.perturb import Dense
 from xai_core.target import BoxTarget, ClassTarget
@@ -92,6 +93,36 @@ def test_each_is_recognised_and_says_what_torchvision_says(name, tmp_path):
     np.testing.assert_array_equal(found.labels, expected["labels"].numpy()[things] - 1)
     assert not lacks(model, Detects)
     assert lacks(model, Predicts)
+    maps_of_each(model, photo(side), found)
+
+
+def maps_of_each(model, view, found):
+    """Explain a box by what reads all levels, by gradients, and by the second stage if any."""
+    backbone = model.native().backbone
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    box = found.boxes[sides.prod(1).argmax()]
+    if not (box[:2] < box[2:]).all():  # random weights may squeeze all of them
+        box = np.array([8, 8, 40, 48], np.float32)
+    target = BoxTarget(tuple(map(float, box)), int(found.labels[sides.prod(1).argmax()]))
+    asked = [("eigencam", {}, "ours"), ("eigencam", {}, "grad-cam"), ("odam", {}, "ours")]
+    asked += [("ablationcam", {"ratio": 0.01}, "ours")]
+    for name, values, engine in asked:
+        method = make(name, values, engine=engine, size=model.input_size)
+        said = ""
+        try:
+            made = method.explain(model, view, target)
+        except UnsupportedModel as error:
+            said = str(error)
+        else:
+            assert made.attribution.shape == model.input_size
+            assert name != "eigencam" or np.ptp(made.attribution) > 0
+        assert not said or name != "eigencam"
+        assert re.search("^$|weighs no box", said)
+        assert model.native().backbone is backbone
+    said = explaining("detection")["box-fixed-ablation"].why_not(model)
+    second = hasattr(model.native(), "roi_heads")
+    assert (said is None) == second
+    assert second or "this detector reads all places at once" in said
 
 
 def test_candidates_hold_what_suppression_drops_and_leave_the_thresholds(tmp_path):
