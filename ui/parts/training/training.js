@@ -94,10 +94,12 @@ class Chart {
     this.caption.replaceChildren();
     const said = [];
     Object.entries(this.curves).forEach(([name, curve], kind) => {
-      made(this.caption, "span", `key ${KINDS[kind % KINDS.length]}`);
       const value = curve[here] === null || curve[here] === undefined ? "none" : short(curve[here]);
-      this.caption.append(`${name} `);
-      made(this.caption, "b", "", value);
+      const item = made(this.caption, "span", "item");
+      made(item, "span", `key ${KINDS[kind % KINDS.length]}`);
+      item.append(`${name} `);
+      made(item, "b", "", value);
+      this.caption.append(" ");
       said.push(`${name} ${value}`);
     });
     this.svg.setAttribute("aria-label", `Curves at ${this.word} ${here + this.first}: ${said.join(", ")}`);
