@@ -199,6 +199,18 @@ def test_other_layouts_are_named_with_their_shapes(words, tmp_path):
     assert "Such answers are not read here yet" in said
 
 
+def test_photos_that_nobody_has_are_refused_before_one_is_made(tmp_path):
+    made = lists()
+    sides = made.graph.input[0].type.tensor_type.shape.dim
+    for side in sides[2:]:
+        side.ClearField("dim_param")
+        side.dim_value = 100_000
+    (tmp_path / "d.onnx").write_bytes(made.SerializeToString())
+    for wanted in ("detection", "classification"):
+        with pytest.raises(UnsupportedModel, match="100,000 x 100,000 pixels"):
+            opened(tmp_path / "d.onnx", wanted, size=None)
+
+
 def test_scores_of_a_classifier_are_no_boxes():
     best = {
         "scores": np.array([[0.1, 0.2, 0.3, 0.4]], np.float32),

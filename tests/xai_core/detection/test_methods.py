@@ -83,6 +83,13 @@ def test_two_boxes_have_two_maps_unless_the_method_asks_about_none(model, target
     assert METHODS[name].class_agnostic == np.array_equal(one, two)
 
 
+def test_two_detectors_have_two_maps_of_one_box(model, target):
+    other = boxes.detector(seed=3)
+    for name in ("odam", "d-rise", "eigencam"):
+        one, two = (run(each, target, name).attribution for each in (model, other))
+        assert not np.allclose(one, two)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_what_cannot_be_asked_is_refused_in_words(model, target, name):
     cls = METHODS[name]
