@@ -14,7 +14,7 @@ import streamlit as st
 
 from ui import figure, text, views
 from ui.desk import Desk
-from ui.held import Answer
+from ui.held import Answer, Photo
 from xai_core import colormaps, render, report
 from xai_core.agreement import STRONGEST, Agreement, agreement, apart
 from xai_core.explainer import explainers
@@ -33,13 +33,17 @@ _SCRIPTS = ("figure/frame", "figure/words", "figure/paint", "compared/compared")
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """One place in the comparison: a run, why there is none, or that it still comes (`waits`)."""
+    """One place in the comparison: a run, why there is none, or that it still comes (`waits`).
+
+    Where there is no run it may be a `photo` alone.
+    """
 
     title: str
     about: str
     answer: Answer | None = None
     problem: str = ""
     waits: bool = False
+    photo: Photo | None = None
 
 
 @functools.cache
@@ -166,15 +170,15 @@ def _mount(
     panels: Sequence[Panel], scale: Scale | None, columns: int, heads: Heads, key: str
 ) -> None:
     signed = scale.signed if scale else False
-    drawn = [each.answer for each in panels if each.answer is not None]
+    photos = [each.answer.scene.photo if each.answer else each.photo for each in panels]
     data = {
         "id": _named(panels, columns, heads),
         "columns": columns,
         "heads": {"columns": heads.columns, "rows": heads.rows},
         "panels": [_panel(each, scale) for each in panels],
         "photos": {
-            str(each.scene.photo.id): views.data_url(each.scene.photo.pixels, longest=LONGEST)
-            for each in {answer.scene.photo.id: answer for answer in drawn}.values()
+            str(at): views.data_url(each.pixels, longest=LONGEST)
+            for at, each in {photo.id: photo for photo in photos if photo is not None}.items()
         },
         "signed": signed,
         "ticks": scale.ticks if scale else ("", "", ""),
@@ -191,6 +195,7 @@ def _named(panels: Sequence[Panel], columns: int, heads: Heads) -> str:
     """Return a name for what is drawn: another one for whatever looks otherwise."""
     parts = (
         f"{each.title}:{each.about}:{each.answer.id if each.answer else each.problem}"
+        f":{each.photo.id if each.photo else ''}"
         for each in panels
     )
     return f"{columns}|{'|'.join([*heads.columns, *heads.rows, *parts])}"
@@ -199,7 +204,8 @@ def _named(panels: Sequence[Panel], columns: int, heads: Heads) -> str:
 def _panel(each: Panel, scale: Scale | None) -> dict[str, Any]:
     told: dict[str, Any] = {"title": each.title, "about": each.about, "problem": each.problem}
     if each.answer is None or scale is None:
-        return told | {"map": None}
+        alone = {} if each.photo is None else {"photo": str(each.photo.id)}
+        return told | {"map": None, "alternative": each.about} | alone
     made = each.answer.explanation
     _, own = render.limits(made.attribution, signed=scale.signed)
     rows, columns = made.view

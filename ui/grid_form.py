@@ -23,6 +23,8 @@ from xai_core.report.numbers import counted
 FIRST = ""
 """Stands for each model's own first answer in the list of classes."""
 
+PHOTO = "The photo"
+"""Heads the column of photos alone."""
 
 Shown = Callable[[Desk, Sequence[Network], Sequence[Picture], Sequence[str], str], None]
 """Is told what the form is set to."""
@@ -237,10 +239,15 @@ def under_way(desk: Desk, work: Work) -> None:
         st.button("Cancel", key="cancel-grid", on_click=grid.stop, args=(desk, made.slot))
 
 
-def panels(desk: Desk, made: grid.Grid) -> list[Panel]:
-    """Return the grid's cells row by row: a photo a row, every model and method beside it."""
+def panels(desk: Desk, made: grid.Grid, *, photos: bool = False) -> list[Panel]:
+    """Return the grid's cells row by row: a photo a row, every model and method beside it.
+
+    With `photos` each row begins with its photo alone, and what is said of it.
+    """
     rows = []
     for at in range(len(made.photos)):
+        if photos:
+            rows.append(_photo_panel(desk, made, at))
         for cell in (each for each in made.cells if each.photo == at):
             if cell.answer is not None:
                 rows.append(compared.panel(desk, cell.answer, cell.ask.called))
@@ -252,7 +259,15 @@ def panels(desk: Desk, made: grid.Grid) -> list[Panel]:
     return rows
 
 
-def heads(made: grid.Grid) -> compared.Heads:
+def _photo_panel(desk: Desk, made: grid.Grid, at: int) -> Panel:
+    """Return a row's photo, as soon as the model has seen it."""
+    seen = [cell.answer for cell in made.cells if cell.photo == at and cell.answer is not None]
+    if not seen:
+        return Panel(PHOTO, made.photos[at].name, problem="Not looked at yet")
+    return Panel(PHOTO, compared.panel(desk, seen[0]).about, photo=seen[0].scene.photo)
+
+
+def heads(made: grid.Grid, *, photos: bool = False) -> compared.Heads:
     """Return what stands over the grid's columns, a method and a model, and before its rows."""
     first = [cell for cell in made.cells if cell.photo == 0]
     several = len(made.networks) > 1
@@ -260,6 +275,7 @@ def heads(made: grid.Grid) -> compared.Heads:
         f"{cell.ask.title}, {made.networks[cell.network].name}" if several else cell.ask.title
         for cell in first
     ]
+    columns = [PHOTO, *columns] if photos else columns
     rows = [photo.name for photo in made.photos]
     return compared.Heads(
         tuple(columns) if len(columns) > 1 else (), tuple(rows) if len(rows) > 1 else ()

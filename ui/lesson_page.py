@@ -176,9 +176,11 @@ def _experiments(
         if made is not None:
             views.line(each.watch)
             # a changed photo has a row of its own
-            columns = len(made.asks) if each.variants else min(len(made.cells), 3)
-            heads = grid_form.heads(made) if each.variants else compared.NO_HEADS
-            compared.show(grid_form.panels(desk, made), columns=columns, heads=heads)
+            rows = bool(each.variants)
+            columns = len(made.asks) + 1 if rows else min(len(made.cells), 3)
+            heads = grid_form.heads(made, photos=True) if rows else compared.NO_HEADS
+            panels = grid_form.panels(desk, made, photos=rows)
+            compared.show(panels, columns=columns, heads=heads)
             _asides(made)
 
 

@@ -80,7 +80,12 @@ class Cells(Grain):
         return f"{how} the layer's {self.rows} x {self.columns} cells"
 
     def doubt(self, view: tuple[int, int]) -> str:
-        """Say how wide a cell is."""
+        """Say how wide a cell is, or that there is but one."""
+        if self.rows == self.columns == 1:
+            return (
+                "The layer's map is 1 x 1: one value for the whole photo, which tells no place. "
+                "Choose an earlier layer."
+            )
         cell = max(view[0] / self.rows, view[1] / self.columns)
         if cell <= 2:
             return ""

@@ -167,7 +167,8 @@ def test_an_experiment_runs_side_by_side(taught):
         assert all(cell.answer is not None for cell in made.cells), made.cells[0].problem
         assert len(made.cells) == len(each.made(desk(app).model.card)) * (1 + len(each.variants))
         shown = parts(app, "compared")[0]
-        assert len(shown["panels"]) == len(made.cells)
+        maps = [panel for panel in shown["panels"] if panel["map"] is not None]
+        assert len(maps) == len(made.cells)
         assert each.watch in html.unescape(words(app))
         kept = [key for key in desk(app).results if key.startswith(lesson_page.SLOT)]
         assert kept == [slot]  # one experiment at a time
@@ -228,6 +229,12 @@ def test_a_changed_photo_has_a_row_of_its_own(wall, monkeypatch):
     rows = [photos[at : at + shown["columns"]] for at in range(0, len(photos), shown["columns"])]
     assert all(len(set(row)) == 1 for row in rows)
     assert len(rows) == 1 + len(told.variants)
+    # each begins with its photo alone, under what the model says of it
+    assert list(shown["heads"]["columns"]) == ["The photo", "Grad-CAM", "Saliency"]
+    firsts = shown["panels"][:: shown["columns"]]
+    assert all(each["map"] is None and each["photo"] in shown["photos"] for each in firsts)
+    assert len({each["photo"] for each in firsts}) == len(rows)
+    assert all(", says " in each["about"] for each in firsts)
 
 
 def test_two_networks_stand_side_by_side_and_say_which(wall, monkeypatch):

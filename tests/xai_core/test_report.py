@@ -176,6 +176,8 @@ def test_a_coarse_layer_says_how_wide_a_cell_is():
     late = explained(values, grain=Cells(rows=7, columns=7))
     assert "7 x 7: a cell is 32 pixels" in report.doubts(late, SURE, LABELS)[0]
     assert "nothing smaller is the model's own" in report.doubts(late, SURE, LABELS)[0]
+    one = explained(values, grain=Cells(rows=1, columns=1))
+    assert "one value for the whole photo" in report.doubts(one, SURE, LABELS)[0]
     drawn = explained(values, grain=Cells(rows=7, columns=7, smoothing="nearest"))
     assert "nothing smaller" in report.doubts(drawn, SURE, LABELS)[0]
     early = explained(values, grain=Cells(rows=224, columns=224))

@@ -66,7 +66,10 @@ class Compared {
     caption.append(element("b", "", data.title), element("span", "more", data.about));
     const panel = { data, figure };
     if (!data.map) {
-      figure.append(element("div", "none", data.problem), caption);
+      const photo = this.data.photos[data.photo];
+      const shown = element(photo ? "img" : "div", photo ? "photo" : "none", data.problem);
+      if (photo) [shown.src, shown.alt] = [photo, data.alternative];
+      figure.append(shown, caption);
       return panel;
     }
     const picture = element("div", "picture");
