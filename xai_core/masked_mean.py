@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,17 +30,7 @@ class MaskedMean:
 
     def add(self, masks: Array, scores: Array) -> None:
         """Add masks float32 `[b, h, w]` with their scores `[b]`. The masks are overwritten."""
-        away = np.asarray(scores, np.float64) - self._about
-        powers = np.stack([np.ones_like(away), away, away**2])
-        flat, rows = masks.reshape(len(masks), -1), powers.astype(np.float32)
-        if self._keep is not None:
-            levels = (away + self._about) * flat.mean(1, dtype=np.float64) / self._keep
-            self._levels += levels.sum(), (levels**2).sum()
-        self._masks += (rows @ flat).reshape(self._masks.shape)
-        np.square(flat, out=flat)
-        self._squares += (rows @ flat).reshape(self._squares.shape)
-        self._scores += powers.sum(1)
-        self.count += len(scores)
+        add_to([self], masks, np.asarray(scores)[:, None])
 
     @property
     def score(self) -> float:
@@ -95,3 +87,27 @@ class MaskedMean:
         alike = (square - level**2) / max(self.count - 1, 1)  # lifts all pixels, and moves no place
         kept = max(0.0, 1 - (noise - alike) / varies) if varies > 0 else 0.0
         return noise**0.5, min(kept, 1.0) ** 0.5
+
+
+def add_to(means: Sequence[MaskedMean], masks: Array, scores: Array) -> None:
+    """Add the same masks float32 `[b, h, w]` to several means, each with its scores `[b, means]`.
+
+    The masks are read once for all of them, and overwritten.
+    """
+    away = np.asarray(scores, np.float64).T - np.array([[mean._about] for mean in means])
+    powers = np.stack([np.ones_like(away), away, away**2], 1)  # [means, 3, b]
+    flat = masks.reshape(len(masks), -1)
+    rows = powers.reshape(-1, len(masks)).astype(np.float32)
+    levels = flat.mean(1, dtype=np.float64) if any(mean._keep is not None for mean in means) else 0
+    sums = rows @ flat  # [means * 3, h * w]
+    np.square(flat, out=flat)
+    squares = rows @ flat
+    for at, mean in enumerate(means):
+        part = slice(3 * at, 3 * at + 3)
+        if mean._keep is not None:
+            lifts = (away[at] + mean._about) * levels / mean._keep
+            mean._levels += lifts.sum(), (lifts**2).sum()
+        mean._masks += sums[part].reshape(mean._masks.shape)
+        mean._squares += squares[part].reshape(mean._squares.shape)
+        mean._scores += powers[at].sum(1)
+        mean.count += len(masks)

@@ -16,7 +16,7 @@ from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
 from xai_core.grain import Veils
 from xai_core.grids import Grids
-from xai_core.masked_mean import MaskedMean
+from xai_core.masked_mean import MaskedMean, add_to
 from xai_core.model import MasksFast
 from xai_core.params import batch, choice, fill, number, seed
 from xai_core.perturb import at_once, baseline
@@ -208,19 +208,18 @@ class Rise(Explainer):
         scores = np.empty((self.masks, len(targets)), np.float32)
         looks = set(np.unique(np.geomspace(2, self.masks, _LOOKS).astype(int)).tolist())
         curves: list[list[tuple[float, float, float]]] = [[] for _ in targets]
-        shown = np.empty((2, self.batch, *model.input_size), np.float32)
+        shown = np.empty((self.batch, *model.input_size), np.float32)
         for part, found in model.masked_scores(
             image, masks, self.hidden(image), targets, self.batch
         ):
             scores[part] = found
-            if shown.shape[1] < len(found):  # a network that takes a number of its own
-                shown = np.empty((2, len(found), *model.input_size), np.float32)
-            drawn, now = shown[0, : len(found)], shown[1, : len(found)]
+            if len(shown) < len(found):  # a network that takes a number of its own
+                shown = np.empty((len(found), *model.input_size), np.float32)
+            drawn = shown[: len(found)]
             masks.write(drawn, part.start)
+            add_to(means, drawn, found)  # which overwrites them
             looked = looks.intersection(range(part.start + 1, part.stop + 1))
-            for mean, curve, own in zip(means, curves, found.T, strict=True):
-                now[:] = drawn  # which the mean overwrites
-                mean.add(now, own)
+            for mean, curve in zip(means, curves, strict=True):
                 if part.stop == self.masks or looked:
                     curve.append((part.stop, *mean.steadiness()))
             if part.stop < self.masks:
