@@ -105,16 +105,18 @@ def _layers(desk: Desk, seen: Seen, waits: bool) -> Asked | None:
         views.line(NO_LAYERS)
         return None
     key = kept.control(f"{LAYERS}:{seen.card.hash}", list(suggested(seen.card.layers)))
-    chosen = st.multiselect(
-        "Layers",
-        list(rows),
-        format_func=lambda name: f"{name} ({rows[name].map_size[0]} x {rows[name].map_size[1]})",
-        key=key,
-        max_selections=MOST_LAYERS,
-        help="From early to late. Each gets a picture of its own, side by side.",
-        disabled=waits,
-        persist_state="session",
-    )
+    with st.container(key="question"):  # where the skip link leads
+        chosen = st.multiselect(
+            "Layers",
+            list(rows),
+            format_func=lambda name: (
+                f"{name} ({rows[name].map_size[0]} x {rows[name].map_size[1]})"
+            ),
+            key=key,
+            max_selections=MOST_LAYERS,
+            disabled=waits,
+            persist_state="session",
+        )
     values = _form(Invert, seen, waits)
     if not chosen:
         views.line("Choose at least one layer.")
@@ -153,7 +155,8 @@ def _widgets(task: type[Task], seen: Seen, waits: bool, *, front: bool) -> dict[
         scope=f"{seen.card.input_size[0]}x{seen.card.input_size[1]}",
         disabled=waits,
     )
-    for param in form.front if front else form.rest:
+    # one in sight: each control is up to two stops on the keyboard's way to Run
+    for param in form.front[:1] if front else [*form.front[1:], *form.rest]:
         form.widget(param)
     return form.values()
 
