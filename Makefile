@@ -63,6 +63,7 @@ bench: setup
 tables: setup-dev
 	@$(BIN)/python -W ignore -m benchmarks.formats
 	@$(BIN)/python -m benchmarks.hiding
+	@$(BIN)/python -W ignore -m benchmarks.counter
 	@$(BIN)/python -W ignore -m benchmarks.peaks
 	@$(BIN)/python -W ignore -m benchmarks.gaps
 	@$(BIN)/python -W ignore -m benchmarks.boxes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from commands import _opened, _photo
 from commands._map import explained, written
 from xai_core.errors import ParamError
 from xai_core.explainer import explainers, explaining
+from xai_core.explanation import Explanation
 from xai_core.question import Question
 from xai_core.report.page import page
 from xai_core.report.record import record
@@ -73,43 +75,75 @@ def rest(args: argparse.Namespace, words: list[str]) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the map, its picture and `explanation.json`, and return what the last holds."""
-    if args.unit and (args.target or args.against or args.of != "logit"):
-        raise ParamError("--unit explains no class: it goes without --target, --against and --of")
+    alone(args)
     # a bad value is refused before the model
-    _question(args, args.unit or ClassTarget(0, of=args.of)).made()
+    asked(args, args.unit or ClassTarget(0, of=args.of)).made()
     with _opened.opened(args) as model:
-        labels = model.card.labels
-        against = _photo.index_of(args.against, labels, "against")
-        index = _photo.index_of(args.target, labels, "target")
         seen = _photo.seen(model, args.image)
-        index = int(seen.scores.argmax()) if index is None else index
-        if against == index:
-            raise ParamError(f"--against must be another class than the target, got {against}")
-        target = args.unit or ClassTarget(index, against, args.of)
-        question = _question(args, target)
+        target = target_of(args, model, seen)
+        question = asked(args, target)
         explanation = explained(model, seen.pixels, question)
-        answer = record(
-            explanation,
-            card=model.card,
-            model=model.word,
-            photo=args.image,
-            probabilities=seen.probabilities,
-            findings=seen.findings,
-            flags=model.flags,
-            frame=args.frame,
-        )
+        answer = recorded(args, model, seen, explanation)
         more = {}
         if args.report:
-            made = Run(
-                explanation=explanation,
-                photo=seen.pixels,
-                card=model.card,
-                probabilities=seen.probabilities,
-                record=answer,
-            )
-            more["report.html"] = page([made]).encode()
+            more["report.html"] = reported(model, seen, explanation, answer)
         return written(args, explanation, seen.pixels, answer, more)
 
 
-def _question(args: argparse.Namespace, target: Target) -> Question:
+def asked(args: argparse.Namespace, target: Target) -> Question:
+    """Return the question that a call asks."""
     return Question(method=args.method, engine=args.engine, values=args.values, target=target)
+
+
+def alone(args: argparse.Namespace) -> None:
+    """Raise ParamError for a unit beside a class."""
+    if args.unit and (args.target or args.against or args.of != "logit"):
+        raise ParamError("--unit explains no class: it goes without --target, --against and --of")
+
+
+def target_of(args: argparse.Namespace, model: _opened.Opened, seen: _photo.Seen) -> Target:
+    """Return what is to be explained. Raises ParamError for no class of the model."""
+    against = _photo.index_of(args.against, model.card.labels, "against")
+    index = _photo.index_of(args.target, model.card.labels, "target")
+    index = int(seen.scores.argmax()) if index is None else index
+    if against == index:
+        raise ParamError(f"--against must be another class than the target, got {against}")
+    return args.unit or ClassTarget(index, against, args.of)
+
+
+def recorded(
+    args: argparse.Namespace,
+    model: _opened.Opened,
+    seen: _photo.Seen,
+    explanation: Explanation,
+) -> dict[str, Any]:
+    """Return all that is known of an explanation but its arrays."""
+    return record(
+        explanation,
+        card=model.card,
+        model=model.word,
+        photo=args.image,
+        probabilities=seen.probabilities,
+        findings=seen.findings,
+        flags=model.flags,
+        frame=args.frame,
+    )
+
+
+def reported(
+    model: _opened.Opened,
+    seen: _photo.Seen,
+    explanation: Explanation,
+    answer: dict[str, Any],
+    measured: Sequence[str] = (),
+) -> bytes:
+    """Return the report as HTML, with sentences on what was measured besides."""
+    made = Run(
+        explanation=explanation,
+        photo=seen.pixels,
+        card=model.card,
+        probabilities=seen.probabilities,
+        record=answer | ({"check": ""} if measured else {}),
+        measured=tuple(measured),
+    )
+    return page([made]).encode()

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from loaders import printed
-from ui import doubt, views
+from ui import counter_mask, doubt, views
 from ui.desk import Desk
 from ui.held import Answer
 from xai_core import render, report
@@ -164,10 +164,10 @@ def run_of(answer: Answer, measured: Sequence[str] = ()) -> Run:
 
 
 def measured(answer: Answer, desk: Desk) -> list[str]:
-    """Say what was measured of a run's doubt: by hiding, and beside the other runs."""
+    """Say what was measured of a run's doubt: by hiding, by masking, and beside the other runs."""
     tested: doubt.Tested | None = answer.measured.get(doubt.SLOT)
     hidden = report.hidden_sentences(tested.hidden, answer.scene.card.labels) if tested else []
-    return [*hidden, *doubt.agreed(answer, desk)]
+    return [*hidden, *counter_mask.sentences(answer), *doubt.agreed(answer, desk)]
 
 
 def reported(answers: Sequence[Answer], desk: Desk) -> str:

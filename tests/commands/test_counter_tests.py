@@ -1,0 +1,63 @@
+"""`counter-test` and `augment`: what the page shows, as JSON, pictures and a report."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cli
+
+MODEL = ["shapes_shortcut", "heart_marked", "--method", "grad-cam"]
+
+
+def test_counter_test_writes_the_curve_the_photos_and_the_report(tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["counter-test", *MODEL, "--draws", "2", "--report", "--out", str(out)]
+    assert cli.main(words) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["way"] == "hide"
+    assert said["areas"][0] == 0
+    assert said["areas"][-1] == 1
+    assert said["at"]["flips"]["strongest"] < 0.1  # the mark
+    assert said["curves"]["strongest"][0] == pytest.approx(said["at"]["values"]["whole"])
+    assert json.loads((out / "counter-test.json").read_text())["sentences"] == said["sentences"]
+    pictures = {
+        name: np.asarray(Image.open(out / f"{name}.png"))
+        for name in ("strongest", "least", "brightest", "random")
+    }
+    assert {each.shape for each in pictures.values()} == {(128, 128, 3)}
+    report = (out / "report.html").read_text()
+    for sentence in said["sentences"]:
+        assert sentence.split("\u201c")[0] in report
+
+
+def test_augment_writes_each_change_and_its_map_brought_back(tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["augment", *MODEL, "--changes", "mirrored,shifted", "--strengths", "--report"]
+    assert cli.main([*words, "--out", str(out)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["flips"]) for row in said["changes"]] == [
+        ("shifted", True), ("mirrored", False),
+    ]  # fmt: skip
+    assert {row["name"]: row["flip"] is None for row in said["strengths"]} == {
+        "mirrored": True, "shifted": False,
+    }  # fmt: skip
+    for name in ("mirrored", "shifted"):
+        assert (out / f"{name}.png").is_file()
+        assert (out / f"{name}-back.png").is_file()
+    assert said["sentences"][0].split("\u201c")[0] in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["counter-test", *MODEL, "--share", "2"], "--share must be over 0"),
+        (["counter-test", *MODEL, "--fill", "pink"], "must be one of mean"),
+        (["counter-test", *MODEL, "--frame", "upload"], "--frame is for maps alone"),
+        (["augment", *MODEL, "--changes", "melted"], "--changes must be some of"),
+    ],
+)
+def test_a_bad_call_is_refused(words, said, tmp_path, capsys):
+    assert cli.main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
