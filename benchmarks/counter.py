@@ -137,7 +137,7 @@ def boxed(photos: int) -> list[Row]:
     for fill in FILLS:
         row = Row(f"honest model: the box about the shape hidden ({WORDS[fill]})", "another label")
         for at, (fair, view, inside, index) in enumerate(honest(photos)):
-            down, across = inside.any(1), inside.any(0)
+            down, across = (np.asarray(inside.any(axis)) for axis in (1, 0))
             _counted(row, fair, view, _box(down, across), fill, at, index, keep=False)
         rows.append(row)
     return rows
