@@ -10,7 +10,7 @@ help:
 	@echo "make run          set up and open the app on http://localhost:8501"
 	@echo "make test         set up and run the tests, in PROCESSES=2 processes"
 	@echo "make check        format, lint, types and tests"
-	@echo "make soak         every hostile and damaged file; an upload of 1.9 GB (4 GB of disk)"
+	@echo "make soak         every hostile and damaged file, a siege, an upload of 1.9 GB (4 GB of disk)"
 	@echo "make bench        time our engines beside the libraries'; memory; count the false doubts"
 	@echo "make tables       measure the tables of docs/ again"
 	@echo "make setup        the virtual environment and its packages only"
@@ -44,6 +44,7 @@ test: setup-dev
 
 soak: setup-dev
 	@VITRINE_SOAK=1 $(BIN)/python -m pytest -s tests/hostile tests/workers/test_answers_fuzz.py tests/browser/test_upload.py
+	@$(BIN)/python -m benchmarks.siege
 
 lint: setup-dev
 	@$(BIN)/ruff format --check .
