@@ -98,6 +98,9 @@ def cam(
     module, inner = model.native(), model.native_layer(layer)
     view = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     view.requires_grad_()  # the parameters are frozen, so a gradient has to start at the view
+    score = _score(model, target)
+    if "Ablation" in kind and target.reads == "objects":
+        _found(module, view, score)
     made = getattr(pytorch_grad_cam, kind)(
         model=module,
         target_layers=[inner],
@@ -106,7 +109,7 @@ def cam(
     )
     try:
         with _followed(made, layer, progress):
-            maps = made(input_tensor=view, targets=[_score(model, target)])
+            maps = made(input_tensor=view, targets=[score])
         _once(made, layer)
     finally:
         made.activations_and_grads.release()
@@ -114,6 +117,22 @@ def cam(
             _put_back(module, values["ablation_layer"], inner)
     progress(1, 1)
     return np.asarray(maps[0], np.float32)
+
+
+def _found(module: Any, view: Any, score: Callable[[Any], Any]) -> None:
+    """Raise UnsupportedModel where the box is in none of the detector's answers.
+
+    The library divides by its score, and would hand back a map that is no number anywhere.
+    """
+    import torch
+
+    with torch.no_grad():
+        whole = float(score(module(view)[0]))
+    if not whole > 0:
+        raise UnsupportedModel(
+            "The grad-cam library tells what share of the box's score each channel takes, and in "
+            "the detector's final answer this box has none. Choose ours, or a box that was found."
+        )
 
 
 def _levels(base: Any) -> Any:

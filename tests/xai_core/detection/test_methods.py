@@ -195,6 +195,13 @@ def test_our_eigencam_is_the_librarys_up_to_its_sign(model, target):
     assert min(np.abs(each - library).max() for each in scaled) < 1e-4
 
 
+def test_the_librarys_ablation_of_a_box_that_was_not_found_is_refused(model, target):
+    nowhere = BoxTarget((0.0, 0.0, 1.0, 1.0), target.index)
+    with pytest.raises(UnsupportedModel, match="this box has none"):
+        run(model, nowhere, "ablationcam", engine="grad-cam")
+    assert np.isfinite(run(model, nowhere, "ablationcam").attribution).all()
+
+
 def by_levels(model, kind, target):
     return run(model, target, kind.lower(), engine="grad-cam").attribution
 

@@ -104,7 +104,7 @@ def test_colours_stay_where_they_are(name):
     assert (changed(name, photo, AUGMENTATIONS[name].usual).pixels == made.pixels).all()
 
 
-@pytest.mark.parametrize("each", AUGMENTATIONS.values(), ids=str)
+@pytest.mark.parametrize("each", AUGMENTATIONS.values(), ids=list(AUGMENTATIONS))
 def test_strength(each):
     photo, _ = discs()
     assert changed(each.name, photo, 0).pixels is photo
