@@ -14,7 +14,7 @@ from xai_core.report.masked import CALLED, masked_facts
 from xai_core.report.numbers import amount, percent
 
 WIDE, TALL = 560, 210
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 30
+LEFT, RIGHT, TOP, BOTTOM = 46, 24, 12, 30
 GREY = "#7d8789"
 COLOURS: dict[Order, str] = {"strongest": "#1f9a90", "least": "#8a6fd1", "brightest": "#d9992b"}
 """Colours that both themes can bear."""

@@ -26,6 +26,8 @@ def test_a_map_is_masked_and_a_photo_changed(visit):
     until(page, lambda: shown.count() == 4)
     expect(page.get_by_text("a hole that the model has never seen")).to_be_visible()
     assert shown.first.bounding_box()["y"] < 768
+    curve = page.locator("img.v-curve")
+    until(page, lambda: curve.evaluate("each => each.complete && each.naturalWidth > 0"))
     first = page.locator(".v-prose").first
     before = first.inner_text()
     page.get_by_role("slider").focus()

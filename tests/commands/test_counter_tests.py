@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import cli
+from xai_core.probes.augmentations import AUGMENTATIONS
 
 MODEL = ["shapes_shortcut", "heart_marked", "--method", "grad-cam"]
 
@@ -20,6 +21,10 @@ def test_counter_test_writes_the_curve_the_photos_and_the_report(tmp_path, capsy
     assert said["areas"][0] == 0
     assert said["areas"][-1] == 1
     assert said["at"]["flips"]["strongest"] < 0.1  # the mark
+    firsts = {name: said["labels"][at] for name, at in said["at"]["firsts"].items()}
+    assert firsts["whole"] == "star"  # the mark's word
+    assert firsts["strongest"] == "heart"  # what the photo shows
+    assert firsts["least"] == firsts["brightest"] == "star"
     assert said["curves"]["strongest"][0] == pytest.approx(said["at"]["values"]["whole"])
     assert json.loads((out / "counter-test.json").read_text())["sentences"] == said["sentences"]
     pictures = {
@@ -47,6 +52,27 @@ def test_augment_writes_each_change_and_its_map_brought_back(tmp_path, capsys):
         assert (out / f"{name}.png").is_file()
         assert (out / f"{name}-back.png").is_file()
     assert said["sentences"][0].split("\u201c")[0] in (out / "report.html").read_text()
+
+
+def test_augment_lists_sixteen_changes_with_labels_and_overlaps(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cli.main(["augment", *MODEL, "--out", str(out)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    rows = {row["name"]: row for row in said["changes"]}
+    assert len(said["changes"]) == 16
+    assert set(rows) == set(AUGMENTATIONS)
+    star = said["labels"].index("star")
+    assert said["asked"] == "\u201cstar\u201d"
+    for row in rows.values():
+        assert row["problem"] == ""
+        assert 0 <= row["overlap"] <= 1
+        assert row["flips"] == (row["first"] != star)
+    # the mark is cut off or its colour is taken; a mirror keeps it
+    assert said["labels"][rows["cropped"]["first"]] == "heart"
+    assert said["labels"][rows["grey"]["first"]] == "heart"
+    assert said["labels"][rows["mirrored"]["first"]] == "star"
+    assert rows["mirrored"]["overlap"] > rows["zoomed-in"]["overlap"]
+    assert len(list(out.glob("*-back.png"))) == 16
 
 
 @pytest.mark.parametrize(
