@@ -219,7 +219,7 @@ def test_it_is_linear(place):
 )
 def test_one_that_backtracks_is_found(text, monkeypatch):
     # smaller, so that they end; the first is exponential
-    short, long = (16, 24) if text.startswith("(a+)") else (500, 2_000)
-    for name, value in (("SHORT", short), ("LONG", long), ("NOISE", 0.001)):
+    short, long = (16, 24) if text.startswith("(a+)") else (1_500, 6_000)
+    for name, value in (("SHORT", short), ("LONG", long), ("NOISE", 0.0002)):
         monkeypatch.setattr(f"tests.test_patterns.{name}", value)
     assert worst(text) > 9
