@@ -21,6 +21,7 @@ from commands import _waiting
 from loaders import catalogue
 from tests.conftest import ROOT
 from tests.fakes import exports
+from tests.hostile.conftest import SOAK
 from tests.hostile.sources import NETWORK
 from tests.loaders.onnx.graphs import model as onnx_model
 from tests.loaders.onnx.graphs import tail
@@ -223,7 +224,9 @@ def test_several_boxes_at_once(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert (status, "--box must be from 0 to 5" in err) == (2, True)
 
 
-@pytest.mark.parametrize("form", ["pt", "onnx"])
+@pytest.mark.parametrize(
+    "form", ["onnx", pytest.param("pt", marks=pytest.mark.skipif(not SOAK, reason="20 s"))]
+)
 def test_an_export_of_a_detector(
     capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, form: str
 ) -> None:
