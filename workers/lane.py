@@ -78,6 +78,8 @@ class Lane:
             try:
                 return worker.call(task, job, self._owner.card, self._owner.folder)
             except Died as died:
+                if worker.idled:  # the news of it came after the order
+                    raise self._refuse(worker) from None
                 self._again()
                 raise died.error() from None
             except Stopped as stopped:
@@ -111,9 +113,7 @@ class Lane:
         if self._worker is not None and self._worker.alive:
             return self._worker
         if self._worker is not None and self._worker.misdeed:
-            self.failure = JobError(f"{self._worker.misdeed} It is not opened again.")
-            self._worker.kill()
-            raise self.failure
+            raise self._refuse(self._worker)
         if self._worker is not None:
             self._worker.kill()  # dead already, but its wire and its folder are still there
         try:
@@ -136,6 +136,12 @@ class Lane:
             worker.kill()
             raise JobError("The model is closed. Open it again.")
         return worker
+
+    def _refuse(self, worker: Worker) -> JobError:
+        """Let a worker go whose file is not to be opened again, and return the sentence."""
+        self.failure = error = JobError(f"{worker.misdeed} It is not opened again.")
+        worker.kill()
+        return error
 
     def _again(self) -> None:
         self._worker = None

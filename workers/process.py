@@ -128,6 +128,11 @@ class Worker:
         hostile = self._gone.is_set() and self._why in words.HOSTILE
         return words.obituary(self._code, self._why, self._memory) if hostile else ""
 
+    @property
+    def idled(self) -> bool:
+        """Whether it was ended for computing without an order, be there one by now."""
+        return self._gone.is_set() and self._why == "idle"
+
     def greet(self, stop: Stop) -> None:
         """Wait for its first word, which says what holds it."""
         limit = time.monotonic() + BIRTH_LIMIT
@@ -244,10 +249,13 @@ class Worker:
         spool.remove(self._scratch)
 
     def _death(self) -> Died:
-        if not self._gone.wait(LAST_WORD):
+        mute = not self._gone.wait(LAST_WORD)
+        if mute:
             self.kill()
         said = words.tail(self._scratch / LOG)
         self._bury()
+        if mute:
+            return Died(words.MUTE, said)
         return Died(words.obituary(self._code, self._why, self._memory), said)
 
 

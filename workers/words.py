@@ -48,6 +48,12 @@ def plain_text(text: object, cap: int) -> str:
     return "".join(kept)
 
 
+MUTE = (
+    "The worker stopped talking and went on, and was stopped. The model file may be hostile; if it "
+    "is your own, run it again."
+)
+"""What is said of one that shut its wire and lived on."""
+
 HOSTILE = ("threads", "idle", "leader", "scratch")
 """Reasons for a worker's end that no honest model gives."""
 

@@ -33,6 +33,16 @@ def test_it_is_ended_with_a_sentence_while_others_go_on(hold, deed, said):
     assert handle.run("echo").result(60).pid != pid
 
 
+def test_who_shuts_its_wire_and_lives_on_is_ended(hold, monkeypatch):
+    monkeypatch.setattr("workers.process.LAST_WORD", 0.5)
+    handle = hold()
+    pid = handle.run("echo").result(60).pid
+    with pytest.raises(JobError, match="stopped talking and went on"):
+        handle.run("hush").result(60)
+    wait_for(lambda: not alive(pid))
+    assert handle.run("echo").result(60).pid != pid
+
+
 def test_who_computes_without_an_order_is_ended_and_not_opened_again(hold):
     handle, other = hold(), hold()
     quiet = other.run("echo").result(60).pid

@@ -100,6 +100,15 @@ class Leave(Fake):
         ctypes.CDLL(None).syscall(_EXIT, 0)
 
 
+@task
+class Hush(Fake):
+    """Shuts its wire and lives on."""
+
+    def run(self, bench, progress):
+        os.close(3)
+        time.sleep(600)
+
+
 _EXIT = 93 if platform.machine() == "aarch64" else 60
 
 
