@@ -33,6 +33,7 @@ class Grids(Blended):
             part[:] = cells.random(part.shape, np.float32) < keep
         self.shifts = shifts.integers(0, self.cell, (masks, 2))  # [masks, down and across]
         self._enlarge = [enlarging(grid, (grid + 1) * cell) for cell in self.cell]
+        self._wide = self._enlarge[0], np.repeat(self._enlarge[1], 3, 0).T.copy()
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -44,6 +45,22 @@ class Grids(Blended):
             top, left = self.shifts[row].tolist()
             shown = self.cells[row].astype(np.float32)
             np.matmul(down[top : top + height] @ shown, across[left : left + width].T, out=mask)
+
+    def apply(self, image: Array, baseline: Array, out: Array, start: int) -> None:
+        """Write the masked images into `out`, float32 `[b, h, w, 3]`, each where its mask stands.
+
+        The masks are made three times as wide, one column a colour, so that all of it runs over
+        whole rows.
+        """
+        (height, width), (down, across) = self.size, self._wide
+        baseline = np.ascontiguousarray(baseline).reshape(height, 3 * width)
+        away = np.ascontiguousarray(image).reshape(height, 3 * width) - baseline
+        for row, views in enumerate(out.reshape(len(out), height, 3 * width), start):
+            top, left = self.shifts[row].tolist()
+            shown = down[top : top + height] @ self.cells[row].astype(np.float32)
+            np.matmul(shown, across[:, 3 * left : 3 * (left + width)], out=views)
+            views *= away
+            views += baseline
 
     def at(self, row: int, column: int) -> Array:
         """Return what each mask shows of one pixel, float32 `[masks]` in 0..1."""

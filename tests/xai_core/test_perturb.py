@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from xai_core.errors import ParamError
+from xai_core.grids import Grids
 from xai_core.perturb import (
     BASELINES,
     Dense,
@@ -26,6 +27,7 @@ def sources() -> list[MaskSource]:
         Segments(rng.integers(0, 5, SIZE).astype(np.int32), rng.random((6, 5)) > 0.5),
         Patches(SIZE, (4, 3), (3, 2)),
         Patches(SIZE, (4, 3), (3, 2), edges=False),
+        Grids(SIZE, 9, grid=3, keep=0.5, seed=0),
     ]
 
 
@@ -55,6 +57,16 @@ def test_patches_reach_every_edge_with_whole_patches() -> None:
 
 def test_patches_without_edges_stop_where_the_next_does_not_fit() -> None:
     assert len(Patches((9, 11), (4, 3), (3, 2), edges=False)) == 2 * 5
+
+
+@pytest.mark.parametrize("first", [1, 7, 20])
+def test_patches_are_added_up_as_one_by_one(first: int) -> None:
+    source, values = Patches(SIZE, (4, 3), (3, 2)), np.random.default_rng(2).normal(size=20)
+    expected = np.zeros(SIZE)
+    for index in range(min(first, len(source))):
+        expected[source.window(index)] += values[index]
+    made = source.total(values[: min(first, len(source))])
+    np.testing.assert_allclose(made, expected, atol=1e-12)
 
 
 def test_stream_reuses_one_buffer() -> None:

@@ -22,6 +22,8 @@ from xai_core.target import JUDGED, Asked, Target
 from xai_core.task import Shape
 
 Array = NDArray[np.float32]
+_LOOKS = 200
+"""Maps so far that a run shows at the most."""
 
 
 def _ours(
@@ -32,19 +34,17 @@ def _ours(
     whole = float(target.of_views(model, image[None])[0])
     progress(1, total)
     hidden = method.hidden(image)
-    drops = np.zeros(model.input_size, np.float64)
-    covered = np.zeros(model.input_size, np.int64)
     scores = np.empty(len(patches), np.float32)
+    due = 0.0
     for part, batch in model.masked_scores(image, patches, hidden, [target]):
         scores[part] = batch[:, 0]
-        for index in range(part.start, part.stop):
-            window = patches.window(index)
-            drops[window] += whole - scores[index]
-            covered[window] += 1
-        known = method.joined(drops, covered)
-        progress(part.stop + 1, total, np.where(covered > 0, known, np.float32(np.nan)))
+        partial = None
+        if part.stop >= due or part.stop == len(patches):
+            due = part.stop + len(patches) / _LOOKS
+            partial = method.drawn(patches, whole - scores[: part.stop], np.nan)
+        progress(part.stop + 1, total, partial)
     return Raw(
-        attribution=method.joined(drops, covered),
+        attribution=method.drawn(patches, whole - scores),
         scalars={
             "score": whole,
             "patches": len(patches),
@@ -176,6 +176,12 @@ class Occlusion(Explainer):
         if self.fill == "value":
             return np.full_like(image, self.value)
         return baseline(self.fill, image)
+
+    def drawn(self, patches: Patches, drops: Array, unknown: float = 0) -> Array:
+        """Return the map of the first patches' drops `[n]`; `unknown` where none hid a pixel."""
+        covered = patches.total(np.ones(len(drops)))
+        made = self.joined(patches.total(drops.astype(np.float64)), covered)
+        return np.where(covered > 0, made, np.float32(unknown))
 
     def joined(self, drops: NDArray[Any], covered: NDArray[Any]) -> Array:
         """Return the map out of each pixel's summed drops and the patches that hid it."""
