@@ -11,7 +11,7 @@ help:
 	@echo "make test         set up and run the tests, in PROCESSES=2 processes"
 	@echo "make check        format, lint, types and tests"
 	@echo "make soak         every hostile and damaged file, a siege, an upload of 1.9 GB (4 GB of disk)"
-	@echo "make bench        time our engines beside the libraries'; memory; count the false doubts"
+	@echo "make bench        time our engines beside the libraries' (ONLY=rise one part, FULL=1 at full size)"
 	@echo "make tables       measure the tables of docs/ again"
 	@echo "make setup        the virtual environment and its packages only"
 	@echo "make lock         rewrite requirements.txt from requirements.in (needs uv)"
@@ -53,15 +53,14 @@ lint: setup-dev
 
 check: lint test
 
-bench: setup
-	@$(BIN)/python -m benchmarks.occlusion
-	@$(BIN)/python -m benchmarks.lime_mark
-	@$(BIN)/python -m benchmarks.rise
-	@$(BIN)/python -W ignore -m benchmarks.memory
-	@$(BIN)/python -m benchmarks.training
-	@$(BIN)/python -W ignore -m benchmarks.doubts
+bench: setup-dev
+	@$(BIN)/python -m benchmarks.speed --only "$(ONLY)" $(if $(FULL),--full)
 
 tables: setup-dev
+	@$(BIN)/python -m benchmarks.lime_mark
+	@$(BIN)/python -m benchmarks.rise
+	@$(BIN)/python -m benchmarks.training
+	@$(BIN)/python -W ignore -m benchmarks.doubts
 	@$(BIN)/python -W ignore -m benchmarks.formats
 	@$(BIN)/python -m benchmarks.hiding
 	@$(BIN)/python -W ignore -m benchmarks.counter

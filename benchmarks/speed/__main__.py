@@ -1,0 +1,77 @@
+"""Measures the rows, each in a process of its own, and writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+from benchmarks.speed import page
+from benchmarks.speed.row import Row, rows
+
+
+def child(*words: str) -> dict[str, Any]:
+    """Return what `benchmarks.speed.one` printed last. Raises RuntimeError where it failed."""
+    run = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-W", "ignore", "-m", "benchmarks.speed.one", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {run.stderr.strip()[-600:]}")
+    return dict(json.loads(run.stdout.strip().splitlines()[-1]))
+
+
+def measured(row: Row, full: bool, machine: str) -> page.Told:
+    """Return what a row gives: its times, the memory of each side, and what it says."""
+    size = ["--full"] if full else []
+    told = child(row.name, *size)
+    sides = [side for side in told["times"] if side != "floor"] if row.memory else []
+    memory = {side: child(row.name, *size, "--memory", side)["memory"] for side in sides}
+    return {
+        **page.words(row),
+        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "machine": machine,
+        "full": full,
+        **told,
+        "memory": memory,
+    }
+
+
+def main() -> None:
+    """Measure what was asked for, and write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="the rows whose name begins so")
+    parser.add_argument("--full", action="store_true", help="with the goals' own counts")
+    parser.add_argument("--draw", action="store_true", help="only draw the page again")
+    asked = parser.parse_args()
+    known, kept, machine = rows(), page.read(), page.machine()
+    kept = {name: told | page.words(known[name]) for name, told in kept.items() if name in known}
+    chosen = [row for name, row in known.items() if name.startswith(asked.only)]
+    if not chosen:
+        raise SystemExit(f"No row begins with {asked.only}; there are {', '.join(known)}")
+    failed = []
+    for row in [] if asked.draw else chosen:
+        start = time.monotonic()
+        try:
+            kept[row.name] = measured(row, asked.full, machine)
+        except RuntimeError as error:  # the other rows are measured all the same
+            failed.append(row.name)
+            print(f"{row.name} failed: {error}", flush=True)
+            continue
+        print(
+            f"{row.name} ({time.monotonic() - start:.0f} s)", *page.lines({"": kept[row.name]})[2:3]
+        )
+        page.write(kept)
+    page.write(kept)
+    if failed:
+        raise SystemExit(f"not measured: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One file for each part of the table; each is found by itself."""
