@@ -65,7 +65,8 @@ class Sized(Protocol):
 class Raw:
     """What an engine computes: the attribution `[h, w]`, its grain, and what the method adds.
 
-    `signed` is given where the parameters decide whether values below zero mean anything.
+    `signed` is given where the parameters decide whether values below zero mean anything, `passes`
+    where it took fewer than the method's cost says.
     """
 
     attribution: Array
@@ -74,6 +75,7 @@ class Raw:
     scalars: Mapping[str, float] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    passes: int | None = None
 
 
 def always(model: Predicts) -> str | None:
@@ -257,7 +259,7 @@ class Explainer:
             grain=raw.grain,
             scale=engine.scale,
             seed=values.get("seed"),
-            passes=self.cost(model).passes,
+            passes=self.cost(model).passes if raw.passes is None else raw.passes,
             seconds=seconds,
             scalars=raw.scalars,
             arrays=raw.arrays,

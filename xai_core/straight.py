@@ -1,0 +1,57 @@
+"""Whether the rest of a network is a straight line in a layer's map, and its slope where it is.
+
+Behind an average over all places and one dense layer it is: then what any change of the map does
+to the score is known from one pass back, and no change has to be tried.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.target import Target
+
+Array = NDArray[np.float32]
+
+PROBES = 8
+"""Changed maps on which the line is tried."""
+CLOSE = 2e-5
+"""How far it may miss a score, as a share of the largest: single precision misses as much."""
+
+
+def slopes(
+    model: Any, layer: str, maps: Array, image: Array, target: Target, whole: float
+) -> Array | None:
+    """Return d score / d map `[mh, mw, channels]`, or None where the score is no straight line.
+
+    `maps` is the layer's map of the view `image`, and `whole` its score. The line is tried on maps
+    that lie far off, some of them with half of the channels left out, some with half of them
+    turned round, and the score must be where the line says: a bend on the way would move it.
+    """
+    if target.reads != "scores" or target.of != "logit":
+        return None
+    weights = np.asarray(target.weights(len(model.labels)), np.float32)
+    found: Array = model.vjp_from(layer, maps[None], image, weights[None])[0]
+    tried = _probes(maps)
+    scores = target.score(model.run_from(layer, tried, image), model.head).astype(np.float64)
+    line = whole + np.einsum("nhwc,hwc->n", tried - maps, found, dtype=np.float64)
+    scale = max(abs(whole), float(np.abs(scores).max()), float(np.ptp(line)))
+    if not np.isfinite(scores).all() or np.abs(line - scores).max() > CLOSE * scale:
+        return None
+    return found
+
+
+def _probes(maps: Array) -> Array:
+    """Return changed maps `[PROBES, mh, mw, channels]`; the same for the same map."""
+    rng = np.random.default_rng(0)
+    made = np.repeat(maps[None], PROBES, 0)
+    half = rng.random((PROBES, 1, 1, maps.shape[-1])) < 0.5
+    cells = rng.random((PROBES, *maps.shape[:2], 1)) < 0.5
+    made[:2] *= half[:2]  # half of the channels left out
+    made[2:4] *= np.where(half[2:4], -2, 3)  # half of them turned round, all of them larger
+    made[4:6] *= half[4:6] ^ cells[4:6]  # other channels in other places
+    made[6] = 0
+    made[7] = rng.normal(0, 1, maps.shape) * (3 * float(maps.std()) + 1e-6)
+    return made
