@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from ui import counter_changes, counter_mask, jobs, kept
+from ui import counter_changes, counter_draw, counter_edits, counter_mask, jobs, kept
 from ui.desk import RUNNING, Desk
 from xai_core.question import Question
 
@@ -14,6 +14,7 @@ PART = "counter-part"
 Show = Callable[[Desk, Question | None], None]
 PARTS: Mapping[str, tuple[str, Show]] = {
     "mask": ("Mask by the map", lambda desk, asked: counter_mask.show(desk)),
+    "draw": ("Draw on it", counter_draw.show),
     "changes": ("Change the whole photo", counter_changes.show),
 }
 """The parts of the page: what each is called, and what draws it."""
@@ -21,6 +22,7 @@ PARTS: Mapping[str, tuple[str, Show]] = {
 SLOTS: Mapping[str, jobs.Drawn] = {
     RUNNING: jobs.explaining,
     counter_mask.SLOT: counter_mask.under_way,
+    counter_edits.SLOT: counter_draw.under_way,
     counter_changes.SLOT: counter_changes.under_way,
 }
 

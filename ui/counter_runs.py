@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,8 +84,10 @@ def explain(
 
 
 def named(photo: Photo, words: str, pixels: Pixels) -> Photo:
-    """Return a changed photo, named for what was done to it."""
-    return Photo(f"{photo.name}, {words}", "", pixels, photo.notes)
+    """Return a changed photo, named for what was done to it; so is the file that it can become."""
+    said = f"{Path(photo.word).stem}-{words}"
+    word = "-".join(re.findall(r"[a-z0-9.]+", said.lower()))[:80].strip("-.")
+    return Photo(f"{photo.name}, {words}", f"{word}.png", pixels, photo.notes, made=True)
 
 
 def place(model: Model, pixels: Pixels) -> Geometry:

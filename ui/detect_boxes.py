@@ -55,7 +55,7 @@ def _component() -> Any:
         "vitrine_boxes",
         html=views.part("boxes/boxes.html"),
         css=views.part("boxes/boxes.css"),
-        js=views.part("boxes/boxes.js"),
+        js="\n".join(views.part(name) for name in ("places.js", "boxes/boxes.js")),
     )
 
 

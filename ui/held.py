@@ -73,6 +73,7 @@ class Photo:
     """A photo on the desk. `word` names it on the command line.
 
     `region` is what the visitor marked on it; it goes with the photo and outlives its answers.
+    `made` says that no file holds it: it was made here, out of another one.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Photo:
     pixels: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
     region: Region | None = None
+    made: bool = False
     id: int = dataclasses.field(default_factory=lambda: next(_numbers))
 
     @property

@@ -106,12 +106,23 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
 
 def _files(answer: Answer) -> None:
     """Offer the files that the command reads, beside the model and the photo themselves."""
-    model = answer.scene.model
+    model, photo = answer.scene.model, answer.scene.photo
     needed = printed.files(model.options, model.flags)
-    if not needed:
+    if not needed and not photo.made:
         return
-    views.line("The command reads these files, beside the model and the photo:")
+    beside = "the model" if photo.made else "the model and the photo"
+    views.line(f"The command reads {'these files' if needed else 'this photo'}, beside {beside}:")
     with st.container(horizontal=True, gap="small", key="needed-files"):
+        if photo.made:
+            st.download_button(
+                photo.word,
+                lambda: render.png(photo.pixels),
+                photo.word,
+                "image/png",
+                on_click="ignore",
+                key="needed-photo",
+                help="No file holds this photo yet: it was made here, out of another one.",
+            )
         for name, content in needed.items():
             st.download_button(
                 name, content, name, "text/plain", on_click="ignore", key=f"needed-{name}"

@@ -2,19 +2,32 @@
 
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from loaders import catalogue
 from tests.conftest import PATIENCE
 from tests.pages.conftest import settle
 from tests.pages.test_offering import desk, parts, run_button, words
-from ui import counter_changes, counter_mask, counter_page, text
+from ui import (
+    another_model,
+    counter_changes,
+    counter_edits,
+    counter_mask,
+    counter_page,
+    drawing,
+    photo_card,
+    takeaway,
+    text,
+)
 from workers.tasks.try_changes import TryChanges
 from xai_core.hashes import hash_of
 from xai_core.probes.augmentations import AUGMENTATIONS
 from xai_core.probes.masking import POINTS
 from xai_core.report.augmented import change_sentences
+from xai_core.report.edited import edited_sentences
 from xai_core.report.masked import CONTROLS, masked_sentences
 
 
@@ -176,3 +189,131 @@ def test_a_grid_is_stopped_and_keeps_what_there_is(page, monkeypatch):
     settle(app, lambda app: grid_of(app) is not None)
     assert len(grid_of(app).rows) == 2
     assert "stopped after 2 changes" in words(app)
+
+
+# A part that the reader draws
+
+
+BOX = {"kind": "box", "points": [[10, 12], [50, 60]], "width": 0, "by": [0, 0]}
+
+
+def edits(app):
+    return desk(app).results.get(counter_edits.SLOT)
+
+
+@pytest.fixture
+def surface(page):
+    """Return the page with the photo to draw on."""
+    page.session_state[counter_page.PART] = "draw"
+    return page.run()
+
+
+def drew(app, **more):
+    """Draw something, as the browser tells it."""
+    found = edits(app)
+    counter_edits.draw(desk(app), found, drawing.read(BOX | more, found.now.shape[:2]))
+    return app.run()
+
+
+def did(app, act):
+    before = edits(app).at
+    button(app, f"edit-{act}").click()
+    return settle(
+        app,
+        lambda app: edits(app).at == before + 1 and edits(app).step.made is not None,
+    )
+
+
+def test_a_drawn_part_is_hidden_and_what_changes_is_computed(surface):
+    app = surface
+    assert all(button(app, f"edit-{act}").disabled for act in ("hide", "keep", "move", "paste"))
+    app = drew(app)
+    assert not button(app, "edit-hide").disabled
+    assert button(app, "edit-move").disabled  # not dragged yet
+    app = did(app, "hide")
+    step = edits(app).step
+    original = desk(app).photo.pixels
+    hidden = np.zeros(original.shape[:2], bool)
+    hidden[10:50, 12:60] = True
+    assert ((step.after != original).any(2) <= hidden).all()
+    # an oracle: the model asked about each photo by itself
+    model = desk(app).model
+    photos = [original, step.after, step.control()]
+    views = [model.preprocessing.view(each)[0] for each in photos]
+    wanted = model.handle.model.logits(np.stack(views))
+    np.testing.assert_allclose(step.made.logits[:3], wanted, atol=1e-4)
+    assert (step.control() != original).any(2).sum() <= hidden.sum()
+    assert step.made.draws == 5
+    said = edited_sentences(step.made, "hide", float(hidden.mean()), model.card.labels)
+    for sentence in said:
+        assert text.emphasised(sentence) in words(app)
+    assert words(app).count("<figure>") == 3
+    assert edits(app).part is None  # what was drawn was used
+
+
+def test_edits_are_undone_and_done_again(surface):
+    app = did(drew(surface), "hide")
+    first = edits(app).step
+    app = did(drew(app, by=[20, -10]), "move")
+    assert edits(app).words == "24\u00a0% of the photo hidden, 24\u00a0% of the photo moved"
+    assert "Before all edits it was" in words(app)
+    button(app, "edit-undo").click().run()
+    assert edits(app).step is first
+    assert edits(app).now is first.after
+    button(app, "edit-redo").click().run()
+    assert edits(app).at == 2
+    button(app, "edit-again").click().run()
+    assert (edits(app).now == desk(app).photo.pixels).all()
+    assert button(app, "edit-undo").disabled
+    assert not button(app, "edit-redo").disabled
+    app = did(drew(app), "keep")
+    assert len(edits(app).steps) == 1  # what was undone is gone
+
+
+def test_a_part_is_pasted_into_another_photo(surface):
+    app = drew(surface)
+    button(app, "edit-take").click().run()
+    own = desk(app).photo
+    assert "choose another photo at the left" in words(app)
+    photo_card.open_sample(desk(app), desk(app).samples()[0])
+    app = settle(app, lambda app: desk(app).photo is not own and desk(app).prediction is not None)
+    assert parts(app, "vitrine_drawing")[0]["held"]
+    assert not edits(app).steps  # those of the other photo are gone
+    counter_edits.drag(desk(app), edits(app), (5, 7))
+    app = did(app.run(), "paste-here")
+    pasted = np.zeros(own.pixels.shape[:2], bool)
+    pasted[15:55, 19:67] = True
+    after = edits(app).step.after
+    assert (after[pasted] == own.pixels[10:50, 12:60].reshape(-1, 3)).all()
+    assert (after[~pasted] == desk(app).photo.pixels[~pasted]).all()
+    assert edits(app).words.endswith(f"of {own.name} pasted in")
+    assert not parts(app, "vitrine_drawing")[0]["held"]
+
+
+def test_another_models_answer_is_said_to_be_one(surface):
+    app = did(drew(surface), "hide")
+    step, own = edits(app).step, desk(app).model
+    other = next(each for each in catalogue.models() if each.name != own.word)
+    another_model.open_built_in(desk(app), other)
+    app = settle(app, lambda app: desk(app).model is not own and desk(app).prediction is not None)
+    assert "which is not the model at the left" in words(app)
+    assert button(app, "edit-explain").disabled
+    button(app, "edit-ask").click()
+    settle(app, lambda app: step.made is not None and step.model is desk(app).model)
+    assert "which is not the model at the left" not in words(app.run())
+
+
+def test_an_edited_photo_is_explained_and_its_command_names_a_file(surface):
+    app = did(drew(surface), "hide")
+    step = edits(app).step
+    button(app, "edit-explain").click()
+    app = settle(app, lambda app: desk(app).run is None and desk(app).answer is not None)
+    run = desk(app).answer
+    assert app.title[0].value == "Your model, behind glass"
+    assert (run.scene.photo.pixels == step.after).all()
+    assert run.explanation.image_hash == hash_of(step.after)
+    stem = Path(desk(app).photo.word).stem
+    assert run.scene.photo.word == f"{stem.replace('_', '-')}-24-of-the-photo-hidden.png"
+    assert f" {run.scene.photo.word} " in takeaway.whole(run)["command"]
+    offered = [each for each in app.get("download_button") if run.scene.photo.word in str(each)]
+    assert offered

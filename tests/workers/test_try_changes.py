@@ -7,13 +7,17 @@ import pytest
 from PIL import Image
 
 from loaders import catalogue
+from loaders.preprocessing import Preprocessing
 from tests.workers.conftest import wait_for
 from workers.client import Wall
 from workers.tasks.try_changes import TryChanges
+from workers.tasks.try_edit import TryEdit
 from workers.tasks.try_strengths import TryStrengths
 from xai_core.errors import JobError, ParamError
 from xai_core.probes._augmented import AS_IS, Augmented, Change
+from xai_core.probes._edited import Edited
 from xai_core.probes.augmentations import AUGMENTATIONS
+from xai_core.probes.edits import Drawn
 from xai_core.question import Question
 from xai_core.region import Region
 from xai_core.report.augmented import change_sentences, flip_sentence, rows
@@ -123,6 +127,39 @@ def test_a_box_moves_what_lies_in_it(opened):
     made = task.photo(Change("shifted", 0.2)).pixels
     assert (made[0] == pixels[0]).all()
     assert (made != pixels).any()
+
+
+def test_an_edit_and_its_controls_are_answered(opened):
+    handle, pixels, entry = opened
+    mark = next(each for each in catalogue.photos() if each.path.name == "star_marked.jpg")
+    giver = np.asarray(Image.open(mark.path).convert("RGB"))
+    box = Drawn("box", ((100.0, 0.0), (128.0, 30.0)), by=(-20, 40))
+    for task in (
+        TryEdit(pixels=pixels, drawn=box, act="move", draws=2, seed=4),
+        TryEdit(pixels=giver, drawn=box, act="paste", into=pixels, draws=2),
+    ):
+        made = handle.run(task).result(120)
+        geometry = Preprocessing.from_json(handle.card.preprocessing).geometry(pixels.shape[:2])
+        photos = [task.before, task.edited(), *task.controls(geometry)]
+        assert len(photos) == 2 + made.draws == 4
+        for row, photo in enumerate(photos):
+            said = handle.predict(photo).result(120)
+            np.testing.assert_allclose(made.logits[row], said.logits, atol=1e-4)
+            np.testing.assert_allclose(made.probabilities[row], said.probabilities, atol=1e-5)
+        assert made.firsts[0] == entry.classes.index("star")
+
+
+def test_bad_edits_are_refused():
+    photo, box = np.zeros((20, 30, 3), np.uint8), Drawn("box", ((1.0, 1.0), (9.0, 9.0)))
+    for wrong in ({"act": "melt"}, {"fill": "gold"}, {"into": photo}, {"draws": 0},
+                  {"pixels": np.zeros((8, 2000, 3), np.uint8)}):  # fmt: skip
+        with pytest.raises(ParamError):
+            TryEdit(**{"pixels": photo, "drawn": box, "act": "hide"} | wrong)
+    task = TryEdit(pixels=photo, drawn=box, act="hide", draws=1)
+    for wrong in (np.full((3, 2), np.nan, np.float32), np.full((3, 2), 2, np.float32)):
+        good = np.zeros((3, 2), np.float32)
+        with pytest.raises(ValueError, match="that are none"):
+            task.check(Edited(logits=good, probabilities=wrong), None)
 
 
 def lies(opened):

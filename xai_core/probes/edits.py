@@ -70,13 +70,11 @@ class Drawn:
             raise ParamError(f"A drawn part lies inside the photo of {height} x {across} pixels")
         if not _number(width) or not 0 <= width <= max(photo) or (kind == "brush" and width < 1):
             raise ParamError("A brush is at least a pixel wide, and no wider than the photo")
-        if not _pair(by) or not all(abs(by[axis]) <= photo[axis] for axis in (0, 1)):
-            raise ParamError("A drawn part is moved within the photo")
         return cls(
             kind,
             tuple((float(row), float(column)) for row, column in points),
             float(width),
-            (round(by[0]), round(by[1])),
+            dragged(by, photo),
         )
 
     def area(self, photo: tuple[int, int]) -> Area:
@@ -108,6 +106,16 @@ class Drawn:
         return area
 
 
+def dragged(by: object, photo: tuple[int, int]) -> tuple[int, int]:
+    """Return how far a browser says that a part was dragged, in rows and columns.
+
+    Raises ParamError for anything else, and for more than the photo's own sides.
+    """
+    if not isinstance(by, list) or not _pair(by) or any(abs(by[at]) > photo[at] for at in (0, 1)):
+        raise ParamError("A drawn part is moved within the photo")
+    return round(by[0]), round(by[1])
+
+
 def _number(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
@@ -121,7 +129,7 @@ def edited(
 ) -> Pixels:
     """Return the photo uint8 `[H, W, 3]` with a drawn part hidden, kept alone, moved or pasted.
 
-    `into` is another photo to paste into: the part then lies there at the same share of its sides.
+    `into` is another photo to paste into: the part then lies `landing` from its own place.
     Raises ParamError for a part that is not on the photo, and one that was not moved.
     """
     size = (photo.shape[0], photo.shape[1])
@@ -133,21 +141,28 @@ def edited(
         made[~hidden] = photo[~hidden]
         return made
     if into is None and drawn.by == (0, 0):
-        raise ParamError("Say where to first: drag the drawn part, or press Shift and an arrow.")
+        raise ParamError("Say where to first: drag the drawn part, or press an arrow.")
     if act == "move":
         return moved(photo, area, drawn.by).pixels
     return _pasted(photo, area, drawn.by, photo if into is None else into)
 
 
+def landing(area: Area, by: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
+    """Return how far a part lies from its own place once it is pasted into another photo.
+
+    Its middle goes to the same share of the other photo's sides (height and width `into`), and from
+    there as far as it was dragged, in that photo's pixels.
+    """
+    rows, columns = np.nonzero(area)
+    middle = [(each.min() + each.max() + 1) / 2 for each in (rows, columns)]
+    share = [into[axis] / area.shape[axis] for axis in (0, 1)]
+    down, across = (round(middle[axis] * share[axis] - middle[axis]) + by[axis] for axis in (0, 1))
+    return down, across
+
+
 def _pasted(photo: Pixels, area: Area, by: tuple[int, int], into: Pixels) -> Pixels:
     rows, columns = np.nonzero(area)
-    down, across = by
-    if into is not photo:
-        # the middle of the part goes to the same share of the other photo's sides
-        middle = [(each.min() + each.max() + 1) / 2 for each in (rows, columns)]
-        share = [into.shape[axis] / photo.shape[axis] for axis in (0, 1)]
-        down = round((middle[0] + by[0]) * share[0] - middle[0])
-        across = round((middle[1] + by[1]) * share[1] - middle[1])
+    down, across = by if into is photo else landing(area, by, (into.shape[0], into.shape[1]))
     made = into.copy()
     new_rows, new_columns = rows + down, columns + across
     on = (new_rows >= 0) & (new_rows < into.shape[0])

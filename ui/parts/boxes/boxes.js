@@ -1,9 +1,6 @@
 // A photo with the boxes that a detector found: each is a button. A box of one's own is drawn with
 // mouse or finger, or with the keys. Text comes from a worker: it is only ever set as text.
-const LEAST = 4; // pixels of the photo that a drawn box has at least on each side
 const HINT = "Drag over the photo; or press Enter for a box in the middle, and move it with the arrows, Shift and arrows to size it.";
-const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-const within = (value, low, high) => Math.min(Math.max(value, low), high);
 
 class Boxes {
   constructor(root) {
@@ -65,12 +62,7 @@ class Boxes {
   }
 
   place(event) {
-    const frame = this.over.getBoundingClientRect();
-    const [height, width] = this.data.size;
-    return [
-      within(((event.clientY - frame.top) / frame.height) * height, 0, height),
-      within(((event.clientX - frame.left) / frame.width) * width, 0, width),
-    ];
+    return placed(event, this.over, this.data.size);
   }
 
   down(event) {
@@ -112,19 +104,7 @@ class Boxes {
     const by = KEYS[event.key];
     if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const [height, width] = this.data.size;
-    const step = Math.max(1, Math.round(Math.min(height, width) / 50));
-    const moved = [...box];
-    for (const axis of [0, 1]) {
-      const side = this.data.size[axis];
-      const move = by[axis] * step;
-      if (event.shiftKey) moved[axis + 2] = within(box[axis + 2] + move, box[axis] + LEAST, side);
-      else if (box[axis] + move >= 0 && box[axis + 2] + move <= side) {
-        moved[axis] += move;
-        moved[axis + 2] += move;
-      }
-    }
-    this.tell(moved);
+    this.tell(nudged(box, by, this.data.size, event.shiftKey));
   }
 
   tell(box) {
