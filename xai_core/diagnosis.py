@@ -14,6 +14,9 @@ Array = NDArray[np.float32]
 SATURATED = 1e-3
 """A probability as close as this to 0 or 1 hardly moves, whatever a pixel does."""
 
+NOTHING = 1e-7
+"""Closer than this to 1, a score of 32 bits is 1, and nothing flows back from it."""
+
 
 def independent(model: Any, image: Array, target: Target) -> str:
     """Say that the score is the same for any photo, or nothing where it is not.
@@ -50,6 +53,11 @@ def saturated(target: Target, score: float) -> str:
 def _saturated_box(target: BoxTarget, score: float) -> str:
     if target.asks not in ("class", "object") or min(score, 1 - score) > SATURATED:
         return ""
+    if min(score, 1 - score) < NOTHING:
+        return (
+            f"The box's score is saturated: it is {round(score)} to the last digit, where its "
+            "gradient is 0. A method that hides parts of the photo asks what makes the box go."
+        )
     return (
         f"The box's score is saturated: it is {round(score)} to within {SATURATED:g}, so that its "
         "gradient is tiny. Only the gradient's proportions count; a method that hides parts of the "

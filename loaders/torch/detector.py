@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from loaders.preprocessing import Preprocessing
-from loaders.torch import pyramid
+from loaders.torch import pyramid, regions
 from xai_core import perturb
 from xai_core.card import Kind
 from xai_core.errors import LoadError, ParamError
@@ -47,9 +47,6 @@ TOGETHER = 4
 
 FAINT = 0.02
 """From which score on a box counts at all where candidates are asked for."""
-
-REGIONS = 64
-"""Copies of a region's maps that are judged at once."""
 
 MOST = 300
 """The most candidates of a view, the highest scores first."""
@@ -91,6 +88,7 @@ class TorchDetector:
         self.parameters = sum(p.numel() for p in module.parameters())
         self.findings = tuple(findings)
         self._module = module
+        self._last: tuple[nn.Module, Array, pyramid.Maps] | None = None
         # What has the thresholds: the second stage where there is one, else the network.
         self._judge = getattr(module, "roi_heads", module)
         # The view is taken as it is.
@@ -130,10 +128,14 @@ class TorchDetector:
     def candidates(self, images: Array) -> tuple[Detections, ...]:
         """Return the boxes of each view before any of them is dropped for another one's sake.
 
-        Those from a score of 0.02 on, and 300 at the most.
+        Those from a score of 0.02 on, and 300 at the most. Of one view its levels are kept, so
+        that what is asked about its boxes afterwards need not make them again.
         """
         with self._judging(**WEIGHED):
-            return self.detect(images)
+            if len(images) != 1:
+                return self.detect(images)
+            with torch.inference_mode(), pyramid.handed(self._module, self._maps(images[0])):
+                return self.detect(images)
 
     def masked_scores(
         self,
@@ -226,20 +228,13 @@ class TorchDetector:
             maps = self._maps(image)
             top, left, bottom, right = box
             where = [torch.tensor([[left, top, right, bottom]], dtype=torch.float32)]
-            heads = module.roi_heads
-            pool, size = heads.box_roi_pool, [self.input_size]
-            read = pool(maps, where, size)  # [1, channels, 7, 7]
+            pool, size = module.roi_heads.box_roi_pool, [self.input_size]
             names = [name for name in maps if name in pool.featmap_names]
+            read = pool(maps, where, size)  # [1, channels, 7, 7]
             name = names[int(pool.map_levels(where)[0])] if len(names) > 1 else names[0]
-            count = read.shape[1]
-            scores = [self._judged(read, index)]
-            for start in range(0, count, REGIONS):
-                stop = min(start + REGIONS, count)
-                copies = read.repeat(stop - start, 1, 1, 1)
-                copies[range(stop - start), range(start, stop)] = 0
-                scores.append(self._judged(copies, index))
+            found = regions.scores(module.roi_heads, read, index + 1)
             level = maps[name][0].permute(1, 2, 0).numpy()
-        return f"{pyramid.ALL}.{name}", np.array(level), np.concatenate(scores)
+        return f"{pyramid.ALL}.{name}", np.array(level), np.array(found.numpy(), np.float32)
 
     def read(self, said: Any) -> Detections:
         """Return what the native module says of one view, in our words."""
@@ -267,7 +262,16 @@ class TorchDetector:
             yield from self._module([_tensor(each) for each in images[start : start + BATCH]])
 
     def _maps(self, image: Array) -> pyramid.Maps:
-        return pyramid.levels_of(self._module, pyramid.prepared(self._module, image[None]))
+        """Return a view's levels, which are kept until another view's are asked for."""
+        backbone = self._module.backbone
+        kept = self._last
+        if kept is None or kept[0] is not backbone or not np.array_equal(kept[1], image):
+            kept = self._last = None  # before others are made: they are large
+            with torch.inference_mode(False), torch.no_grad():  # so that they can be followed
+                images = pyramid.prepared(self._module, image[None])
+                maps = pyramid.levels_of(self._module, images)
+            kept = self._last = backbone, np.array(image), maps
+        return pyramid.Maps(kept[2])
 
     def _followed(self, view: torch.Tensor, asked: BoxTarget) -> torch.Tensor | None:
         with torch.enable_grad(), self._judging(**WEIGHED):
@@ -277,7 +281,7 @@ class TorchDetector:
         """Return all levels, and d what is asked / d each; raises UnsupportedModel."""
         with torch.no_grad():
             maps = self._maps(image)
-        leaves = type(maps)((name, each.requires_grad_()) for name, each in maps.items())
+        leaves = pyramid.Maps((name, each.detach().requires_grad_()) for name, each in maps.items())
         with pyramid.handed(self._module, leaves):
             number = self._followed(_tensor(image), asked)
         if number is None:
@@ -288,11 +292,6 @@ class TorchDetector:
             for (name, each), slope in zip(leaves.items(), found, strict=True)
         }
         return {name: each.detach() for name, each in leaves.items()}, slopes
-
-    def _judged(self, read: torch.Tensor, index: int) -> Array:
-        heads = self._module.roi_heads
-        logits, _ = heads.box_predictor(heads.box_head(read))
-        return np.array(logits.softmax(-1)[:, index + 1].numpy(), np.float32)
 
     @contextlib.contextmanager
     def _judging(self, **values: float) -> Iterator[None]:

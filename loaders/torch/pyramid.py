@@ -105,7 +105,7 @@ def level(maps: Maps, layer: str) -> str:
 def shown(maps: Maps, layer: str) -> Array:
     """Return a layer's maps, float32 `[N, mh, mw, channels]`."""
     found = together(maps) if layer == ALL else maps[level(maps, layer)]
-    return np.ascontiguousarray(found.detach().numpy().transpose(0, 2, 3, 1), np.float32)
+    return np.array(found.detach().numpy().transpose(0, 2, 3, 1), np.float32, order="C")
 
 
 def without(maps: Maps, layer: str, channels: Sequence[int]) -> Maps:

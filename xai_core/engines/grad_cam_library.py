@@ -108,7 +108,8 @@ def cam(
         **values,
     )
     try:
-        with _followed(made, layer, progress):
+        # it orders channels by 0/0 where one has a single value
+        with np.errstate(invalid="ignore"), _followed(made, layer, progress):
             maps = made(input_tensor=view, targets=[score])
         _once(made, layer)
     finally:

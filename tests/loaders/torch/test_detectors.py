@@ -50,6 +50,33 @@ def made(name, classes=4, seed=0):
     return module
 
 
+LAST = r"(cls_score|cls_logits|bbox_pred|bbox_reg|bbox_ctrness|head\.module_list\.\d+(\.1)?)$"
+"""The layers that a detector's answers come from."""
+
+
+def tamed(module, view):
+    """Return it with its last layers scaled to a view: no score at its end, no box squeezed flat.
+
+    Random weights overflow: a sigmoid of 1 to the last digit has no gradient at all.
+    """
+    handles = {}
+
+    def tame(layer, args, out):
+        handles.pop(layer).remove()  # heads may serve each level in turn
+        with torch.no_grad():
+            layer.weight /= out.std().clamp(min=1e-6) * (1 if layer in judges else 4)
+        return layer(*args)
+
+    parts = {name: part for name, part in module.named_modules() if re.search(LAST, name)}
+    parts = {name: part for name, part in parts.items() if hasattr(part, "weight")}
+    judges = [part for name, part in parts.items() if "cls" in name or "classification" in name]
+    for part in parts.values():
+        handles[part] = part.register_forward_hook(tame)
+    told(module, view)
+    assert not handles
+    return module
+
+
 def saved(module, folder, name="d.pth"):
     path = folder / name
     torch.save(module.state_dict(), path)
@@ -78,8 +105,8 @@ def told(module, view):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_recognised_and_says_what_torchvision_says(name, tmp_path):
-    module = made(name)
     side = {"ssd300_vgg16": 300, "ssdlite320_mobilenet_v3_large": 320}.get(name, SIDE)
+    module = tamed(made(name), photo(side))
     model = opened(saved(module, tmp_path), size=(side, side))
     assert (model.architecture, model.task) == (name, "detection")
     assert model.labels == ("class 0", "class 1", "class 2")
@@ -100,27 +127,23 @@ def maps_of_each(model, view, found):
     """Explain a box by what reads all levels, by gradients, and by the second stage if any."""
     backbone = model.native().backbone
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
-    box = found.boxes[sides.prod(1).argmax()]
-    if not (box[:2] < box[2:]).all():  # random weights may squeeze all of them
-        box = np.array([8, 8, 40, 48], np.float32)
-    target = BoxTarget(tuple(map(float, box)), int(found.labels[sides.prod(1).argmax()]))
+    at = int(sides.prod(1).argmax())
+    assert (sides[at] > 3).all()
+    target = BoxTarget(tuple(map(float, found.boxes[at])), int(found.labels[at]))
     asked = [("eigencam", {}, "ours"), ("eigencam", {}, "grad-cam"), ("odam", {}, "ours")]
-    asked += [("ablationcam", {"ratio": 0.01}, "ours")]
+    second = hasattr(model.native(), "roi_heads")
+    light = "mobilenet" in model.architecture or model.architecture == "retinanet_resnet50_fpn"
+    engines = ("ours", "grad-cam") if light else ("ours",)  # the library's passes take long
+    asked += [("ablationcam", {"ratio": 0.01}, engine) for engine in engines]
+    asked += [("box-fixed-ablation", {"relu": False}, "ours")] if second else []
     for name, values, engine in asked:
         method = make(name, values, engine=engine, size=model.input_size)
-        said = ""
-        try:
-            made = method.explain(model, view, target)
-        except UnsupportedModel as error:
-            said = str(error)
-        else:
-            assert made.attribution.shape == model.input_size
-            assert name != "eigencam" or np.ptp(made.attribution) > 0
-        assert not said or name != "eigencam"
-        assert re.search("^$|weighs no box", said)
+        made = method.explain(model, view, target)
+        assert made.attribution.shape == model.input_size
+        flat = np.ptp(made.attribution) == 0  # which random weights may be, and is said, and why
+        assert not flat or (len(made.notes) > 1 and name != "eigencam"), (name, engine, made.notes)
         assert model.native().backbone is backbone
     said = explaining("detection")["box-fixed-ablation"].why_not(model)
-    second = hasattr(model.native(), "roi_heads")
     assert (said is None) == second
     assert second or "this detector reads all places at once" in said
 

@@ -5,9 +5,10 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.ops import box_iou
 
-from loaders.torch import pyramid
+from loaders.torch import pyramid, regions
 from loaders.torch.detector import moving
 from tests.fakes import boxes, tiny
 from xai_core.engines import grad_cam_library
@@ -414,7 +415,7 @@ def test_ablation_without_a_channel_is_the_detector_without_it(model, target):
     whole = target.of_views(model, VIEW[None])[0]
     handle = model.native().backbone.register_forward_hook(leave_out)
     try:
-        rest = target.of_views(model, VIEW[None])[0]
+        rest = target.of_views(model, np.stack([VIEW, VIEW]))[0]  # of one, the levels are kept
     finally:
         handle.remove()
     assert weights[channel] == pytest.approx(float(whole - rest), abs=1e-5)
@@ -438,6 +439,55 @@ def test_a_fixed_box_is_judged_as_torchvisions_head_judges_it(model, target):
     assert not found[~inside].any()
     slow = np.maximum(maps @ (scores[0] - scores[1:]), 0)
     np.testing.assert_allclose(found[inside], slow[inside], rtol=1e-5)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_channel_left_out_is_a_copy_without_it_for_any_head(own):
+    """The first layer's sum taken apart, and copies, both against a mask on what is pooled."""
+    torch.manual_seed(0)
+    heads = torch.nn.Module()
+    numbers = 6
+    if own:
+        heads.box_head = TwoMLPHead(5 * 4, numbers)
+    else:
+        heads.box_head = torch.nn.Sequential(
+            torch.nn.Conv2d(5, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(3, 6)
+        )
+    heads.box_predictor = FastRCNNPredictor(numbers, 4)
+    read = torch.randn(1, 5, 2, 2)
+    with torch.inference_mode():
+        found = regions.scores(heads, read, 2)
+        for channel in range(-1, 5):
+            copy = read.clone()
+            copy[:, channel if channel >= 0 else slice(0)] = 0
+            slow = heads.box_predictor(heads.box_head(copy))[0].softmax(-1)[0, 2]
+            assert float(found[channel + 1]) == pytest.approx(float(slow), abs=1e-6)
+    assert np.ptp(found.numpy()) > 1e-3
+
+
+def test_the_levels_of_a_photo_that_was_looked_at_are_not_made_again(model):
+    """They are the same, they serve gradients, and another photo or backbone has its own."""
+    target = boxes.target(model, VIEW)  # which looks at it
+    alone = {name: run(boxes.detector(), target, name) for name in ("box-fixed-ablation", "odam")}
+    looked = []
+    handle = model.native().backbone.register_forward_hook(lambda *args: looked.append(1))
+    try:
+        for name, other in alone.items():
+            found = run(model, target, name).attribution
+            np.testing.assert_array_equal(found, other.attribution)
+        assert not looked
+        model.candidates(boxes.view(7)[None])
+        assert len(looked) == 1
+        changed = boxes.detector(seed=3).native().backbone
+        own, model.native().backbone = model.native().backbone, changed
+        try:
+            other = model.activations(boxes.view(7)[None], "backbone.0")
+        finally:
+            model.native().backbone = own
+        assert not np.allclose(other, model.activations(boxes.view(7)[None], "backbone.0"))
+        assert len(looked) == 2
+    finally:
+        handle.remove()
 
 
 def test_cells_that_a_box_touches_by_hand():
