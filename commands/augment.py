@@ -19,6 +19,7 @@ from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.hashes import hash_of
 from xai_core.probes._augmented import Change
 from xai_core.probes.augmentations import AUGMENTATIONS
+from xai_core.region import Region
 from xai_core.report.augmented import change_sentences, flip_sentence, rows
 from xai_core.target import ClassTarget
 
@@ -27,7 +28,14 @@ def flags(parser: argparse.ArgumentParser) -> None:
     """Take what `explain` takes, and which changes."""
     explain.flags(parser)
     parser.add_argument(
-        "--changes", metavar="NAMES", help=f"with commas, of {', '.join(AUGMENTATIONS)}"
+        "--changes",
+        metavar="NAMES",
+        help=f"with commas, of {', '.join(AUGMENTATIONS)}; NAME:STRENGTH for another strength",
+    )
+    parser.add_argument(
+        "--object",
+        metavar="BOX",
+        help="what a shift moves, in the photo's pixels: TOP,LEFT,BOTTOM,RIGHT (all of it)",
     )
     parser.add_argument(
         "--strengths", action="store_true", help="find how strong each must be to flip the label"
@@ -39,11 +47,8 @@ rest = explain.rest
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write each changed photo with its map, and the map brought back; return what was found."""
-    names = args.changes.split(",") if args.changes else list(AUGMENTATIONS)
-    unknown = [name for name in names if name not in AUGMENTATIONS]
-    if unknown or len(set(names)) < len(names):
-        known = ", ".join(AUGMENTATIONS)
-        raise ParamError(f"--changes must be some of {known}, each once, got {args.changes!r:.80}")
+    changes = _changes(args.changes)
+    names = [change.name for change in changes]
     explain.alone(args)
     if args.frame != "view":
         raise ParamError("--frame is for maps alone: leave it out here")
@@ -52,8 +57,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         labels = model.card.labels
         seen = _photo.seen(model, args.image)
         target = explain.target_of(args, model, seen)
-        changes = tuple(Change(name, AUGMENTATIONS[name].usual) for name in names)
-        task = TryChanges(pixels=seen.pixels, question=explain.asked(args, target), changes=changes)
+        box = _box(args.object, (seen.pixels.shape[0], seen.pixels.shape[1]))
+        question = explain.asked(args, target)
+        task = TryChanges(pixels=seen.pixels, question=question, changes=changes, box=box)
         made = wait(model.handle.run(task), "changes")
         found = rows(made, lambda change: task.photo(change).places)
         answer: dict[str, Any] = {
@@ -67,7 +73,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         }
         if args.strengths:
             index = (target.classes() or (int(seen.scores.argmax()),))[0]
-            tried = TryStrengths(pixels=seen.pixels, index=index, names=tuple(names))
+            tried = TryStrengths(pixels=seen.pixels, index=index, names=tuple(names), box=box)
             flips = wait(model.handle.run(tried), "strengths")
             answer["strengths"] = [
                 {"name": name, "flip": flips.flip(name), "sentence": flip_sentence(
@@ -98,3 +104,40 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             files["report.html"] = explain.reported(model, seen, own, noted, answer["sentences"])
         write(args.out, files)
         return answer | {"files": [str(args.out / name) for name in files]}
+
+
+def _changes(given: str | None) -> tuple[Change, ...]:
+    """Read the changes, each with its strength. Raises ParamError."""
+    made: list[Change] = []
+    for each in given.split(",") if given else AUGMENTATIONS:
+        name, _, strength = each.partition(":")
+        known = AUGMENTATIONS.get(name)
+        try:
+            value = float(strength) if strength or known is None else known.usual
+        except ValueError:
+            known, value = None, 0.0
+        if known is None or name in [change.name for change in made]:
+            raise ParamError(
+                f"--changes must be some of {', '.join(AUGMENTATIONS)}, each once, with a number "
+                f"after a colon for another strength, got {given!r:.80}"
+            )
+        if not 0 < value <= known.most:
+            raise ParamError(
+                f"--changes: the strength of {name} must be over 0 and at most {known.most:g}, got "
+                f"{value:g}"
+            )
+        made.append(Change(name, value))
+    return tuple(made)
+
+
+def _box(given: str | None, photo: tuple[int, int]) -> Region | None:
+    if given is None:
+        return None
+    try:
+        sides = [int(each) for each in given.split(",")]
+    except ValueError:
+        sides = []
+    try:
+        return Region.read(sides, photo)
+    except ParamError as error:
+        raise ParamError(f"--object: {error}, got {given!r:.60}") from None

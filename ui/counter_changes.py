@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import counter_runs, jobs, text, views
+from ui import counter_runs, counter_strengths, jobs, text, views
 from ui.desk import Desk
 from ui.held import Model, Photo
 from ui.slots import Work
@@ -29,8 +29,8 @@ from xai_core.report.numbers import counted, percent, quote
 if TYPE_CHECKING:
     from workers.client import Snapshot
 
-SLOT = "counter-changes"
-_OPENS = "counter-opens"
+SLOT = counter_strengths.GRID
+_OPENS, _SLID = "counter-opens", "counter-slid"
 USUAL = tuple(Change(each.name, each.usual) for each in AUGMENTATIONS.values())
 SMALL = 224
 """Longest side of a picture in a card, in pixels."""
@@ -145,12 +145,9 @@ def _begins(desk: Desk, asked: Question | None) -> None:
             busy = True
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         pressed = st.button(label, key="changes", type="primary", disabled=busy or asked is None)
-        moved = desk.photo is not None and desk.photo.region is not None
-        views.line(
-            "The part that is marked on the photo is what is shifted."
-            if moved
-            else "Each with the question and the method at the left."
-        )
+        views.line("Each with the question and the method at the left.")
+    if desk.photo is not None:
+        counter_strengths.shifted(desk, desk.photo)
     if pressed and asked is not None:
         begin(desk, asked)
         st.rerun()
@@ -216,21 +213,46 @@ def _shown(desk: Desk, grid: Grid) -> None:
         about += f"; stopped after {counted(len(grid.rows), 'change')}"
     if max(asked.photo.pixels.shape[:2]) > max(asked.changed(own.change).pixels.shape[:2]):
         about += "; the photo was reduced first"
+    _stale(desk, asked)
     said = change_sentences(own, grid.rows, labels)
     views.line(" ".join(said[:-1]) or said[-1], "v-prose")
     views.line(
         f"{about}. In each card: the map over the changed photo, and brought back; all on one "
-        "scale. Those that flip the label come first, then those that move the evidence most."
+        "scale. Those that flip the label come first, then those that move the evidence most; one "
+        "whose strength you change stays where it is."
     )
+    counter_strengths.show(desk, grid)
     name = f"grid-{id(grid)}"
     if name not in asked.kept:
         asked.kept[name] = [_cell(grid, row) for row in grid.rows]
-    _cards(name, asked.kept[name], "changes-grid")
+    turn = asked.kept.get(counter_strengths.TURN, 0)
+    _cards(name, asked.kept[name], "changes-grid", turn)
     views.line(said[-1])
+    slid = st.session_state.pop(_SLID, None)
+    if slid is not None and slid[0] == name:
+        counter_strengths.change(desk, grid, *slid[1:])
+        st.rerun()
     at = st.session_state.pop(_OPENS, None)
     row = next((row for row in grid.rows if at == (name, row.at)), None)
     if row is not None:
         open_run(desk, grid, row)
+
+
+def _stale(desk: Desk, asked: Asked) -> None:
+    """Say where the grid is of another photo or model than those at the left."""
+    others = [
+        word
+        for word, same in (
+            ("photo", desk.photo is not None and desk.photo.id == asked.photo.id),
+            ("model", desk.model is not None and desk.model.id == asked.model.id),
+        )
+        if not same
+    ]
+    if others:
+        views.line(
+            f"Shown: the changes of the last {' and '.join(others)}, {asked.photo.name} and "
+            f"{asked.model.name}. Try them again for what is at the left."
+        )
 
 
 def _cell(grid: Grid, row: Row) -> dict[str, Any]:
@@ -238,7 +260,8 @@ def _cell(grid: Grid, row: Row) -> dict[str, Any]:
     title = text.capital(facts["words"])
     explanation = row.cell.explanation
     if explanation is None or row.back is None:
-        return _card(row.at, title, problem=facts["problem"] or "No answer.")
+        card = _card(row.at, title, problem=facts["problem"] or "No answer.")
+        return card | _strength(grid, row)
     then = "then " if facts["flips"] else ""
     answer = f"{then}{quote(labels[facts['first']])}, {percent(facts['first_chance'])}"
     overlap = facts["overlap"]
@@ -256,7 +279,16 @@ def _cell(grid: Grid, row: Row) -> dict[str, Any]:
         _picture(back, f"{facts['words']}: the same map brought back over the photo"),
     ]
     card = _card(row.at, title, answer, flips=facts["flips"], pictures=pictures)
-    return card | {"evidence": evidence, "opens": True}
+    return card | {"evidence": evidence, "opens": True} | _strength(grid, row)
+
+
+def _strength(grid: Grid, row: Row) -> dict[str, Any]:
+    """Return a card's slider and its flip point."""
+    change = row.cell.change
+    gone = grid.asked.model.handle.state in ("failed", "closed")
+    scale = counter_strengths.slider(change, counter_strengths.flips_of(grid))
+    told = counter_strengths.said(grid, change).replace("\u201c", "").replace("\u201d", "")
+    return {"slider": None if gone or not scale["words"] else scale, "turns": told}
 
 
 def _card(
@@ -271,7 +303,8 @@ def _card(
     bare = answer.replace("\u201c", "").replace("\u201d", "")
     return {
         "at": at, "title": title, "answer": bare, "evidence": "", "flips": flips,
-        "opens": False, "problem": problem, "pictures": list(pictures),
+        "opens": False, "problem": problem, "pictures": list(pictures), "slider": None,
+        "turns": "",
     }  # fmt: skip
 
 
@@ -297,14 +330,24 @@ def _over(
     return np.asarray(np.rint(made), np.uint8)
 
 
-def _cards(name: str, cards: Sequence[dict[str, Any]], key: str) -> None:
+def _cards(name: str, cards: Sequence[dict[str, Any]], key: str, turn: int = 0) -> None:
     def opened() -> None:
         said = st.session_state[key].open
         if isinstance(said, dict) and type(said.get("at")) is int:
             st.session_state[_OPENS] = (said.get("id"), said["at"])
 
+    def slid() -> None:
+        told = st.session_state[key].slid
+        if isinstance(told, dict) and type(told.get("at")) is type(told.get("step")) is int:
+            st.session_state[_SLID] = (told.get("id"), told["at"], told["step"])
+
     mount = views.component("changes", '<div class="changes" role="list"></div>')
-    mount(key=key, data={"id": name, "cards": list(cards)}, on_open_change=opened)
+    mount(
+        key=key,
+        data={"id": name, "turn": turn, "cards": list(cards)},
+        on_open_change=opened,
+        on_slid_change=slid,
+    )
 
 
 def open_run(desk: Desk, grid: Grid, row: Row) -> None:

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from ui import counter_changes, counter_draw, counter_edits, counter_mask, jobs, kept
+from ui import (
+    counter_changes,
+    counter_draw,
+    counter_edits,
+    counter_mask,
+    counter_strengths,
+    jobs,
+    kept,
+)
 from ui.desk import RUNNING, Desk
 from xai_core.question import Question
 
@@ -24,6 +32,8 @@ SLOTS: Mapping[str, jobs.Drawn] = {
     counter_mask.SLOT: counter_mask.under_way,
     counter_edits.SLOT: counter_draw.under_way,
     counter_changes.SLOT: counter_changes.under_way,
+    counter_strengths.SLOT: counter_strengths.under_way,
+    counter_strengths.CELL: counter_strengths.under_way,
 }
 
 

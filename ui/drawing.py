@@ -109,6 +109,20 @@ def _url(key: str, pixels: NDArray[np.uint8]) -> str:
     return coded[key][1]
 
 
+Corner = tuple[float, float]
+
+
+def box(upper: Corner, lower: Corner) -> Drawn:
+    """Return a box as the browser draws one."""
+    return Drawn("box", (upper, lower))
+
+
+def corners(drawn: Drawn) -> tuple[Corner, Corner]:
+    """Return the upper left and the lower right corner about a part."""
+    rows, columns = zip(*drawn.points, strict=True)
+    return (min(rows), min(columns)), (max(rows), max(columns))
+
+
 def moved(drawn: Drawn, down: float, across: float) -> Drawn:
     """Return a part whose points lie elsewhere, for the browser: they may leave the photo."""
     points = tuple((row + down, column + across) for row, column in drawn.points)

@@ -7,7 +7,11 @@ import pytest
 from PIL import Image
 
 import cli
+from commands import augment
+from xai_core.errors import ParamError
+from xai_core.probes._augmented import Change
 from xai_core.probes.augmentations import AUGMENTATIONS
+from xai_core.region import Region
 
 MODEL = ["shapes_shortcut", "heart_marked", "--method", "grad-cam"]
 
@@ -39,12 +43,13 @@ def test_counter_test_writes_the_curve_the_photos_and_the_report(tmp_path, capsy
 
 def test_augment_writes_each_change_and_its_map_brought_back(tmp_path, capsys):
     out = tmp_path / "out"
-    words = ["augment", *MODEL, "--changes", "mirrored,shifted", "--strengths", "--report"]
+    words = ["augment", *MODEL, "--changes", "mirrored,shifted:0.2", "--strengths", "--report"]
     assert cli.main([*words, "--out", str(out)]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [(row["name"], row["flips"]) for row in said["changes"]] == [
         ("shifted", True), ("mirrored", False),
     ]  # fmt: skip
+    assert said["changes"][0]["strength"] == 0.2
     assert {row["name"]: row["flip"] is None for row in said["strengths"]} == {
         "mirrored": True, "shifted": False,
     }  # fmt: skip
@@ -82,8 +87,21 @@ def test_augment_lists_sixteen_changes_with_labels_and_overlaps(tmp_path, capsys
         (["counter-test", *MODEL, "--fill", "pink"], "must be one of mean"),
         (["counter-test", *MODEL, "--frame", "upload"], "--frame is for maps alone"),
         (["augment", *MODEL, "--changes", "melted"], "--changes must be some of"),
+        (["augment", *MODEL, "--changes", "jpeg,jpeg:3"], "--changes must be some of"),
+        (["augment", *MODEL, "--changes", "jpeg:much"], "--changes must be some of"),
+        (["augment", *MODEL, "--changes", "jpeg:100"], "must be over 0 and at most 99"),
     ],
 )
 def test_a_bad_call_is_refused(words, said, tmp_path, capsys):
     assert cli.main([*words, "--out", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_shift_moves_the_object_in_the_box():
+    assert augment._box("1,2,30,40", (50, 60)) == Region(1, 2, 30, 40)
+    assert augment._box(None, (50, 60)) is None
+    for wrong in ("1,2,3", "a,b,c,d", "1,2,300,40", "5,5,5,9"):
+        with pytest.raises(ParamError, match="--object: "):
+            augment._box(wrong, (50, 60))
+    made = augment._changes("turned-left:24,mirrored")
+    assert made == (Change("turned-left", 24), Change("mirrored", 1))

@@ -1,5 +1,6 @@
 """Counter-tests: masking by the map, a part drawn by the reader, the whole photo changed."""
 
+import math
 import threading
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from ui import (
     counter_edits,
     counter_mask,
     counter_page,
+    counter_strengths,
     drawing,
     photo_card,
     takeaway,
@@ -24,9 +26,11 @@ from ui import (
 )
 from workers.tasks.try_changes import TryChanges
 from xai_core.hashes import hash_of
+from xai_core.probes._augmented import Change
 from xai_core.probes.augmentations import AUGMENTATIONS
 from xai_core.probes.masking import POINTS
-from xai_core.report.augmented import change_sentences
+from xai_core.region import Region
+from xai_core.report.augmented import change_sentences, flip_sentence
 from xai_core.report.edited import edited_sentences
 from xai_core.report.masked import CONTROLS, masked_sentences
 
@@ -148,6 +152,16 @@ def test_sixteen_changes_stand_sorted_with_computed_sentences(page):
         np.testing.assert_allclose(cell.logits, logits[0], atol=1e-4)
 
 
+def test_a_grid_of_another_photo_says_so(page):
+    app = tried(page)
+    own = desk(app).photo
+    assert "Shown: the changes of the last photo" not in words(app)
+    photo_card.open_sample(desk(app), desk(app).samples()[0])
+    app = settle(app, lambda app: desk(app).photo is not own and desk(app).prediction is not None)
+    assert "Shown: the changes of the last photo" in words(app)
+    assert own.name in words(app)
+
+
 def test_a_cell_opens_as_a_run_in_the_offering(page):
     app = tried(page)
     grid = grid_of(app)
@@ -189,6 +203,76 @@ def test_a_grid_is_stopped_and_keeps_what_there_is(page, monkeypatch):
     settle(app, lambda app: grid_of(app) is not None)
     assert len(grid_of(app).rows) == 2
     assert "stopped after 2 changes" in words(app)
+
+
+def test_a_slider_asks_about_another_strength_of_one_change(page):
+    app = tried(page)
+    grid, order = grid_of(app), [card["at"] for card in cards(app)]
+    row = next(row for row in grid.rows if row.cell.change.name == "turned-left")
+    card = next(card for card in cards(app) if card["at"] == row.at)
+    assert (
+        card["title"] == card["slider"]["words"][card["slider"]["at"]] == "Turned left by 15\u00b0"
+    )
+    assert card["slider"]["words"][-1] == "Turned left by 180\u00b0"
+    mirrored = next(row for row in grid.rows if row.cell.change.name == "mirrored")
+    assert next(card for card in cards(app) if card["at"] == mirrored.at)["slider"] is None
+    step = len(card["slider"]["words"]) - 1
+    app.session_state[counter_changes._SLID] = (f"grid-{id(grid)}", row.at, step)
+    app = settle(app, lambda app: grid_of(app) is not grid)
+    made = grid_of(app)
+    assert [card["at"] for card in cards(app)] == order  # each stays where it was
+    new = next(row for row in made.rows if row.at == card["at"])
+    assert new.cell.change == Change("turned-left", 180)
+    model = desk(app).model
+    pixels = desk(app).photo.pixels[::-1, ::-1]
+    wanted = model.handle.model.logits(model.preprocessing.view(pixels)[0][None])
+    np.testing.assert_allclose(new.cell.logits, wanted[0], atol=0.05)
+    for sentence in change_sentences(made.made.cells[0], made.rows, model.card.labels):
+        assert text.emphasised(sentence) in words(app)
+    app.session_state[counter_changes._SLID] = ("another grid", row.at, 0)
+    assert grid_of(app.run()) is made
+
+
+def test_the_flip_points_stand_at_the_sliders(page):
+    app = tried(page)
+    grid = grid_of(app)
+    task = counter_strengths.asked(grid)
+    most = 2 * 1 + 14 * (12 + 4) + 1
+    assert task.passes == most
+    assert f"at most {most} passes" in button(app, "flips").label
+    button(app, "flips").click()
+    app = settle(app, lambda app: counter_strengths.flips_of(grid_of(app)) is not None)
+    made = counter_strengths.flips_of(grid_of(app))
+    labels = desk(app).model.card.labels
+    assert (made.turned >= 0).any()
+    assert f"{(made.turned >= 0).sum()} of 16 changes turn the label at some strength" in words(app)
+    for card, row in zip(cards(app), grid_of(app).rows, strict=True):
+        name = row.cell.change.name
+        assert card["turns"] == flip_sentence(made, name, labels).replace("\u201c", "").replace(
+            "\u201d", ""
+        )
+        found = made.flip(name)
+        if card["slider"] is None:
+            continue
+        assert (card["slider"]["flip"] is None) == (found is None)
+        if found is not None:  # the mark lies between the steps that it lies between
+            scale, at = counter_strengths.steps(name), card["slider"]["flip"]
+            place = at * (len(scale) - 1)
+            low = scale[math.floor(place)] if place >= 0 else 0.0
+            assert low - 1e-9 <= found[1] <= scale[math.ceil(place)] + 1e-9
+
+
+def test_a_shift_moves_what_is_marked(page):
+    app = page
+    desk(app).mark(desk(app).photo, Region(10, 10, 40, 40))
+    app = tried(app)
+    assert grid_of(app).asked.task.box == Region(10, 10, 40, 40)
+    shown = parts(app, "vitrine_drawing")[0]
+    assert shown["part"]["points"] == ((10, 10), (40, 40)) or shown["part"]["points"] == [
+        [10, 10], [40, 40]
+    ]  # fmt: skip
+    assert shown["tools"] == ["box"]
+    assert not shown["moves"]
 
 
 # A part that the reader draws

@@ -16,7 +16,7 @@ from workers.tasks.try_strengths import TryStrengths
 from xai_core.errors import JobError, ParamError
 from xai_core.probes._augmented import AS_IS, Augmented, Change
 from xai_core.probes._edited import Edited
-from xai_core.probes.augmentations import AUGMENTATIONS
+from xai_core.probes.augmentations import AUGMENTATIONS, changed
 from xai_core.probes.edits import Drawn
 from xai_core.question import Question
 from xai_core.region import Region
@@ -97,23 +97,35 @@ def test_strengths_until_the_answer_flips(opened):
     handle, pixels, entry = opened
     star = entry.classes.index("star")
     task = TryStrengths(pixels=pixels, index=star, names=("mirrored", "shifted"), steps=6)
+    assert task.passes == 1 + 1 + 6 + 4
     made = handle.run(task).result(120)
     assert made.whole == star
     assert made.flip("mirrored") is None
+    coarse = made.step(1)
+    assert coarse == pytest.approx([0.5 * ((made.done[1] - each) / 6) ** 2 for each in (1, 0)])
     before, at = made.flip("shifted")
-    assert at == pytest.approx(0.5 * (made.done[1] / 6) ** 2)
-    assert before == pytest.approx(0.5 * ((made.done[1] - 1) / 6) ** 2)
-    from xai_core.probes.augmentations import changed
-
+    assert at - before == pytest.approx((coarse[1] - coarse[0]) / 16)
     for strength, same in ((before, True), (at, False)):
         said = handle.predict(changed("shifted", pixels, strength).pixels).result(120)
         assert (said.logits.argmax() == star) == same
+    assert said.logits.argmax() == made.turned[1]
     assert f"Shifted by {100 * at:.3g}\u00a0% the answer is " in flip_sentence(
         made, "shifted", entry.classes
     )
     assert flip_sentence(made, "mirrored", entry.classes).endswith(
         "the answer \u201cstar\u201d stays."
     )
+    plain = handle.run(dataclasses.replace(task, halvings=0)).result(120)
+    assert plain.flip("shifted") == plain.step(1) == coarse
+    task.check(made, None)
+    for lie in (
+        {"turned": np.array([-1, -1], np.int32)},
+        {"between": made.between + 1},
+        {"between": made.between[:, ::-1]},
+        {"turned": np.array([1, star], np.int32)},
+    ):
+        with pytest.raises(ValueError, match="a flip that the steps do not have"):
+            task.check(dataclasses.replace(made, **lie), None)
     job = handle.run(TryStrengths(pixels=pixels, index=star, steps=32))
     job.command("stop")
     assert job.result(120).done.sum() < 16 * 32

@@ -1,5 +1,5 @@
 // A photo changed in several ways: each a card with its two pictures and its answer, which opens as
-// a run. Text comes from a worker: it is only ever set as text.
+// a run; a slider asks about another strength. Text comes from a worker: it is only ever set as text.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".changes");
   const make = (kind, name, text) => {
@@ -8,7 +8,35 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (text) made.textContent = text;
     return made;
   };
-  const stops = () => [...root.querySelectorAll("button")];
+  const stops = () => [...root.querySelectorAll("button, input")];
+  // a slider tells its step a moment after it rests, so that keys ask but once
+  const slide = (card, made, caption) => {
+    const { words, at, flip } = card.slider;
+    const holder = make("div", "slider");
+    const input = make("input");
+    Object.assign(input, { type: "range", min: 0, max: words.length - 1, step: 1, value: at });
+    input.setAttribute("aria-label", "Strength");
+    const say = () => {
+      caption.textContent = words[input.value];
+      input.setAttribute("aria-valuetext", words[input.value]);
+    };
+    say();
+    input.oninput = say;
+    input.onchange = () => {
+      clearTimeout(root.timer);
+      root.timer = setTimeout(() => {
+        made.classList.add("waits");
+        setTriggerValue("slid", { id: data.id, at: card.at, step: Number(input.value) });
+      }, 350);
+    };
+    holder.append(input);
+    if (flip !== null) {
+      const mark = make("i");
+      mark.style.left = `calc(0.5rem + ${flip} * (100% - 1rem))`; // half a thumb at either end
+      holder.append(mark);
+    }
+    return holder;
+  };
   const at = stops().indexOf(root.getRootNode().activeElement);
   root.replaceChildren(
     ...data.cards.map((card) => {
@@ -22,8 +50,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
       }
       if (!card.pictures.length) pictures.append(make("div", "none", card.problem));
       const caption = make("figcaption");
-      caption.append(make("b", "", card.title), make("span", "answer", card.answer), make("span", "", card.evidence));
+      const title = make("b", "", card.title);
+      caption.append(title, make("span", "answer", card.answer), make("span", "", card.evidence));
+      if (card.turns) caption.append(make("span", "turns", card.turns));
       made.append(pictures, caption);
+      if (card.slider) made.append(slide(card, made, title));
       if (card.opens) {
         const open = make("button", "", "Open as a run");
         open.type = "button";

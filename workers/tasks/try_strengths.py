@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from xai_core.probes.augmentations import AUGMENTATIONS, changed, named
 from xai_core.region import Region
 from xai_core.task import Bench, Progress, Shape, Task, task
 
-STEPS = 12
+STEPS, HALVINGS = 12, 4
 
 
 @task
@@ -25,7 +26,8 @@ class TryStrengths(Task):
     """Asks a model about a photo, uint8 `[H, W, 3]`, under changes that grow stronger.
 
     Each change is made in `steps` rising steps up to its most, and is given up at the first step
-    that changes the answer. `index` is the class whose probability is kept.
+    that changes the answer; between that one and the last one before it the strength is then halved
+    `halvings` times. `index` is the class whose probability is kept.
     """
 
     needs = (Predicts,)
@@ -39,6 +41,13 @@ class TryStrengths(Task):
     box: Region | None = None
     seed: int = 0
     steps: int = number(STEPS, 1, 32, unit="steps", help="Steps of each change's strength.")
+    halvings: int = number(
+        HALVINGS,
+        0,
+        10,
+        unit="halvings",
+        help="How often the step that changes the answer is halved.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,10 +56,18 @@ class TryStrengths(Task):
         for name in self.names:
             named(name)
 
+    @property
+    def passes(self) -> int:
+        """How many passes it takes at the most."""
+        return 1 + sum(
+            len(each.strengths(self.steps)) + (0 if each.switch else self.halvings)
+            for each in map(named, self.names)
+        )
+
     def limit(self, card: Card | None) -> float:
         """Return four times the estimate and a minute, at least 10 minutes."""
         forward = 0.0 if card is None else card.pace.forward / 1000
-        return max(600.0, 4 * forward * len(self.names) * self.steps + 60)
+        return max(600.0, 4 * forward * self.passes + 60)
 
     def gives(self, card: Card | None) -> Mapping[str, Shape]:
         """Return the shapes of the strengths and the answers."""
@@ -60,6 +77,8 @@ class TryStrengths(Task):
             "firsts": Shape("<i4", sides),
             "chances": Shape("<f4", sides),
             "done": Shape("<i4", (len(self.names),)),
+            "between": Shape("<f8", (len(self.names), 2)),
+            "turned": Shape("<i4", (len(self.names),)),
         }
 
     def check(self, result: Any, card: Card | None) -> None:
@@ -73,9 +92,21 @@ class TryStrengths(Task):
         for chances in (result.chances, np.array(result.chance)):
             if not np.isfinite(chances).all() or not ((chances >= 0) & (chances <= 1)).all():
                 raise ValueError("probabilities that are none")
-        for firsts in (result.firsts, np.array(result.whole)):
+        self._check_flips(result)
+        for firsts in (result.firsts, np.maximum(result.turned, 0), np.array(result.whole)):
             if (firsts < 0).any() or (card is not None and (firsts >= card.classes).any()):
                 raise ValueError("classes that are none")
+
+    def _check_flips(self, result: Any) -> None:
+        """Raise ValueError for flips elsewhere than the steps have them."""
+        for row in range(len(self.names)):
+            coarse = result.step(row)
+            low, high = result.between[row]
+            good = (result.turned[row] >= 0) == (coarse is not None)
+            if good and coarse is not None:
+                good = coarse[0] <= low < high <= coarse[1] and result.turned[row] != result.whole
+            if not good:
+                raise ValueError("a flip that the steps do not have")
 
     def _strengths(self) -> NDArray[np.float64]:
         rows = []
@@ -93,18 +124,36 @@ class TryStrengths(Task):
         whole, chance = self._asked(model, photo)
         firsts = np.full(strengths.shape, whole, np.int32)
         chances = np.full(strengths.shape, chance, np.float32)
-        done = np.zeros(len(self.names), np.int32)
-        total = len(self.names) * self.steps
+        count = len(self.names)
+        done, turned = np.zeros(count, np.int32), np.full(count, -1, np.int32)
+        between = np.zeros((count, 2))
+
+        def ask(name: str, strength: float) -> tuple[int, float]:
+            made = changed(name, photo, strength, box=box, seed=self.seed)
+            return self._asked(model, made.pixels)
+
         for row, name in enumerate(self.names):
+            before = 0.0
             for step, strength in enumerate(named(name).strengths(self.steps)):
                 if progress.stopping:
                     break
-                made = changed(name, photo, strength, box=box, seed=self.seed)
-                firsts[row, step], chances[row, step] = self._asked(model, made.pixels)
+                firsts[row, step], chances[row, step] = ask(name, strength)
                 done[row] = step + 1
-                progress(row * self.steps + step + 1, total)
                 if firsts[row, step] != whole:
+                    turned[row], between[row] = firsts[row, step], (before, strength)
                     break
+                before = strength
+                progress(self._before(row) + step + 1, self.passes)
+            halves = turned[row] >= 0 and not named(name).switch
+            for half in range(self.halvings if halves else 0):
+                progress(self._before(row) + int(done[row]) + half, self.passes)
+                if progress.stopping:
+                    break
+                middle = float(between[row].mean())
+                first, _chance = ask(name, middle)
+                between[row, int(first != whole)] = middle
+                turned[row] = first if first != whole else turned[row]
+            progress(self._before(row + 1), self.passes)
         return Strengths(
             names=self.names,
             index=self.index,
@@ -114,7 +163,13 @@ class TryStrengths(Task):
             firsts=firsts,
             chances=chances,
             done=done,
+            between=between,
+            turned=turned,
         )
+
+    def _before(self, row: int) -> int:
+        """Return how many passes at the most come before a change."""
+        return dataclasses.replace(self, names=self.names[:row]).passes if row else 1
 
     def _asked(self, model: Any, pixels: NDArray[np.uint8]) -> tuple[int, float]:
         view, _ = model.preprocessing.view(pixels)

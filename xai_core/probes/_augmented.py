@@ -79,10 +79,18 @@ class Strengths(Result):
     firsts: NDArray[np.int32]
     chances: Array
     done: NDArray[np.int32]
+    between: NDArray[np.float64]
+    turned: NDArray[np.int32]
 
     def flip(self, name: str) -> tuple[float, float] | None:
         """Return the last strength without and the first one with another answer, or None."""
         row = self.names.index(name)
+        if self.turned[row] < 0:
+            return None
+        return float(self.between[row, 0]), float(self.between[row, 1])
+
+    def step(self, row: int) -> tuple[float, float] | None:
+        """Return the same of the steps alone, before they were halved."""
         firsts = self.firsts[row, : self.done[row]]
         other = np.flatnonzero(firsts != self.whole)
         if not len(other):

@@ -164,7 +164,7 @@ def flip_sentence(made: Strengths, name: str, labels: Sequence[str]) -> str:
     if found is None:
         most = each.words(float(made.strengths[row, steps - 1]))
         return f"{_begun(most)}: the answer {quote(labels[made.whole])} stays."
-    other = quote(labels[int(made.firsts[row, steps - 1])])
+    other = quote(labels[int(made.turned[row])])
     if each.switch:
         return f"{_begun(each.title)}: the answer is {other}."
     before = f"{each.shown * found[0]:.3g}" if found[0] else "0"
