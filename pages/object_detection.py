@@ -46,6 +46,7 @@ with page.opened(
         detect_page.painting(desk)
         detect_page.told(desk)
         detect_lessons.levels(desk)
+        detect_lessons.mixing(desk)
         detect_lessons.blindness(desk)
         if desk.run is None and desk.answer is not None:
             answer.more(desk.answer, desk)

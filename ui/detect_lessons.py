@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -12,7 +13,7 @@ from ui.detect_desk import DetectDesk, Found
 from ui.held import Answer, Scene, Seen
 from workers.tasks.explain_boxes import ExplainBoxes
 from workers.tasks.levels import DrawLevels, LookAtLevels
-from xai_core.detection import blind
+from xai_core.detection import blind, crowd
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explaining
 from xai_core.model import Detections
@@ -20,7 +21,13 @@ from xai_core.question import Question
 from xai_core.target import BoxTarget
 
 LEVELS, FILM, BLIND, SHARP = "levels", "levels-film", "box-blind", "box-sharp"
+MIXED, APART = "box-mixed", "box-apart"
+SLOTS = (LEVELS, FILM, BLIND, SHARP, MIXED, APART)
 """The slots of what runs for these."""
+
+Methods = tuple[type[Explainer], type[Explainer]]
+CROWD = 4
+"""Boxes that a method that averages its gradients is asked about, at most."""
 
 _OF = "lesson-of"
 
@@ -47,9 +54,8 @@ def levels(desk: DetectDesk) -> None:
         return
     views.title("What the levels hold")
     views.line(
-        "A detector reads maps of several sizes. Each of them holds the whole photo: a gradient "
-        "that is averaged over one, as some methods do, marks other objects of the kind, too; "
-        "one that is taken cell by cell stays with the box."
+        "A detector reads maps of several sizes. Each of them holds the whole photo, with all of "
+        "its objects."
     )
     if not _is_of(desk, LEVELS, seen):
         _ask(desk, LEVELS, "Look at the levels", lambda: _look(desk, seen))
@@ -97,8 +103,7 @@ def blindness(desk: DetectDesk) -> None:
     if seen is None or found is None:
         return
     methods = _methods(seen)
-    threshold, overlap = detect_boxes.levels()
-    two = pair(found, detect_boxes.shown(found, threshold, overlap))
+    two = pair(found, detect_boxes.shown(found, *detect_boxes.levels()))
     if methods is None or two is None:
         return
     views.title("A map that does not know the box")
@@ -107,39 +112,111 @@ def blindness(desk: DetectDesk) -> None:
         f"{titles[0]} reads what stands out in the maps and asks about no box. Here it is beside "
         f"{titles[1]}, on two boxes of this photo."
     )
-    if not (_is_of(desk, BLIND, seen) and _is_of(desk, SHARP, seen)):
-        if note := desk.notes.get(SHARP):
-            views.error(note)
-        if not {BLIND, SHARP} & set(desk.slots.names()):
-            _ask(desk, BLIND, "Ask both about two boxes", lambda: _both(desk, seen, methods, two))
+    if _asked_both(desk, seen, (BLIND, SHARP), methods, two, "Ask both about two boxes"):
+        for slot, cls in zip((BLIND, SHARP), methods, strict=True):
+            made = desk.results[slot].each
+            names = [each.target.words(seen.card.labels) for each in made]
+            said = blind.sentence(cls.title, made[0], made[1], (names[0], names[1]))
+            _beside(desk, seen, slot, said)
+
+
+def mixing(desk: DetectDesk) -> None:
+    """Draw gradients averaged over a level beside those of each cell, on several boxes."""
+    seen, found = desk.seen, desk.weighed
+    if seen is None or found is None:
         return
-    for slot, cls in zip((BLIND, SHARP), methods, strict=True):
-        made = desk.results[slot].each
-        labels = seen.card.labels
-        names = [each.target.words(labels) for each in made]
-        views.line(blind.sentence(cls.title, made[0], made[1], (names[0], names[1])), "v-prose")
-        panels = [_panel(desk, seen, each) for each in made]
-        compared.show(panels, columns=2, key=f"compared-{slot}", agreeing=False)
+    methods = _by_slopes(seen)
+    few = several(detect_boxes.shown(found, *detect_boxes.levels()))
+    if methods is None or len(few) < 2:
+        return
+    views.title("Why averaged gradients mix objects up")
+    titles = [cls.title for cls in methods]
+    views.line(
+        f"{titles[0]} follows a box\u2019s score back to a level and averages what it finds over "
+        "the whole map: one weight for each channel. A channel that answers to this object may "
+        f"answer to others of the photo, which are marked with it. {titles[1]} takes each cell by "
+        f"its own gradient. How much that matters is measured here, on {len(few)} boxes of this "
+        "photo."
+    )
+    label = f"Ask both about {len(few)} boxes"
+    if _asked_both(desk, seen, (MIXED, APART), methods, few, label):
+        for slot, cls in zip((MIXED, APART), methods, strict=True):
+            _beside(desk, seen, slot, " ".join(crowd.sentences(cls.title, desk.results[slot].each)))
 
 
-def _methods(seen: Seen) -> tuple[type[Explainer], type[Explainer]] | None:
-    """Return a method that asks about no box, and the first that does, of those that serve."""
+def several(stay: Detections) -> tuple[BoxTarget, ...]:
+    """Return the best boxes that are shown and have an area, a few at the most."""
+    made: list[BoxTarget] = []
+    for box, label in zip(stay.boxes, stay.labels, strict=True):
+        top, left, bottom, right = (float(side) for side in box)
+        if top < bottom and left < right and len(made) < CROWD:
+            made.append(BoxTarget((top, left, bottom, right), int(label)))
+    return tuple(made)
+
+
+def _asked_both(
+    desk: DetectDesk,
+    seen: Seen,
+    slots: tuple[str, str],
+    methods: Methods,
+    targets: Sequence[BoxTarget],
+    label: str,
+) -> bool:
+    """Say whether two methods' maps of these boxes are there; draw what asks for them if not."""
+    if all(_is_of(desk, slot, seen) for slot in slots):
+        return True
+    if note := desk.notes.get(slots[1]):
+        views.error(note)
+    if not set(slots) & set(desk.slots.names()):
+        _ask(desk, slots[0], label, lambda: _both(desk, seen, slots, methods, targets))
+    return False
+
+
+def _beside(desk: DetectDesk, seen: Seen, slot: str, said: str) -> None:
+    """Draw one method's maps side by side, under what is said of them."""
+    made = desk.results[slot].each
+    views.line(said, "v-prose")
+    panels = [_panel(desk, seen, each) for each in made]
+    compared.show(panels, columns=len(panels), key=f"compared-{slot}", agreeing=False)
+
+
+def _served(seen: Seen) -> list[type[Explainer]]:
     known = explaining("detection")
     ordered = method_list.ordered(seen.card.methods, "detection")
-    served = [known[name] for name in ordered if seen.card.methods[name].why_not is None]
+    return [known[name] for name in ordered if seen.card.methods[name].why_not is None]
+
+
+def _methods(seen: Seen) -> Methods | None:
+    """Return a method that asks about no box, and the first that does, of those that serve."""
+    served = _served(seen)
     none = [cls for cls in served if cls.class_agnostic]
     some = [cls for cls in served if not cls.class_agnostic]
     return (none[0], some[0]) if none and some else None
 
 
-def _both(desk: DetectDesk, seen: Seen, methods: Any, two: tuple[BoxTarget, BoxTarget]) -> None:
-    for slot, cls in zip((BLIND, SHARP), methods, strict=True):
+def _by_slopes(seen: Seen) -> Methods | None:
+    """Return the first method that averages a level's gradients, and the first that does not."""
+    served = _served(seen)
+    found = [[cls for cls in served if cls.slopes_are == how] for how in ("averaged", "by cell")]
+    return (found[0][0], found[1][0]) if all(found) else None
+
+
+def _both(
+    desk: DetectDesk,
+    seen: Seen,
+    slots: tuple[str, str],
+    methods: Methods,
+    targets: Sequence[BoxTarget],
+) -> None:
+    for slot, cls in zip(slots, methods, strict=True):
         values = cls.suggest(seen.card.input_size)
         question = Question(
-            method=cls.name, engine=cls.engines[0].name, values=values, target=two[0]
+            method=cls.name, engine=cls.engines[0].name, values=values, target=targets[0]
         )
         try:
-            task = ExplainBoxes(pixels=seen.photo.pixels, question=question, others=(two[1],))
+            task = ExplainBoxes(
+                pixels=seen.photo.pixels, question=question, others=tuple(targets[1:])
+            )
         except VitrineError as error:
             desk.notes[slot] = str(error)
             continue

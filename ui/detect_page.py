@@ -66,7 +66,7 @@ SLOTS: Mapping[str, jobs.Drawn] = {
     RUNNING: jobs.explaining,
     CHANGING: _looking,  # type: ignore[dict-item]
     **dict.fromkeys(
-        (detect_lessons.LEVELS, detect_lessons.FILM, detect_lessons.BLIND, detect_lessons.SHARP),
+        detect_lessons.SLOTS,
         _learning,  # type: ignore[arg-type]
     ),
 }

@@ -12,7 +12,7 @@ from ui import compared, text, views
 from ui.detect_desk import DetectDesk
 from ui.held import Answer
 from xai_core.errors import VitrineError
-from xai_core.explainer import Explainer, explainers
+from xai_core.explainer import explainers
 from xai_core.model import Detections
 from xai_core.question import Question
 from xai_core.report.numbers import percent
@@ -36,11 +36,6 @@ def targets(asked: Question, stay: Detections) -> list[BoxTarget]:
     return made
 
 
-def at_once(cls: type[Explainer]) -> bool:
-    """Say whether a method asks about several boxes on the same changed photos."""
-    return cls.explain_all is not Explainer.explain_all
-
-
 def button(desk: DetectDesk, asked: Question, stay: Detections) -> None:
     """Draw what runs the method on the chosen box and on the best others."""
     every = targets(asked, stay)
@@ -54,8 +49,8 @@ def button(desk: DetectDesk, asked: Question, stay: Detections) -> None:
         one = seen.card.pace.seconds(asked.made(seen.card.input_size).cost(seen.card))
     except VitrineError:
         return
-    seconds = one if at_once(cls) else len(every) * one
-    how = "from the same passes" if at_once(cls) else "one after the other"
+    seconds = one if cls.together else len(every) * one
+    how = "from the same passes" if cls.together else "one after the other"
     if st.button(
         f"Run on {len(every)} boxes ({text.estimate(seconds)})",
         key="run-all",
@@ -76,7 +71,7 @@ def compared_here(desk: DetectDesk) -> None:
     if together:
         views.title("The boxes of one run, side by side")
         passes, seconds = together[0].explanation.passes, together[0].explanation.seconds
-        if at_once(explainers()[together[0].question.method]):
+        if explainers()[together[0].question.method].together:
             views.line(
                 f"One set of {passes:,} passes answered for all of them, in "
                 f"{text.seconds(seconds)}."

@@ -111,7 +111,10 @@ class Explainer:
     attribution, with the shapes that the other side of the wall admits. The first engine is the
     one that is used where none is chosen. `tasks` are the kinds of model that it explains, `asks`
     what it can be asked of a box that a detector found, and `box_needs` what it needs of a
-    detector, where that is not what it needs of a classifier.
+    detector, where that is not what it needs of a classifier. `together` says that its first engine
+    asks the model about the same changed photos whatever the target: it gives `weighed` then.
+    `slopes_are` says whether it weighs a layer's channels by their gradients averaged over the
+    whole map, or each cell by its own.
     """
 
     title: ClassVar[str]
@@ -125,6 +128,8 @@ class Explainer:
     box_needs: ClassVar[tuple[type, ...]] = ()
     signed: ClassVar[bool]
     class_agnostic: ClassVar[bool] = False
+    together: ClassVar[bool] = False
+    slopes_are: ClassVar[Literal["", "averaged", "by cell"]] = ""
     engines: ClassVar[tuple[Engine, ...]]
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType({})
     name: ClassVar[str]
@@ -236,11 +241,35 @@ class Explainer:
 
         Methods that ask the model about the same masked photos whatever the target do it at once.
         """
+        if self.together and self.engine == self.engines[0].name:
+            return self._at_once(model, image, targets, progress)
         made = []
         for number, target in enumerate(targets):
             step = _Part(progress, number, len(targets))
             made.append(self.explain(model, image, target, progress=step))
         return tuple(made)
+
+    def weighed(
+        self, model: Any, image: Array, targets: Sequence[Target], progress: Progress
+    ) -> list[Raw]:
+        """Return the result for each target; all are asked about the same changed photos."""
+        raise NotImplementedError
+
+    def _at_once(
+        self, model: Any, image: Array, targets: Sequence[Target], progress: Progress
+    ) -> tuple[Explanation, ...]:
+        if reason := self.why_not(model):
+            raise UnsupportedModel(reason)
+        self.checked(model, image)
+        for target in targets:
+            self.takes(target)
+            target.check(model)
+        start = time.perf_counter()
+        made = self.weighed(model, np.asarray(image, np.float32), targets, progress)
+        seconds = time.perf_counter() - start
+        return tuple(
+            self.explained(model, *each, seconds) for each in zip(targets, made, strict=True)
+        )
 
     def explained(self, model: Any, target: Target, raw: Raw, seconds: float) -> Explanation:
         """Return what an engine computed with all that made it, and what is wrong with it."""

@@ -21,7 +21,7 @@ from tests.pages.test_offering import desk, figure, parts, run_button, words
 from ui import another_model, detect_boxes, pretrained
 from workers.fetch import Cache
 from workers.tasks.detect import MOST
-from xai_core.detection import boxes, changed, context
+from xai_core.detection import boxes, changed, context, crowd
 from xai_core.explainer import explainers, explaining
 
 
@@ -304,6 +304,20 @@ def test_a_map_that_knows_no_box_stands_beside_one_that_does(app):
     assert len({each.target.index for each in blind}) == 2
     np.testing.assert_array_equal(blind[0].attribution, blind[1].attribution)
     assert not np.allclose(sharp[0].attribution, sharp[1].attribution)
+
+
+def test_how_far_averaged_gradients_mix_the_boxes_of_this_photo_is_measured(app):
+    assert "Why averaged gradients mix objects up" in words(app)
+    app.button("ask-box-mixed").click()
+    settle(app, lambda app: len(parts(app, "vitrine_compared")) == 2)
+    mixed, apart = (desk(app).results[slot].each for slot in ("box-mixed", "box-apart"))
+    assert len({each.target for each in mixed}) == len(mixed) > 1
+    assert [each.target for each in mixed] == [each.target for each in apart]
+    for title, made in (("Grad-CAM", mixed), ("ODAM", apart)):
+        for said in crowd.sentences(title, made):
+            assert said in words(app)
+    own = [np.mean([share.own for share in crowd.shares(made)]) for made in (mixed, apart)]
+    assert own[0] < own[1]
 
 
 def test_a_published_detector_is_fetched_and_opened(app, wall, tmp_path, monkeypatch):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -11,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.card import Kind
-from xai_core.errors import UnsupportedModel
 from xai_core.explainer import Engine, Progress, Raw, explainer
 from xai_core.explainers.rise import Rise
-from xai_core.explanation import Explanation
 from xai_core.model import Detects, MasksFast
 from xai_core.perturb import at_once
 from xai_core.target import JUDGED, Asked, Target
-from xai_core.task import silent
 
 Array = NDArray[np.float32]
 _BATCH = 8
@@ -57,20 +53,3 @@ class DRISE(Rise):
         height, width = size or (224, 224)
         grid = int(np.clip(min(height, width) // 8, 2, 16))
         return {"grid": grid, "masks": 1000, "batch": at_once((height, width), _BATCH)}
-
-    def explain_all(
-        self, model: Any, image: Array, targets: Sequence[Target], *, progress: Progress = silent
-    ) -> tuple[Explanation, ...]:
-        """Explain one view for several boxes from one set of masked photos."""
-        if reason := self.why_not(model):
-            raise UnsupportedModel(reason)
-        self.checked(model, image)
-        for target in targets:
-            self.takes(target)
-            target.check(model)
-        start = time.perf_counter()
-        made = self.weighed(model, np.asarray(image, np.float32), targets, progress)
-        seconds = time.perf_counter() - start
-        return tuple(
-            self.explained(model, *each, seconds) for each in zip(targets, made, strict=True)
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ class GradCAM(Cam):
 
     title: ClassVar[str] = "Grad-CAM"
     place: ClassVar[int] = 10
+    slopes_are: ClassVar[Literal["", "averaged", "by cell"]] = "averaged"
     shows: ClassVar[str] = "Which cells of a layer's map speak for the class, by their gradients."
     reference: ClassVar[str] = "arXiv:1610.02391"
     tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")

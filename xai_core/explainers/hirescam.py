@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ class HiResCAM(Cam):
 
     title: ClassVar[str] = "HiResCAM"
     place: ClassVar[int] = 16
+    slopes_are: ClassVar[Literal["", "averaged", "by cell"]] = "by cell"
     shows: ClassVar[str] = "What each cell of a layer's map adds to the score by itself."
     reference: ClassVar[str] = "arXiv:2011.08891"
     tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")

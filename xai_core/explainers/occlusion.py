@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -29,30 +29,8 @@ _LOOKS = 200
 def _ours(
     method: Occlusion, model: MasksFast, image: Array, target: Target, progress: Progress
 ) -> Raw:
-    patches = method.patches(model)
-    total = len(patches) + 1
-    whole = float(target.of_views(model, image[None])[0])
-    progress(1, total)
-    hidden = method.hidden(image)
-    scores = np.empty(len(patches), np.float32)
-    due = 0.0
-    for part, batch in model.masked_scores(image, patches, hidden, [target]):
-        scores[part] = batch[:, 0]
-        partial = None
-        if part.stop >= due or part.stop == len(patches):
-            due = part.stop + len(patches) / _LOOKS
-            partial = method.drawn(patches, whole - scores[: part.stop], np.nan)
-        progress(part.stop + 1, total, partial)
-    return Raw(
-        attribution=method.drawn(patches, whole - scores),
-        scalars={
-            "score": whole,
-            "patches": len(patches),
-            "largest_drop": float(whole - scores.min()),
-        },
-        grain=method.grain,
-        arrays={"scores": scores, "corners": patches.corners.astype(np.int32)},
-    )
+    (made,) = method.weighed(model, image, [target], progress)
+    return made
 
 
 def _xplique(
@@ -98,6 +76,7 @@ class Occlusion(Explainer):
     asks: ClassVar[tuple[Asked, ...]] = JUDGED
     needs: ClassVar[tuple[type, ...]] = (MasksFast,)
     signed: ClassVar[bool] = True
+    together: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
         {
             "scores": Shape("<f4", ("",), most=1 << 22, optional=True),
@@ -155,6 +134,40 @@ class Occlusion(Explainer):
             patch = given.get(f"patch_{side}", patch)
             values[f"stride_{side}"] = max(1, patch // 2) if isinstance(patch, int) else 1
         return values
+
+    def weighed(
+        self, model: Any, image: Array, targets: Sequence[Target], progress: Progress
+    ) -> list[Raw]:
+        """Return the result for each target; all are asked about the same hidden patches."""
+        patches = self.patches(model)
+        total = len(patches) + 1
+        outputs, head = targets[0].outputs(model, image[None]), getattr(model, "head", None)
+        wholes = [float(target.score(outputs, head)[0]) for target in targets]
+        progress(1, total)
+        hidden = self.hidden(image)
+        scores = np.empty((len(patches), len(targets)), np.float32)
+        due = 0.0
+        for part, batch in model.masked_scores(image, patches, hidden, targets):
+            scores[part] = batch
+            partial = None
+            if part.stop >= due or part.stop == len(patches):
+                due = part.stop + len(patches) / _LOOKS
+                partial = self.drawn(patches, wholes[0] - scores[: part.stop, 0], np.nan)
+            progress(part.stop + 1, total, partial)
+        corners = patches.corners.astype(np.int32)
+        return [
+            Raw(
+                attribution=self.drawn(patches, whole - found),
+                scalars={
+                    "score": whole,
+                    "patches": len(patches),
+                    "largest_drop": float(whole - found.min()),
+                },
+                grain=self.grain,
+                arrays={"scores": np.ascontiguousarray(found), "corners": corners},
+            )
+            for whole, found in zip(wholes, scores.T, strict=True)
+        ]
 
     def patches(self, model: Sized) -> Patches:
         """Return the patches on a view of the model's size. Raises ParamError if one is larger."""

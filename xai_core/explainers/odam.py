@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class ODAM(Cam):
 
     title: ClassVar[str] = "ODAM"
     place: ClassVar[int] = 5
+    slopes_are: ClassVar[Literal["", "averaged", "by cell"]] = "by cell"
     shows: ClassVar[str] = "What each cell adds to one box, by its own gradient."
     reference: ClassVar[str] = "arXiv:2304.06354"
     tasks: ClassVar[tuple[Kind, ...]] = ("detection",)

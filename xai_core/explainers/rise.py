@@ -118,6 +118,7 @@ class Rise(Explainer):
     reference: ClassVar[str] = "arXiv:1806.07421"
     needs: ClassVar[tuple[type, ...]] = (MasksFast,)
     signed: ClassVar[bool] = True
+    together: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
         {
             "scores": Shape("<f4", ("",), most=20_000, optional=True),

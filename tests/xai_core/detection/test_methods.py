@@ -293,7 +293,7 @@ def test_d_rise_is_the_papers_sum(model, target):
 def test_five_boxes_are_asked_about_on_one_set_of_masked_photos(model, monkeypatch):
     targets = [boxes.target(model, VIEW, place) for place in range(5)]
     method = made(model, "d-rise")
-    alone = [method.explain(model, VIEW, each).attribution for each in targets]
+    alone = {at: method.explain(model, VIEW, targets[at]).attribution for at in (0, 4)}
     asked = []
     own = type(model).candidates
     monkeypatch.setattr(
@@ -301,9 +301,27 @@ def test_five_boxes_are_asked_about_on_one_set_of_masked_photos(model, monkeypat
     )
     together = method.explain_all(model, VIEW, targets)
     assert sum(asked) == 51  # 50 masks, and the photo itself
-    for one, other in zip(together, alone, strict=True):
-        np.testing.assert_allclose(one.attribution, other, atol=1e-6)
+    for at, other in alone.items():
+        np.testing.assert_allclose(together[at].attribution, other, atol=1e-6)
     assert [each.target for each in together] == targets
+
+
+def test_several_boxes_are_asked_about_on_one_set_of_hidden_patches(model, monkeypatch):
+    targets = [boxes.target(model, VIEW, place) for place in (0, 3)]
+    method = made(model, "occlusion", stride_height=32, stride_width=32)
+    alone = [method.explain(model, VIEW, each) for each in targets]
+    asked = []
+    own = type(model).candidates
+    monkeypatch.setattr(
+        type(model), "candidates", lambda self, views: asked.append(len(views)) or own(self, views)
+    )
+    together = method.explain_all(model, VIEW, targets)
+    assert sum(asked) == 4 + 1  # patches, and the photo itself
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.attribution, other.attribution)
+        assert one.scalars == other.scalars
+        assert one.target == other.target
+    assert not np.array_equal(together[0].attribution, together[1].attribution)
 
 
 def test_others_explain_several_boxes_one_by_one(model):
