@@ -54,6 +54,13 @@ def seen(model: Opened, name: str) -> Seen:
     )
 
 
+def view(model: Opened, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what the model gets of a photo, float32 `[h, w, 3]` in 0..1."""
+    from loaders.preprocessing import Preprocessing
+
+    return Preprocessing.from_json(model.card.preprocessing).view(pixels)[0]
+
+
 def _bytes(name: str) -> bytes:
     path = Path(name)
     if not path.is_file():

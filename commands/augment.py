@@ -16,11 +16,13 @@ from workers.tasks.try_changes import TryChanges
 from workers.tasks.try_strengths import TryStrengths
 from xai_core import render
 from xai_core.errors import ParamError, UnsupportedModel
+from xai_core.explainer import explainers
 from xai_core.hashes import hash_of
 from xai_core.probes._augmented import Change
 from xai_core.probes.augmentations import AUGMENTATIONS
 from xai_core.region import Region
 from xai_core.report.augmented import change_sentences, flip_sentence, rows
+from xai_core.report.plates import changes_plate, grid_title
 from xai_core.target import ClassTarget
 
 
@@ -101,7 +103,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 image_hash=hash_of(task.photo(made.cells[0].change).pixels),
             )
             noted = explain.recorded(args, model, seen, own)
-            files["report.html"] = explain.reported(model, seen, own, noted, answer["sentences"])
+            turns = [row["sentence"] for row in answer.get("strengths", ())]
+            plate = changes_plate(
+                own,
+                found,
+                labels,
+                turns,
+                lambda change: render.pixels(_photo.view(model, task.photo(change).pixels)),
+                grid_title(explainers()[args.method].title, answer["asked"], len(found)),
+            )
+            said = answer["sentences"]
+            files["report.html"] = explain.reported(model, seen, own, noted, said, [plate])
         write(args.out, files)
         return answer | {"files": [str(args.out / name) for name in files]}
 

@@ -17,6 +17,7 @@ from xai_core.explainer import explainers
 from xai_core.probes.fills import cover, covered
 from xai_core.probes.masking import ORDERS, Masking
 from xai_core.report.masked import masked_facts, masked_sentences
+from xai_core.report.plates import masked_plate
 from xai_core.target import ClassTarget
 
 USUAL = 0.05
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "labels": list(labels),
             "sentences": masked_sentences(found, labels, point),
         }
-        view = _view(model, seen.pixels)
+        view = _photo.view(model, seen.pixels)
         text = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
         files = {"counter-test.json": f"{text}\n".encode()}
         areas = {order: found.area(order, point) for order in ORDERS}
@@ -86,12 +87,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             files[f"{name}.png"] = render.png(render.pixels(shown))
         if args.report:
             known = explain.recorded(args, model, seen, made)
-            files["report.html"] = explain.reported(model, seen, made, known, answer["sentences"])
+            plate = masked_plate(found, labels, view, point)
+            files["report.html"] = explain.reported(
+                model, seen, made, known, answer["sentences"], [plate]
+            )
         write(args.out, files)
         return answer | {"files": [str(args.out / name) for name in files]}
-
-
-def _view(model: _opened.Opened, pixels: Any) -> Any:
-    from loaders.preprocessing import Preprocessing
-
-    return Preprocessing.from_json(model.card.preprocessing).view(pixels)[0]

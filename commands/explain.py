@@ -15,6 +15,7 @@ from xai_core.explainer import explainers, explaining
 from xai_core.explanation import Explanation
 from xai_core.question import Question
 from xai_core.report.page import page
+from xai_core.report.plates import Plate
 from xai_core.report.record import record
 from xai_core.report.run import Run
 from xai_core.target import ClassTarget, Of, Target, UnitTarget
@@ -136,8 +137,9 @@ def reported(
     explanation: Explanation,
     answer: dict[str, Any],
     measured: Sequence[str] = (),
+    plates: Sequence[Plate] = (),
 ) -> bytes:
-    """Return the report as HTML, with sentences on what was measured besides."""
+    """Return the report as HTML, with what was measured besides in words and in pictures."""
     made = Run(
         explanation=explanation,
         photo=seen.pixels,
@@ -145,5 +147,6 @@ def reported(
         probabilities=seen.probabilities,
         record=answer | ({"check": ""} if measured else {}),
         measured=tuple(measured),
+        plates=tuple(plates),
     )
     return page([made]).encode()

@@ -23,8 +23,9 @@ from xai_core.explanation import Explanation
 from xai_core.probes._augmented import Augmented, Change
 from xai_core.probes.augmentations import AUGMENTATIONS, Changed
 from xai_core.question import Question
-from xai_core.report.augmented import Row, change_sentences, rows, words
+from xai_core.report.augmented import Row, answered, change_sentences, rows, words
 from xai_core.report.numbers import counted, percent, quote
+from xai_core.report.plates import Plate, changes_plate, grid_title, over
 
 if TYPE_CHECKING:
     from workers.client import Snapshot
@@ -186,9 +187,9 @@ def _early(asked: Asked, arrays: Any, at: int) -> dict[str, Any]:
     if not 0 <= first < len(labels):
         return _card(at, title, problem="No answer.")
     flips = first != int(arrays["firsts"][0])
-    over = _over(asked.view(change), np.asarray(arrays["maps"][at]), signed=signed)
+    laid = over(asked.view(change), np.asarray(arrays["maps"][at]), signed=signed)
     answer = f"{'then ' if flips else ''}{quote(labels[first])}, {percent(chance)}"
-    pictures = [_picture(over, f"{words(change)}: the map over the changed photo. {answer}")]
+    pictures = [_picture(laid, f"{words(change)}: the map over the changed photo. {answer}")]
     return _card(at, title, answer, flips=flips, pictures=pictures)
 
 
@@ -258,28 +259,20 @@ def _stale(desk: Desk, asked: Asked) -> None:
 def _cell(grid: Grid, row: Row) -> dict[str, Any]:
     labels, facts, asked = grid.asked.model.card.labels, row.facts, grid.asked
     title = text.capital(facts["words"])
+    answer, *evidence = answered(row, labels)
     explanation = row.cell.explanation
     if explanation is None or row.back is None:
-        card = _card(row.at, title, problem=facts["problem"] or "No answer.")
-        return card | _strength(grid, row)
-    then = "then " if facts["flips"] else ""
-    answer = f"{then}{quote(labels[facts['first']])}, {percent(facts['first_chance'])}"
-    overlap = facts["overlap"]
-    evidence = (
-        "no evidence to compare"
-        if overlap is None
-        else f"evidence: {percent(overlap)} overlap (chance {percent(facts['by_chance'])})"
-    )
+        return _card(row.at, title, problem=answer) | _strength(grid, row)
     top = grid.top
-    over = _over(asked.view(row.cell.change), explanation.attribution, signed=grid.signed, top=top)
+    laid = over(asked.view(row.cell.change), explanation.attribution, signed=grid.signed, top=top)
     plain = asked.view(grid.made.cells[0].change)
-    back = _over(plain, row.back.attribution, signed=grid.signed, top=top, known=row.back.known)
+    back = over(plain, row.back.attribution, signed=grid.signed, top=top, known=row.back.known)
     pictures = [
-        _picture(over, f"{facts['words']}: the map over the changed photo. {answer}"),
+        _picture(laid, f"{facts['words']}: the map over the changed photo. {answer}"),
         _picture(back, f"{facts['words']}: the same map brought back over the photo"),
     ]
     card = _card(row.at, title, answer, flips=facts["flips"], pictures=pictures)
-    return card | {"evidence": evidence, "opens": True} | _strength(grid, row)
+    return card | {"evidence": evidence[0], "opens": True} | _strength(grid, row)
 
 
 def _strength(grid: Grid, row: Row) -> dict[str, Any]:
@@ -312,24 +305,6 @@ def _picture(pixels: NDArray[np.uint8], alternative: str) -> dict[str, str]:
     return {"url": views.data_url(pixels, longest=SMALL), "alternative": text.capital(alternative)}
 
 
-def _over(
-    view: NDArray[np.uint8],
-    values: NDArray[np.float32],
-    *,
-    signed: bool,
-    top: float | None = None,
-    known: NDArray[np.bool_] | None = None,
-) -> NDArray[np.uint8]:
-    """Lay a map over a view; what is not known of it is veiled."""
-    high = render.limits(values, signed=signed)[1] if top is None else top
-    colour = render.colours(values, signed=signed, vmax=high)
-    cover = render.OPACITY * render.strength(values, high)[..., None]
-    made = view * (1 - cover) + colour * cover
-    if known is not None:
-        made = np.where(known[..., None], made, 0.35 * made + 0.65 * 236)
-    return np.asarray(np.rint(made), np.uint8)
-
-
 def _cards(name: str, cards: Sequence[dict[str, Any]], key: str, turn: int = 0) -> None:
     def opened() -> None:
         said = st.session_state[key].open
@@ -348,6 +323,31 @@ def _cards(name: str, cards: Sequence[dict[str, Any]], key: str, turn: int = 0) 
         on_open_change=opened,
         on_slid_change=slid,
     )
+
+
+def tried(desk: Desk, model: Model, photo: Photo) -> bool:
+    """Whether there is a grid of this model and photo, with a map of the photo as it is."""
+    grid: Grid | None = desk.results.get(SLOT)
+    if grid is None or (grid.asked.model.id, grid.asked.photo.id) != (model.id, photo.id):
+        return False
+    return grid.made.cells[0].explanation is not None
+
+
+def plates(desk: Desk, model: Model, photo: Photo) -> list[Plate]:
+    """Return the grid for a report, where it is of this model and photo."""
+    if not tried(desk, model, photo):
+        return []
+    grid: Grid = desk.results[SLOT]
+    asked, own = grid.asked, grid.made.cells[0]
+    assert own.explanation is not None  # noqa: S101 - it was tried
+    labels, question = model.card.labels, asked.task.question
+    flips = [turns for row in grid.rows
+             if (turns := counter_strengths.said(grid, row.cell.change))]  # fmt: skip
+    title = grid_title(
+        explainers()[question.method].title, question.target.words(labels), len(grid.rows)
+    )
+    said = [*change_sentences(own, grid.rows, labels), *flips]
+    return [changes_plate(own.explanation, grid.rows, labels, said, asked.view, title)]
 
 
 def open_run(desk: Desk, grid: Grid, row: Row) -> None:

@@ -13,7 +13,7 @@ from ui.counter_edits import CLIP, SLOT, Clip, Edits, Step
 from ui.desk import Desk
 from ui.dialogs import opens
 from ui.drawing import Surface
-from ui.held import Model
+from ui.held import Model, Photo
 from ui.photo_card import TITLE
 from ui.slots import Work
 from ui.strip import OFFERING
@@ -26,6 +26,7 @@ from xai_core.probes.fills import FILLS as KINDS
 from xai_core.question import Question
 from xai_core.report.edited import edited_facts, edited_sentences
 from xai_core.report.numbers import percent, quote
+from xai_core.report.plates import Plate, Shown
 
 FILL = "edit-fill"
 Pixels = NDArray[np.uint8]
@@ -179,23 +180,55 @@ def sentences(step: Step, made: Edited) -> list[str]:
     return edited_sentences(made, step.task.act, step.share, step.model.card.labels)
 
 
-def _pictures(step: Step, made: Edited) -> None:
+def shown(step: Step, made: Edited) -> list[Shown]:
+    """Return the photo before, the edited one and its first control, with the answers."""
     labels, facts = step.model.card.labels, edited_facts(made)
-    shown = [("Before", step.task.before, 0), ("After", step.after, 1),
-             (f"Elsewhere, 1 of {made.draws}", step.control(), 2)]  # fmt: skip
+    photos = [("Before", step.task.before, 0), ("After", step.after, 1),
+              (f"Elsewhere, 1 of {made.draws}", step.control(), 2)]  # fmt: skip
     drawn = []
-    for title, pixels, row in shown:
+    for title, pixels, row in photos:
         first = int(made.firsts[row])
-        number = percent(float(made.probabilities[row, first]))
         flips = first != facts["first"]
+        number = percent(float(made.probabilities[row, first]))
         answer = f"{'then ' if flips else ''}{quote(labels[first])}, {number}"
-        url = views.data_url(pixels, longest=320)
+        drawn.append(Shown([pixels], title, [answer], flips))
+    return drawn
+
+
+def _pictures(step: Step, made: Edited) -> None:
+    drawn = []
+    for each in shown(step, made):
+        url = views.data_url(each.pictures[0], longest=320)
+        (answer,) = each.said
         drawn.append(
-            f'<figure><img src="{url}" alt="{text.escape(f"{title}: {answer}")}"><figcaption>'
-            f'<b>{text.escape(title)}</b><br><span class="{"v-flips" if flips else ""}">'
+            f'<figure><img src="{url}" alt="{text.escape(f"{each.title}: {answer}")}"><figcaption>'
+            f'<b>{text.escape(each.title)}</b><br><span class="{"v-flips" if each.flips else ""}">'
             f"{text.emphasised(answer)}</span></figcaption></figure>"
         )
     st.html(f'<div class="v-fourfold v-three">{"".join(drawn)}</div>')
+
+
+def _asked(desk: Desk, model: Model, photo: Photo) -> list[tuple[Step, Edited]]:
+    """Return the edits of this photo that this model has answered."""
+    found: Edits | None = desk.results.get(SLOT)
+    if found is None or found.photo.id != photo.id:
+        return []
+    done = found.steps[: found.at]
+    return [(each, each.made) for each in done
+            if each.made is not None and each.model.id == model.id]  # fmt: skip
+
+
+def tried(desk: Desk, model: Model, photo: Photo) -> bool:
+    """Whether this model has answered an edit of this photo."""
+    return bool(_asked(desk, model, photo))
+
+
+def plates(desk: Desk, model: Model, photo: Photo) -> list[Plate]:
+    """Return the edits of this photo that this model has answered, for a report."""
+    return [
+        Plate(f"By hand: {step.words}", sentences(step, made), shown(step, made), columns=3)
+        for step, made in _asked(desk, model, photo)
+    ]
 
 
 def _further(desk: Desk, asked: Question | None, found: Edits, step: Step, made: Edited) -> None:

@@ -12,14 +12,14 @@ from ui import counter_curve, jobs, kept, text, views
 from ui.desk import Desk
 from ui.held import Answer
 from ui.slots import Work
-from xai_core import params, render
+from xai_core import params
 from xai_core.errors import VitrineError
 from xai_core.explainer import explainers
 from xai_core.params import FILLS
-from xai_core.probes.fills import cover, covered
 from xai_core.probes.masking import ORDERS, POINTS, WAYS, Masked, Masking
-from xai_core.report.masked import CONTROLS, masked_facts, masked_sentences
-from xai_core.report.numbers import amount, percent, quote
+from xai_core.report.masked import CONTROLS, masked_sentences
+from xai_core.report.numbers import percent
+from xai_core.report.plates import Plate, Shown, masked_plate, masked_shown
 
 if TYPE_CHECKING:
     from workers.client import Snapshot
@@ -30,12 +30,6 @@ USUAL = 0.05
 """The share at which the slider begins."""
 
 DECLARED = params.declared(Masking)
-TITLES = {
-    "strongest": "The map's strongest",
-    "random": "As much at random",
-    "least": "The map's least",
-    "brightest": "The brightest pixels",
-}
 
 
 def kept_as(way: str) -> str:
@@ -180,48 +174,19 @@ def _slider(made: Masked) -> int:
 
 def pictures(run: Answer, made: Masked, point: int) -> str:
     """Return the four photos that the model was asked about at a point, with its answers."""
-    view = np.asarray(run.scene.prediction.view, np.float32)
-    labels, found = run.scene.card.labels, masked_facts(made, point)
-    drawn = []
-    for name, title in TITLES.items():
-        at: tuple[int, ...] = (point,)
-        if name == "random":
-            area, answers, at = made.drawn(point, 0), made.random, (point, 0)
-        else:
-            area = made.area(name, point)  # type: ignore[arg-type]
-            answers = getattr(made, name)
-        hidden = ~area if made.way == "keep" else area
-        shown = covered(view, hidden, made.fill, cover(view, made.fill, seed=made.seed))
-        chances = found["unit"] == "probability"
-        given = (
-            answers.scores
-            if answers.probabilities is None or not chances
-            else answers.probabilities
-        )
-        value = float(given[at])
-        number = percent(value) if chances else f"score {amount(value)}"
-        first = None if answers.firsts is None else int(answers.firsts[at])
-        flips = first is not None and first != found["firsts"]["whole"]
-        drawn.append(_picture(shown, title, number, labels, first, flips=flips))
-    return f'<div class="v-fourfold">{"".join(drawn)}</div>'
+    labels = run.scene.card.labels
+    shown = masked_shown(made, labels, np.asarray(run.scene.prediction.view, np.float32), point)
+    return f'<div class="v-fourfold">{"".join(_picture(each) for _, each in shown)}</div>'
 
 
-def _picture(
-    view: np.ndarray,  # type: ignore[type-arg]
-    title: str,
-    number: str,
-    labels: tuple[str, ...],
-    first: int | None,
-    *,
-    flips: bool,
-) -> str:
-    says = "" if first is None else f"{'then ' if flips else 'still '}{quote(labels[first])}"
-    alternative = f"{title}: {number}, {says}" if says else f"{title}: {number}"
+def _picture(shown: Shown) -> str:
+    number, *says = shown.said
+    alternative = f"{shown.title}: {', '.join(shown.said)}"
     return (
-        f'<figure><img src="{_url(render.pixels(view))}" alt="{text.escape(alternative)}">'
-        f"<figcaption><b>{text.escape(title)}</b><br>{text.escape(number)}"
-        f'<br><span class="{"v-flips" if flips else ""}">{text.emphasised(says)}</span>'
-        "</figcaption></figure>"
+        f'<figure><img src="{_url(shown.pictures[0])}" alt="{text.escape(alternative)}">'
+        f"<figcaption><b>{text.escape(shown.title)}</b><br>{text.escape(number)}"
+        f'<br><span class="{"v-flips" if shown.flips else ""}">'
+        f"{text.emphasised(says[0] if says else '')}</span></figcaption></figure>"
     )
 
 
@@ -243,3 +208,20 @@ def sentences(run: Answer) -> list[str]:
             at = int(np.abs(made.areas - USUAL).argmin()) or 1
             said += masked_sentences(made, run.scene.card.labels, at)
     return said
+
+
+def measured(run: Answer) -> bool:
+    """Whether anything was measured of a run's map by masking."""
+    return any(kept_as(way) in run.measured for way in WAYS)
+
+
+def plates(run: Answer) -> list[Plate]:
+    """Return the curves that were measured of a run's map, with their photos, for its report."""
+    view = np.asarray(run.scene.prediction.view, np.float32)
+    drawn = []
+    for way in WAYS:
+        made: Masked | None = run.measured.get(kept_as(way))
+        if made is not None:
+            at = int(np.abs(made.areas - USUAL).argmin()) or 1
+            drawn.append(masked_plate(made, run.scene.card.labels, view, at))
+    return drawn

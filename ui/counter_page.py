@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 import streamlit as st
@@ -14,6 +15,8 @@ from ui import (
     counter_strengths,
     jobs,
     kept,
+    plates,
+    takeaway,
 )
 from ui.desk import RUNNING, Desk
 from xai_core.question import Question
@@ -53,5 +56,30 @@ def chosen() -> str:
 
 
 def show(desk: Desk, part: str, asked: Question | None) -> None:
-    """Draw a part."""
+    """Draw a part, and offer the report on all of them."""
     PARTS[part][1](desk, asked)
+    _report(desk)
+
+
+def _report(desk: Desk) -> None:
+    """Offer one page with all that was tried, once something was."""
+    model, photo, run = desk.model, desk.photo, desk.answer
+    if model is None or photo is None:
+        return
+    besides = plates.tried(desk, model, photo)
+    fits = run is not None and (run.scene.model.id, run.scene.photo.id) == (model.id, photo.id)
+    if fits and run is not None and (besides or counter_mask.measured(run)):
+        made = functools.partial(takeaway.reported, [run], desk)
+    elif besides:
+        made = functools.partial(plates.reported, desk, model, photo)
+    else:
+        return
+    st.download_button(
+        "Report",
+        made,
+        "counter-tests.html",
+        "text/html",
+        on_click="ignore",
+        key="counter-report",
+        help="One page with all that was tried on this photo, to read without a network.",
+    )

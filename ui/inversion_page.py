@@ -25,10 +25,6 @@ TITLES: dict[Kind, str] = {
     "layers": "What layers know",
     "target": "A class or unit",
 }
-HEADS: dict[Kind, str] = {
-    "layers": "What layers still know",
-    "target": "What a class or a unit answers to",
-}
 MEANS: dict[Kind, str] = {
     "layers": "From noise, a picture is made for each layer whose code there matches the "
     "photo\u2019s: what the layer has thrown away is missing from it, or made up.",
@@ -179,7 +175,7 @@ def shown(desk: Desk, kind: Kind) -> None:
 
 def _answer(desk: Desk, made: Made) -> None:
     asked = made.asked
-    views.title(f"{HEADS[asked.kind]}: {asked.photo.name}, {asked.model.name}")
+    views.title(f"{inversion_runs.HEADS[asked.kind]}: {asked.photo.name}, {asked.model.name}")
     if made.film is not None:
         number = f"picture-{id(made)}"
         player.show(

@@ -23,7 +23,9 @@ from xai_core.probes import inversion_film, inversion_words, maximisation_words
 from xai_core.probes.inversion import Invert, Inverted
 from xai_core.probes.maximisation import Maximise
 from xai_core.reel import Reel
+from xai_core.report import plates as plate
 from xai_core.report.inversion import Shown, page
+from xai_core.report.plates import Plate
 
 if TYPE_CHECKING:
     from workers.client import Snapshot
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 Kind = Literal["layers", "target"]
 SLOTS: dict[Kind, str] = {"layers": "picture:layers", "target": "picture:target"}
 FILM = "picture:film"
+HEADS: dict[Kind, str] = {
+    "layers": "What layers still know",
+    "target": "What a class or a unit answers to",
+}
 LONGEST = 360
 """Longest side of a picture on the page, in pixels."""
 WIDE = 100
@@ -182,6 +188,30 @@ def report(made: Made) -> str:
     if isinstance(made.result, Inverted):
         shown.insert(0, Shown("The photo, as the model gets it", made.result.photo))
     return page(made.asked.task.title, made.record, shown)
+
+
+def _fitting(desk: Desk, model: Model, photo: Photo) -> list[Made]:
+    """Return the last pictures of each kind that are of this model and photo."""
+    found = [made for kind in SLOTS if (made := of(desk, kind)) is not None]
+    return [made for made in found
+            if (made.asked.model.id, made.asked.photo.id) == (model.id, photo.id)]  # fmt: skip
+
+
+def tried(desk: Desk, model: Model, photo: Photo) -> bool:
+    """Whether there are pictures of this model and photo."""
+    return bool(_fitting(desk, model, photo))
+
+
+def plates(desk: Desk, model: Model, photo: Photo) -> list[Plate]:
+    """Return the last pictures of this model and photo, for a report."""
+    drawn = []
+    for made in _fitting(desk, model, photo):
+        pictures = [plate.Shown([each], made.under(at)) for at, each in enumerate(made.pictures)]
+        if isinstance(made.result, Inverted):
+            pictures.insert(0, plate.Shown([made.result.photo], "The photo, as the model gets it"))
+        said = [*made.sentences, made.doubt]
+        drawn.append(Plate(HEADS[made.asked.kind], said, pictures))
+    return drawn
 
 
 def under_way(desk: Desk, work: Work) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from loaders import printed
-from ui import counter_mask, doubt, views
+from ui import counter_mask, doubt, plates, views
 from ui.desk import Desk
 from ui.held import Answer
 from xai_core import render, report
@@ -20,6 +20,7 @@ from xai_core.errors import ParamError
 from xai_core.report.judgement import NAME, NOTE, QUESTION, Judgement, Right
 from xai_core.report.numbers import counted
 from xai_core.report.page import page
+from xai_core.report.plates import Plate
 from xai_core.report.record import record
 from xai_core.report.run import Run
 from xai_core.report.sheet import sheet, unreadable
@@ -159,8 +160,11 @@ def _judge(answer: Answer) -> None:
             st.rerun()
 
 
-def run_of(answer: Answer, measured: Sequence[str] = ()) -> Run:
-    """Return a run as the report wants it; what was measured goes in the place of the advice."""
+def run_of(answer: Answer, measured: Sequence[str] = (), tried: Sequence[Plate] = ()) -> Run:
+    """Return a run as the report wants it; what was measured goes in the place of the advice.
+
+    What was `tried` besides follows with its pictures.
+    """
     scene = answer.scene
     return Run(
         explanation=answer.explanation,
@@ -171,6 +175,7 @@ def run_of(answer: Answer, measured: Sequence[str] = ()) -> Run:
         measured=tuple(measured),
         model=scene.model.name,
         name=scene.photo.name,
+        plates=tuple(tried),
     )
 
 
@@ -183,7 +188,7 @@ def measured(answer: Answer, desk: Desk) -> list[str]:
 
 def reported(answers: Sequence[Answer], desk: Desk) -> str:
     """Return the report on some runs, as HTML."""
-    runs = [run_of(answer, measured(answer, desk)) for answer in answers]
+    runs = [run_of(answer, measured(answer, desk), plates.of(answer, desk)) for answer in answers]
     today = datetime.datetime.now(tz=datetime.UTC)
     return page(runs, made=f"{today.day} {today:%B %Y}")
 

@@ -1,6 +1,7 @@
 """`counter-test` and `augment`: what the page shows, as JSON, pictures and a report."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -39,6 +40,9 @@ def test_counter_test_writes_the_curve_the_photos_and_the_report(tmp_path, capsy
     report = (out / "report.html").read_text()
     for sentence in said["sentences"]:
         assert sentence.split("\u201c")[0] in report
+    assert report.count("data:image/svg+xml;base64,") == 1
+    assert "What the map marks, hidden" in report
+    assert len(re.findall(r"<figure>(?=<img)", report.split('class="plates')[1])) == 4
 
 
 def test_augment_writes_each_change_and_its_map_brought_back(tmp_path, capsys):
@@ -56,7 +60,12 @@ def test_augment_writes_each_change_and_its_map_brought_back(tmp_path, capsys):
     for name in ("mirrored", "shifted"):
         assert (out / f"{name}.png").is_file()
         assert (out / f"{name}-back.png").is_file()
-    assert said["sentences"][0].split("\u201c")[0] in (out / "report.html").read_text()
+    report = (out / "report.html").read_text()
+    for sentence in (said["sentences"][0], said["strengths"][1]["sentence"]):
+        assert sentence.split("\u201c")[0] in report
+    plate = report.split('class="plates')[1]
+    assert plate.count('<figure><div class="pair">') == 2
+    assert "The photo changed in 2 ways: Grad-CAM for" in report
 
 
 def test_augment_lists_sixteen_changes_with_labels_and_overlaps(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Counter-tests: masking by the map, a part drawn by the reader, the whole photo changed."""
 
 import math
+import re
 import threading
 import time
 from pathlib import Path
@@ -15,12 +16,14 @@ from tests.pages.test_offering import desk, parts, run_button, words
 from ui import (
     another_model,
     counter_changes,
+    counter_draw,
     counter_edits,
     counter_mask,
     counter_page,
     counter_strengths,
     drawing,
     photo_card,
+    plates,
     takeaway,
     text,
 )
@@ -30,7 +33,8 @@ from xai_core.probes._augmented import Change
 from xai_core.probes.augmentations import AUGMENTATIONS
 from xai_core.probes.masking import POINTS
 from xai_core.region import Region
-from xai_core.report.augmented import change_sentences, flip_sentence
+from xai_core.report import markup
+from xai_core.report.augmented import answered, change_sentences, flip_sentence
 from xai_core.report.edited import edited_sentences
 from xai_core.report.masked import CONTROLS, masked_sentences
 
@@ -401,3 +405,42 @@ def test_an_edited_photo_is_explained_and_its_command_names_a_file(surface):
     assert f" {run.scene.photo.word} " in takeaway.whole(run)["command"]
     offered = [each for each in app.get("download_button") if run.scene.photo.word in str(each)]
     assert offered
+
+
+# The report
+
+
+def test_the_report_has_the_curve_the_edits_and_the_grid_with_their_pictures(page):
+    app = page
+    assert not [each for each in app.get("download_button") if "counter-tests.html" in str(each)]
+    app.session_state[counter_page.PART] = "draw"
+    app = did(drew(app.run()), "hide")
+    alone = plates.reported(desk(app), desk(app).model, desk(app).photo)
+    assert alone.count("<figure>") == 3
+    app = tried(app)
+    app.session_state[counter_page.PART] = "mask"
+    app = masked(ran(app))
+    assert [each for each in app.get("download_button") if "counter-report" in str(each)]
+    run = desk(app).answer
+    labels = run.scene.card.labels
+    made = takeaway.reported([run], desk(app))
+    assert made.count("data:image/svg+xml;base64,") == 1
+    parted = re.findall(r'<div class="plate">.*?</figure></div></div>', made, re.DOTALL)
+    assert [part.count("<figure>") for part in parted] == [4, 3, 16]
+    assert [part.count("data:image/jpeg") for part in parted] == [4, 3, 32]
+    grid, step = grid_of(app), edits(app).step
+    for sentence in [
+        *change_sentences(grid.made.cells[0], grid.rows, labels),
+        *counter_draw.sentences(step, step.made),
+    ]:
+        assert str(markup.sentence(sentence)) in made
+    for row in grid.rows:
+        for each in answered(row, labels):
+            assert str(markup.sentence(each)) in parted[2]
+    photo_card.open_sample(desk(app), desk(app).samples()[0])
+    own = desk(app).photo
+    app = settle(app, lambda app: desk(app).photo is not own and desk(app).prediction is not None)
+    assert not plates.besides(desk(app), desk(app).model, desk(app).photo)
+    titles = [each.title for each in plates.of(run, desk(app))]  # the run keeps its own
+    assert titles[0] == "What the map marks, hidden"
+    assert titles[-1].startswith("The photo changed in 16 ways")

@@ -93,6 +93,20 @@ def _changed_most(row: Row) -> tuple[int, float, float]:
     return (0, fall, overlap) if facts["flips"] else (1, overlap, fall)
 
 
+def answered(row: Row, labels: Sequence[str]) -> list[str]:
+    """Say what the answer is then, and where the evidence went; or why there is none."""
+    facts = row.facts
+    if "first" not in facts:
+        return [facts["problem"] or "No answer."]
+    then = "then " if facts["flips"] else ""
+    answer = f"{then}{quote(labels[facts['first']])}, {percent(facts['first_chance'])}"
+    overlap = facts["overlap"]
+    if overlap is None:
+        return [answer, "no evidence to compare"]
+    chance = percent(facts["by_chance"])
+    return [answer, f"evidence: {percent(overlap)} overlap (chance {chance})"]
+
+
 def change_sentences(own: Cell, found: Sequence[Row], labels: Sequence[str]) -> list[str]:
     """Say which changes flip the label, which move the evidence alone, and what that can mean.
 

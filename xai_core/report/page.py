@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import render
-from xai_core.report import settings
+from xai_core.report import plates, settings
 from xai_core.report.judgement import QUESTION
 from xai_core.report.markup import Html, code, data_url, joined, named, sentence, tag
 from xai_core.report.numbers import counted, percent, shortened
@@ -224,6 +224,7 @@ def _run(run: Run, pics: Pictures, scale: Scale, look: Look, number: int) -> Htm
         tag(
             "ul", [tag("li", sentence(each)) for each in doubts] or tag("li", "No doubt is known.")
         ),
+        *plates.drawn(run.plates),
         _judgement(made.get("judgement")),
         *_answer(run, number),
         tag("h3", "All settings"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xai_core.card import Card
 from xai_core.explainer import explainers
 from xai_core.explanation import Explanation
+from xai_core.report.plates import Plate
 
 OWN_NUMBER = (
     "Percentages beside a class are the model's own numbers. They are not calibrated: nobody has "
@@ -24,7 +25,8 @@ class Run:
     """One explanation with all that a report says of it.
 
     `photo` is uint8 `[H, W, 3]` in the upload's frame, `probabilities` the model's answer, `record`
-    what `record.record` made of it, and `measured` sentences about doubts that were measured.
+    what `record.record` made of it, `measured` sentences about doubts that were measured, and
+    `plates` what was tried besides, with its pictures.
     `model` and `name` are what the reader calls model and photo; empty, the record's words.
     """
 
@@ -34,6 +36,7 @@ class Run:
     probabilities: NDArray[np.float32]
     record: Mapping[str, Any]
     measured: Sequence[str] = ()
+    plates: Sequence[Plate] = ()
     model: str = ""
     name: str = ""
 
