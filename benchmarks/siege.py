@@ -1,7 +1,8 @@
 """A siege: visitors at work on one server's wall, one of them hostile, by every kind in turn.
 
 `python -m benchmarks.siege` measures it, keeps it in docs/siege.json and draws the table of
-docs/reliability.md; `--minutes` says how long, half of it in peace. A visitor is a desk, as a page
+docs/reliability.md; `--minutes` says how long the siege is in all. It comes in blocks with peace
+between them, so that whatever else the machine does falls on both. A visitor is a desk, as a page
 has it, without Streamlit's own part: what a page does at each run of its script is `step`.
 """
 
@@ -13,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import dataclasses
+import gc
 import itertools
 import json
 import random
@@ -42,6 +44,9 @@ DATA, PAGE = DOCS / "siege.json", DOCS / "reliability.md"
 VISITORS, MINUTES, SEED, POLL = 8, 10.0, 7, 0.1
 METHODS = ("grad-cam", "occlusion", "saliency")
 PATIENCE = 240.0
+WARM, BLOCK, SETTLE = 45.0, 20.0, 4.0
+"""Seconds before the first look, of a block of peace and, at least, of one of siege, and between a
+siege and the peace that follows it."""
 
 NETWORK = """
 import torch
@@ -112,15 +117,26 @@ class Times:
 
 
 class Clock:
-    """Which phase it is: a visitor's wait counts for the phase in which it ended."""
+    """Which phase it is, and what the hostile visitor is at.
+
+    A wait counts for the siege where it began or ended in one, and for nothing where it began
+    while a siege's last jobs may still have stood before it.
+    """
 
     def __init__(self) -> None:
-        self.phase, self.over = "peace", threading.Event()
+        self.phase, self.deed, self.over = "before", "", threading.Event()
+        self.rest, self.still = threading.Event(), set[int]()
         self.times = {"peace": Times(), "siege": Times()}
+        self.deeds: dict[str, Times] = {}
 
-    def note(self, what: str, value: Any) -> None:
-        """Keep a time or a fault for the present phase."""
-        getattr(self.times[self.phase], what).append(value)
+    def note(self, what: str, value: Any, since: str) -> None:
+        """Keep a time or a fault; `since` is the phase in which its wait began."""
+        both = {since, self.phase}
+        if "siege" in both:
+            getattr(self.times["siege"], what).append(value)
+            getattr(self.deeds.setdefault(self.deed, Times()), what).append(value)
+        elif both == {"peace"}:
+            getattr(self.times["peace"], what).append(value)
 
 
 def visit(desk: Desk, clock: Clock, seed: int) -> None:
@@ -129,27 +145,30 @@ def visit(desk: Desk, clock: Clock, seed: int) -> None:
     entries = catalogue.models()
     open_built_in(desk, entries[seed % len(entries)])
     while not clock.over.is_set():
+        while clock.rest.is_set() and not clock.over.is_set():
+            clock.still.add(seed)
+            time.sleep(POLL)
         _look_and_ask(desk, clock, chance)
         time.sleep(chance.uniform(0.2, 1.0))  # the visitor reads
 
 
 def _look_and_ask(desk: Desk, clock: Clock, chance: random.Random) -> None:
-    start, photo = time.monotonic(), desk.photo
+    start, photo, since = time.monotonic(), desk.photo, clock.phase
     open_sample(desk, chance.choice(catalogue.photos()))
     if not _until(desk, clock, lambda: desk.photo is not photo and _said(desk)):
         return
-    clock.note("photos", time.monotonic() - start)
+    clock.note("photos", time.monotonic() - start, since)
     if desk.prediction is None:
-        clock.note("faults", desk.prediction_error or desk.model_error)
+        clock.note("faults", desk.prediction_error or desk.model_error, since)
         return
-    start, answer = time.monotonic(), desk.answer
+    start, answer, since = time.monotonic(), desk.answer, clock.phase
     target = ClassTarget(desk.prediction.top[0])
     desk.start(Question(method=chance.choice(METHODS), target=target))
     if not _until(desk, clock, lambda: desk.run is None):
         return
-    clock.note("runs", time.monotonic() - start)
+    clock.note("runs", time.monotonic() - start, since)
     if desk.answer is answer:
-        clock.note("faults", desk.run_note)
+        clock.note("faults", desk.run_note, since)
 
 
 def _said(desk: Desk) -> bool:
@@ -159,13 +178,13 @@ def _said(desk: Desk) -> bool:
 def _until(desk: Desk, clock: Clock, done: Callable[[], bool]) -> bool:
     limit = time.monotonic() + PATIENCE
     while not clock.over.is_set():
-        start = time.perf_counter()
+        start, since = time.perf_counter(), clock.phase
         desk.step()
-        clock.note("steps", time.perf_counter() - start)
+        clock.note("steps", time.perf_counter() - start, since)
         if done():
             return True
         if time.monotonic() > limit:
-            clock.note("faults", "nothing came")
+            clock.note("faults", "nothing came", since)
             return False
         time.sleep(POLL)
     return False
@@ -174,6 +193,7 @@ def _until(desk: Desk, clock: Clock, done: Callable[[], bool]) -> bool:
 def besiege(session: Session, weights: Path, clock: Clock, limit: float) -> Iterator[str]:
     """Send each hostile file in turn, and tell how each ended."""
     for name, deed in itertools.cycle(DEEDS.items()):
+        clock.deed = name
         text = NETWORK + "".join(f"    {line}\n" for line in deed.split("\n")) + "deed()\n"
         options = Options(source=text, size=(32, 32))
         yield f"{name}: {_sent(session, weights, options, clock, limit)}"
@@ -226,30 +246,57 @@ def measure(minutes: float, visitors: int, limit: float = 20.0) -> dict[str, Any
             ]
             for thread in threads:
                 thread.start()
-            clock.over.wait(minutes * 15)  # the mothers are there, the models are open
-            clock.times["peace"] = Times()
-            left = _held(wall)
-            clock.over.wait(minutes * 22)
-            clock.phase = "siege"
-            ends: dict[str, str] = {}
-            session, over = wall.session("hostile"), time.monotonic() + minutes * 22
-            for end in besiege(session, weights, clock, limit):
-                name, _, said = end.partition(": ")
-                ends[name] = said
-                if time.monotonic() > over:
-                    break
+            clock.over.wait(WARM)  # the mothers are there, the models are open
+            left = _at_rest(wall, clock, len(desks))
+            session = wall.session("hostile")
+            ends = _blocks(besiege(session, weights, clock, limit), clock, 60 * minutes)
             session.close()
+            held = _at_rest(wall, clock, len(desks))
             clock.over.set()
             for thread in threads:
                 thread.join(60)
             return {
                 "visitors": visitors, "minutes": minutes, "ends": ends, "before": left,
-                "after": _held(wall),
+                "after": held,
                 **{name: _told(times) for name, times in clock.times.items()},
+                "deeds": {name: _told(times) for name, times in clock.deeds.items()},
             }  # fmt: skip
         finally:
             clock.over.set()
             wall.close()
+
+
+def _blocks(deeds: Iterator[str], clock: Clock, seconds: float) -> dict[str, str]:
+    """Let peace and siege follow each other until the siege has had its seconds."""
+    ends: dict[str, str] = {}
+    besieged = 0.0
+    while besieged < seconds:
+        clock.phase = "peace"
+        clock.over.wait(BLOCK)
+        clock.phase, start = "siege", time.monotonic()
+        while time.monotonic() - start < BLOCK:
+            name, _, said = next(deeds).partition(": ")
+            ends[name] = said
+        besieged += time.monotonic() - start
+        clock.phase = "after"
+        clock.over.wait(SETTLE)
+    return ends
+
+
+def _at_rest(wall: Wall, clock: Clock, visitors: int) -> dict[str, float]:
+    """Return what is held once nobody waits for anything: a photo in work has a worker, too."""
+    clock.still.clear()
+    clock.rest.set()
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and (
+        len(clock.still) < visitors
+        or wall.queue.counts()["running"] + wall.queue.counts()["waiting"]
+    ):
+        time.sleep(POLL)
+    gc.collect()  # what only waits for that is no leak
+    held = _held(wall)
+    clock.rest.clear()
+    return held
 
 
 def _held(wall: Wall) -> dict[str, float]:
@@ -303,15 +350,23 @@ def page(found: dict[str, Any]) -> str:
         for name in found["before"]
     ]
     others = found["visitors"] - 1
+    deeds = [
+        f"| {name} | {row['photos']['count']} | {_ms(row['photos'])} | {row['runs']['count']} "
+        f"| {_ms(row['runs'])} |"
+        for name, row in sorted(
+            found["deeds"].items(), key=lambda each: -(each[1]["photos"]["median"] or 0)
+        )
+    ]
     return "\n".join(
         (
             "# What a hostile visitor costs the others",
             "",
             f"{others} visitors look at photos and run methods on the built-in models, on two "
-            "cores and one machine, first in peace and then while an eighth sends hostile files, "
-            "one after another. Measured by `python -m benchmarks.siege` at the desks, which is "
-            "what a page asks at each run of its script; Streamlit's own part and the network are "
-            f"not in it. {found['minutes']:g} minutes in all.",
+            f"cores and one machine, while an eighth sends hostile files, one after another: "
+            f"{found['minutes']:g} minutes of that in all, in blocks with as much peace between "
+            "them. Measured by `python -m benchmarks.siege` at the desks, which is what a page "
+            "asks at each run of its script; Streamlit's own part and the network are not in it. "
+            "A wait counts for the siege where it began or ended in one.",
             "",
             "| the others' wait | in peace | median / p95 | under siege | median / p95 "
             "| p95 to p95 |",
@@ -321,14 +376,22 @@ def page(found: dict[str, Any]) -> str:
             f"Faults of the others: {found['peace']['fault count']} in peace, "
             f"{found['siege']['fault count']} under siege.",
             "",
+            "## Which of them costs most",
+            "",
+            "| what it did meanwhile | photo to answer | median / p95 | run | median / p95 |",
+            "| --- | --- | --- | --- | --- |",
+            *deeds,
+            "",
             "## What is left",
             "",
             "| | before | after |",
             "| --- | --- | --- |",
             *held,
             "",
-            "Processes are the mothers; a worker carries its mother's name, so that the others' "
-            "open models count, too.",
+            "Both are counted while nobody waits for anything. Processes are the mothers and the "
+            "workers that hold the others' open models. A worker that is held takes two "
+            "descriptors of the server's, a mother one; a kind's mother begins with the first file "
+            "of that kind and stays.",
             "",
             "## How each ended",
             "",

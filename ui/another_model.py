@@ -6,7 +6,7 @@ import streamlit as st
 
 from loaders import catalogue
 from loaders.options import ON_CARD, ON_NAMES, ON_READING, Options
-from ui import dialogs, missing, option_form, pretrained, upload, views
+from ui import dialogs, missing, option_form, pretrained, sent_text, upload, views
 from ui.desk import Desk
 from ui.held import Model
 from ui.left_open import left_open
@@ -139,6 +139,7 @@ def _ask(desk: Desk, model: Model) -> None:
         params,
         model.options,
         desk.answer_found,
+        read=sent_text.names_by(desk.session),
         button="Open the model",
         applied=model.preprocessing,
         said={param.name: sentence for param, sentence in asked},

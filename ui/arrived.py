@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
-from loaders import companions
 from loaders.options import Options
 from ui.desk import Desk
 from ui.held import Model
 from workers.incoming import Upload
+from workers.tasks.sort_files import Sorted, SortFiles
 from xai_core.errors import VitrineError
+
+PATIENCE = 60.0
+"""Seconds that a page waits until its files are told apart: a worker's own limit is shorter."""
 
 
 def arrived(desk: Desk, found: Sequence[Upload]) -> None:
@@ -44,29 +48,39 @@ def _supplied(desk: Desk, found: Sequence[Upload]) -> bool:
     if len(found) != 1:
         return False
     try:
-        said = companions.alone(found[0].name, found[0].path)
+        said = _told(desk, [(found[0].name, found[0].path)]).options
     except VitrineError:
         return False
-    if said is None or said[0] != refused.wants:
+    if set(said) != {refused.wants}:
         return False
     desk.session.remove_file(found[0].path)
-    desk.supply(**{said[0]: said[1]})
+    desk.supply(**said)
     return True
+
+
+def _told(desk: Desk, files: Sequence[tuple[str, Path]]) -> Sorted:
+    """Return what a worker says of files, each with its name. Raises VitrineError."""
+    names, paths = (tuple(each) for each in zip(*files, strict=True))
+    result: Sorted = desk.session.run(SortFiles(names=names, paths=paths), read=paths).result(
+        PATIENCE
+    )
+    return result
 
 
 def _joined(desk: Desk, model: Model, found: Sequence[Upload]) -> bool:
     """Put files of weights beside the refused model, where what was sent is nothing else."""
     sent = [(each.name, each.path) for each in found]
     try:
-        bundle = companions.sort([(model.name, model.path), *sent])
-        if bundle.model != model.path or not bundle.beside:
+        told = _told(desk, [(model.name, model.path), *sent])
+        if told.model != 0 or not told.beside:
             return False
-        for name, path in bundle.beside:
+        for at in told.beside:
+            name, path = sent[at - 1]
             desk.session.add_beside(model.path, name, path)
     except VitrineError:
         return False
     _remove(desk, found)
-    desk.supply(**bundle.options)
+    desk.supply(**told.options)
     return True
 
 
@@ -74,8 +88,8 @@ def _sorted(desk: Desk, found: Sequence[Upload]) -> tuple[Upload, Options]:
     """Return the model among what was sent, and the options that the rest stands for."""
     if len(found) == 1:
         return found[0], Options()
-    bundle = companions.sort([(each.name, each.path) for each in found])
-    sent = next(each for each in found if each.path == bundle.model)
-    for name, path in bundle.beside:
-        desk.session.add_beside(sent.path, name, path)
-    return sent, dataclasses.replace(Options(), **bundle.options)
+    told = _told(desk, [(each.name, each.path) for each in found])
+    sent = found[told.model]
+    for at in told.beside:
+        desk.session.add_beside(sent.path, found[at].name, found[at].path)
+    return sent, dataclasses.replace(Options(), **told.options)

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from loaders import companions
 from loaders.load import CLASSIFIES, DETECTS
 from loaders.options import Options
 from loaders.source import snippet
 from loaders.texts import NotText, decode_text
-from ui import dialogs, option_form, text, upload, views
+from ui import dialogs, option_form, sent_text, text, upload, views
 from ui.desk import Desk
 from ui.held import Model
 from xai_core.errors import LoadError, ParamError, VitrineError
@@ -80,7 +79,8 @@ def ask(desk: Desk) -> None:
 
 def _answers(desk: Desk, model: Model) -> None:
     asked = [param for param in ASKED.values() if param.lacking]
-    if option_form.draw(f"refused-{model.id}", asked, model.options, desk.supply):
+    names = sent_text.names_by(desk.session)
+    if option_form.draw(f"refused-{model.id}", asked, model.options, desk.supply, read=names):
         dialogs.again()
 
 
@@ -137,12 +137,10 @@ def _architecture(desk: Desk, model: Model) -> None:
     if given is None:
         return
     try:
-        kind, value = companions.read(decode_text(given.getvalue()), given.name)
+        kind, value = sent_text.option_in(desk.session, given.getvalue(), given.name)
         if kind != "architecture":
             raise LoadError("This is not the JSON of a Keras network: model.to_json().")
         desk.supply(architecture=value)
-    except NotText as error:
-        views.error(f"The JSON cannot be read: {error}.")
     except VitrineError as error:
         views.error(str(error))
     else:

@@ -11,8 +11,8 @@ import streamlit as st
 from loaders.class_names import write_classes
 from loaders.options import Options
 from loaders.preprocessing import Preprocessing
-from loaders.texts import NotText, decode_text
 from ui import text, views
+from ui.sent_text import Reader
 from xai_core.errors import ParamError
 from xai_core.param import Param
 
@@ -22,8 +22,8 @@ ASSUMED = "Automatic"
 LISTED = 2000
 """Names up to which they stand in a box."""
 
-Given = str | NotText | None
-"""What a control says; None for nothing."""
+Given = str | bytes | None
+"""What a control says; bytes for a file of names, None for nothing."""
 
 _FLAG = re.compile(r"--([a-z][a-z-]*)")
 
@@ -39,6 +39,7 @@ def draw(
     asked: Options,
     opened: Callable[..., None],
     *,
+    read: Reader,
     button: str = "Open with these answers",
     applied: Preprocessing | None = None,
     said: Mapping[str, str] | None = None,
@@ -47,6 +48,7 @@ def draw(
 ) -> bool:
     """Draw controls as they were answered; open with the new answers, and say whether it did.
 
+    `read` reads names of classes.
     `applied` is what is done to a photo now, `said` a sentence to stand above a control, `labels`
     what the classes are called now, and `more` what waits under 'More answers'. What is wrong with
     an answer is said beside it.
@@ -83,7 +85,7 @@ def draw(
                 controls(more)
     if not pressed:
         return False
-    wrong, values = _read(given, len(labels))
+    wrong, values = _read(given, len(labels), read)
     if not wrong:
         try:
             opened(**values)
@@ -99,22 +101,26 @@ def _wide(param: Param) -> bool:
     return not param.titles  # long words want the width
 
 
-def _read(given: Mapping[str, Given], classes: int) -> tuple[dict[str, str], dict[str, Any]]:
+def _read(
+    given: Mapping[str, Given], classes: int, read: Reader
+) -> tuple[dict[str, str], dict[str, Any]]:
     """Return what is wrong, by name, and the values of the rest."""
     wrong: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name, said in given.items():
         param = Options.declared()[name]
-        if isinstance(said, NotText):
-            wrong[name] = f"The class names cannot be read: {said}."
-            continue
         if not said:
             values[name] = param.default
             continue
         try:
-            values[name] = param.parse("", said)
+            if param.kind == "names":
+                values[name] = read(
+                    said if isinstance(said, bytes) else said.encode(errors="replace")
+                )
+            else:
+                values[name] = param.parse("", str(said))
         except ParamError as error:
-            wrong[name] = str(error) if param.kind == "names" else mistaken(param, said)
+            wrong[name] = str(error) if param.kind == "names" else mistaken(param, str(said))
         else:
             if param.kind == "names" and classes and len(values[name]) != classes:
                 wrong[name] = (
@@ -185,7 +191,4 @@ def _names(value: Sequence[str] | None, labels: Sequence[str], key: str) -> Give
     file = st.file_uploader("Or a file with them", key=f"{key}-file", help=param.help)
     if file is None:
         return (typed or "").strip() or None
-    try:
-        return decode_text(file.getvalue()) or " "
-    except NotText as error:
-        return error
+    return bytes(file.getvalue()) or b" "

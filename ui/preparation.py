@@ -10,7 +10,7 @@ import streamlit as st
 from loaders import catalogue
 from loaders.class_names import write_classes
 from loaders.options import ON_CARD, Options
-from ui import dialogs, missing, option_form, text, views
+from ui import dialogs, missing, option_form, sent_text, text, views
 from ui.desk import Desk
 from ui.held import Model
 from xai_core.errors import ParamError
@@ -26,7 +26,10 @@ def preprocessing(desk: Desk) -> None:
     views.line(text.on_page(model.preprocessing.sentence()))
     asked, form = option_form.at(ON_CARD), f"preprocessing-{model.id}"
     applied = model.preprocessing
-    if option_form.draw(form, asked, model.options, desk.reopen, button="Apply", applied=applied):
+    read = sent_text.names_by(desk.session)
+    if option_form.draw(
+        form, asked, model.options, desk.reopen, read=read, button="Apply", applied=applied
+    ):
         dialogs.again()
 
 
@@ -45,7 +48,8 @@ def classes(desk: Desk) -> None:
     views.line(f"{len(labels):,} names, in the order of the network's outputs.")
     now = dataclasses.replace(model.options, classes=labels)
     form = f"classes-{model.id}"
-    if option_form.draw(form, [CLASSES], now, named, button="Apply", labels=labels):
+    read = sent_text.names_by(desk.session)
+    if option_form.draw(form, [CLASSES], now, named, read=read, button="Apply", labels=labels):
         dialogs.again()
     with st.container(horizontal=True, gap="small"):
         st.download_button(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from loaders.options import ON_READING, ON_SOURCE
-from ui import dialogs, missing, option_form, text, views
+from ui import dialogs, missing, option_form, sent_text, text, views
 from ui.desk import Desk
 
 
@@ -24,7 +24,8 @@ def dialog(desk: Desk) -> None:
         "went wrong, say it here."
     )
     asked = option_form.at(ON_READING)
-    if option_form.draw(f"reading-{model.id}", asked, model.options, desk.reopen):
+    names = sent_text.names_by(desk.session)
+    if option_form.draw(f"reading-{model.id}", asked, model.options, desk.reopen, read=names):
         dialogs.again()
     with st.expander(ON_SOURCE):
         missing.source(desk, model, desk.reopen)

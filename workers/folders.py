@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from workers.sandbox import FILE
+
 DEEPEST = 32
 """Folders that may lie in one another before a worker's are called too many."""
 
@@ -83,7 +85,8 @@ def _listed(folder: int) -> list[os.DirEntry[str]]:
 def unnamed(pid: int, folder: Path) -> int:
     """Return the bytes on the disk that a process keeps in files without a name any more.
 
-    They are seen by what it has open, and by what it has mapped out of `folder`; 0 without /proc.
+    They are seen by what it has open, and by what it has mapped out of `folder`, of which nobody
+    can tell the size: it counts as the longest there can be. 0 without /proc.
     """
     total, seen = 0, set()
     proc = Path(f"/proc/{pid}")
@@ -94,15 +97,12 @@ def unnamed(pid: int, folder: Path) -> int:
                 if stat.S_ISREG(found.st_mode) and not found.st_nlink and found.st_ino not in seen:
                     seen.add(found.st_ino)
                     total += found.st_blocks * 512
-    mapped: dict[int, int] = {}
+    mapped = set()
     with contextlib.suppress(OSError, ValueError), (proc / "maps").open(errors="replace") as lines:
         for line in lines:
             if f" {folder}/" in line and line.endswith(" (deleted)\n"):
-                places, _, offset, _, number = line.split(maxsplit=5)[:5]
-                start, end = (int(place, 16) for place in places.split("-"))
-                reach = int(offset, 16) + end - start
-                mapped[int(number)] = max(reach, mapped.get(int(number), 0))
-    return total + sum(reach for number, reach in mapped.items() if number not in seen)
+                mapped.add(int(line.split(maxsplit=5)[4]))
+    return total + FILE * len(mapped - seen)
 
 
 @contextlib.contextmanager

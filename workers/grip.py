@@ -32,6 +32,12 @@ class Grip:
             return True
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._fd, signal.SIGKILL)
+        return self.ended(patience)
+
+    def ended(self, patience: float) -> bool:
+        """Say whether the process has ended, or does within `patience` seconds."""
+        if not self._close.alive:
+            return True
         ended = select.poll()
         ended.register(self._fd, select.POLLIN)
         return bool(ended.poll(patience * 1000))

@@ -28,6 +28,11 @@ class Kind:
     reads: bool = False
     draws: bool = False
 
+    @property
+    def opens(self) -> bool:
+        """Whether the first order of such a worker is a file to open."""
+        return "model" in self.serves
+
 
 KINDS: dict[str, Kind] = {
     kind.name: kind

@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workers import control, folders, grip, kinds, sandbox
-from workers.watch import Child
+from workers import control, folders, grip, groups, kinds, sandbox
+from workers.watch import THREADS, Child
 from xai_core import discovery
 
 REST = 3.0
@@ -38,8 +38,15 @@ LOG = "worker.log"
 class Mother:
     """The loop: orders from the client, children's ends, children's memory."""
 
-    def __init__(self, wires: control.Control, kind: kinds.Kind, threads: int) -> None:
-        self.control, self.kind, self.threads = wires, kind, threads
+    def __init__(
+        self,
+        wires: control.Control,
+        kind: kinds.Kind,
+        threads: int,
+        base: Path | None = None,
+    ) -> None:
+        self.control, self.kind, self.threads, self.base = wires, kind, threads, base
+        self.emptied: list[groups.Group] = []
         self.children: dict[int, Child] = {}
         self.client = os.getppid()
         self.dismissed = False
@@ -67,6 +74,7 @@ class Mother:
                 self._reap()
                 for child in self.children.values():
                     child.watch()
+                self.emptied = [each for each in self.emptied if not each.remove()]
                 self._import_one()
         except (EOFError, OSError):
             pass  # the client died
@@ -103,22 +111,30 @@ class Mother:
                 self.dismissed = True
 
     def _spawn(self, order: dict[str, Any], fd: int) -> None:
-        own = os.getpid()
+        own, group = os.getpid(), None
+        if self.base is not None:
+            group = groups.make(
+                self.base, self.client, order["id"], memory=order["memory"], threads=THREADS
+            )
         try:
             pid = os.fork()
         except OSError as error:
             os.close(fd)
+            if group is not None:
+                group.remove()
             self.control.send({"event": "gone", "id": order["id"], "code": 0, "why": str(error)})
             return
         if pid == 0:
             code = 70
             try:
-                _become_worker(own, fd, order, self.kind, self.threads)
+                _become_worker(own, fd, order, self.kind, self.threads, group)
                 code = 0
             finally:
                 os._exit(code)
         os.close(fd)
-        self.children[order["id"]] = Child(pid, order["memory"], Path(order["scratch"]))
+        self.children[order["id"]] = Child(
+            pid, order["memory"], Path(order["scratch"]), opens=self.kind.opens, group=group
+        )
         # The client kills for itself: an import of hers may keep a mother busy for seconds.
         held = grip.take(pid)
         self.control.send({"event": "born", "id": order["id"], "pid": pid}, held)
@@ -131,6 +147,9 @@ class Mother:
             if pid:
                 del self.children[number]
                 code = os.waitstatus_to_exitcode(status)
+                child.buried()
+                if child.group is not None and not child.group.remove():
+                    self.emptied.append(child.group)
                 self.control.send(
                     {"event": "gone", "id": number, "code": code, "why": child.reason}
                 )
@@ -141,6 +160,8 @@ class Mother:
         for child in self.children.values():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(child.pid, 0)
+            if child.group is not None:
+                child.group.remove()
 
 
 def _bell() -> int:
@@ -153,12 +174,21 @@ def _bell() -> int:
 
 
 def _become_worker(
-    mother: int, fd: int, order: dict[str, Any], kind: kinds.Kind, threads: int
+    mother: int,
+    fd: int,
+    order: dict[str, Any],
+    kind: kinds.Kind,
+    threads: int,
+    group: groups.Group | None,
 ) -> None:
     signal.set_wakeup_fd(-1)
     sandbox.die_with_parent()
     if os.getppid() != mother:  # she ended before the kernel was told
         return
+    grouped = group is not None and group.join()
+    with contextlib.suppress(OSError):
+        os.setsid()  # where the kernel shares out by sessions, each worker has its own share
+        groups.share("self", kind.opens, group)
     # Of all that the mother had open only the worker's own wire is kept.
     os.dup2(fd, 3)
     for other in [int(name) for name in os.listdir("/dev/fd")]:  # noqa: PTH208 - plain names
@@ -188,6 +218,7 @@ def _become_worker(
         write=scratch,
         address_space=max(16 << 30, 2 * order["memory"]),
     )
+    (state["layers"] if grouped else state["missing"]).append("memory group")
     os.environ["VITRINE_SANDBOX"] = "holds" if sandbox.floor(state) else "missing"
     worker.serve(socket.socket(fileno=3), kind.name, threads, state, scratch)
 
@@ -208,6 +239,7 @@ def main() -> None:
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--wall", type=Path, required=True)
+    parser.add_argument("--groups", type=Path)
     told = parser.parse_args()
     wires = control.Control(socket.socket(fileno=told.control))
     kind = kinds.kind(told.kind)
@@ -219,7 +251,7 @@ def main() -> None:
         raise
     gc.collect()
     gc.freeze()  # so that a child's collector does not copy every page it inherited
-    mother = Mother(wires, kind, told.threads)
+    mother = Mother(wires, kind, told.threads, told.groups)
     offered = sandbox.available()
     seconds = time.monotonic() - start
     wires.send({"event": "ready", "seconds": seconds, "sandbox": dict(offered)})

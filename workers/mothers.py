@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workers import spool
+from workers import groups, spool
 from workers.control import Control
 from workers.grip import Grip
 from workers.process import Stop, Stopped, Worker
@@ -50,6 +50,7 @@ class Mother:
                         *("-m", "workers.mother", kind),
                         *("--control", str(hers.fileno()), "--wall", str(wall)),
                         *("--threads", str(threads)),
+                        *_divided(),
                     ],
                     cwd=ROOT,
                     env=_environment(home, threads),
@@ -166,6 +167,12 @@ class Mother:
         except OSError:
             return ""
         return next((line[:300] for line in reversed(lines) if line.strip()), "")
+
+
+def _divided() -> tuple[str, ...]:
+    """Return the flag that names the group in which workers' are made."""
+    base = groups.divided()
+    return () if base is None else ("--groups", str(base))
 
 
 def _environment(home: Path, threads: int) -> dict[str, str]:

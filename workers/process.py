@@ -45,6 +45,9 @@ client that slept finds those of some seconds together."""
 BIRTH_LIMIT = 30.0
 """Seconds that a worker may take from the order to its first word."""
 
+HUSH = 1.0
+"""Seconds after which a worker whose wire has ended is looked at: dead, or silent?"""
+
 LAST_WORD = 8.0
 """Seconds that a mother may take to say how a worker ended: she may be at an import."""
 
@@ -249,7 +252,7 @@ class Worker:
         spool.remove(self._scratch)
 
     def _death(self) -> Died:
-        mute = not self._gone.wait(LAST_WORD)
+        mute = not self._told_gone()
         if mute:
             self.kill()
         said = words.tail(self._scratch / LOG)
@@ -257,6 +260,14 @@ class Worker:
         if mute:
             return Died(words.MUTE, said)
         return Died(words.obituary(self._code, self._why, self._memory), said)
+
+    def _told_gone(self) -> bool:
+        """Wait for the news of its end, as long as there can be any."""
+        if self._gone.wait(HUSH):
+            return True
+        if self._grip is not None and not self._grip.ended(0):
+            return False  # it lives, and says no more
+        return self._gone.wait(LAST_WORD)
 
 
 class _Ear:

@@ -7,17 +7,16 @@ import threading
 import time
 
 from workers.jobs import Job
-
-LONG = 20.0
-"""Seconds after which a job that runs keeps nobody else waiting: it shares its core instead."""
+from workers.watch import LONG
 
 
 class Queue:
     """Runs jobs on at most `slots` threads of work at a time; owners take turns.
 
     An owner is a visitor; one with many jobs waits behind one with fewer, and each owner's jobs run
-    in the order in which they came. Where one owner has all slots, or a job has had one for `LONG`,
-    one more is there for others: nobody waits for the end of somebody else's ten minutes.
+    in the order in which they came. Where one owner has all slots, or a job has had one for `LONG`
+    (it shares its core then, and stands behind), one more is there for others: nobody waits for
+    the end of somebody else's ten minutes.
 
     A job whose lane is in use is passed over until the lane is free. Quick jobs (a photo to
     decode, a file to look at: well under a second) have one slot of their own, so that a visitor

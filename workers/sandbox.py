@@ -28,6 +28,9 @@ try:  # its folder and its library must be read before Landlock shuts them
 except (ImportError, RuntimeError, OSError):
     pyseccomp = None
 
+FILE = 1 << 30
+"""Bytes that one of a worker's files may have."""
+
 PRIORITY = 5
 """By how much a worker stands behind the page, in the system's measure of 0 to 19."""
 
@@ -58,9 +61,7 @@ def available() -> State:
     return State(files=landlock, network=seccomp, processes=seccomp, layers=layers, missing=missing)
 
 
-def enter(
-    *, read: Iterable[Path], write: Path, address_space: int, file_size: int = 1 << 30
-) -> State:
+def enter(*, read: Iterable[Path], write: Path, address_space: int, file_size: int = FILE) -> State:
     """Shut this process in, for good.
 
     It may read `read`, the Python installation and our own code; read and write `write`.
@@ -281,8 +282,12 @@ _REFUSED = (
     "socket socketpair connect bind listen accept accept4 sendmsg sendmmsg recvmsg recvmmsg "
     "socketcall "
     # ways round the filter and round the watch on memory
-    "io_uring_setup io_uring_enter io_uring_register memfd_create memfd_secret shmget shmat shmctl "
-    "shmdt msgget semget mq_open mq_unlink userfaultfd seccomp "
+    "io_uring_setup io_uring_enter io_uring_register io_setup io_submit memfd_create memfd_secret "
+    "shmget shmat shmctl shmdt msgget semget mq_open mq_unlink userfaultfd seccomp "
+    # a pipe that holds one page of a huge one holds all of it, and counts nowhere
+    "vmsplice splice tee sendfile sendfile64 "
+    # a session of its own, in which the kernel would give it a share of the processor of its own
+    "setsid "
     # the kernel's own insides
     "bpf perf_event_open keyctl add_key request_key init_module finit_module delete_module "
     "kexec_load kexec_file_load reboot swapon swapoff acct quotactl quotactl_fd syslog vhangup "
@@ -299,11 +304,19 @@ _REFUSED = (
     # what holds up everybody's disk
     "sync syncfs"
 )
-_CLONE_THREAD = 0x00010000
+_CLONE_THREAD, _CLONE_FILES = 0x00010000, 0x00000400
+_CLOSE_RANGE_UNSHARE = 2
+"""With it, or without CLONE_FILES, a thread has open files of its own, which its mother's look at
+the process's does not show."""
+_PR_SET_DUMPABLE = 4
+"""Without it the mother, of the same user, may no longer look at what is open."""
 _TIOCSTI = getattr(termios, "TIOCSTI", 0x5412)
 _SET_OWNERS = (8, 10, 15)
 """F_SETOWN, F_SETSIG and F_SETOWN_EX: who is sent which signal when a descriptor has news. Kernels
 before 6.12 let that reach any process of the same user, whatever Landlock says."""
+_SET_MORE = (1024, 1026, 1031)
+"""F_SETLEASE, which keeps others from opening a file; F_NOTIFY, which watches a folder; and
+F_SETPIPE_SZ, whose room all processes of a user share."""
 _SET_OWNERS_TOO = (0x8901, 0x8902)
 """FIOSETOWN and SIOCSPGRP, which do the same to a socket."""
 _SHARED_MEMORY = 0x21
@@ -327,7 +340,13 @@ def _seccomp() -> bool:
                     return False
         # glibc falls back to clone when clone3 is unknown, and clone's flags can be read.
         rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
-        rules.add_rule(no, "clone", arg(0, masked, _CLONE_THREAD, 0))
+        for flag in (_CLONE_THREAD, _CLONE_FILES):
+            rules.add_rule(no, "clone", arg(0, masked, flag, 0))
+        with contextlib.suppress(OSError):  # a libseccomp that does not know it
+            unshare = arg(2, masked, _CLOSE_RANGE_UNSHARE, _CLOSE_RANGE_UNSHARE)
+            rules.add_rule(no, "close_range", unshare)
+        # A disk would be full before anybody looks; the C library then writes instead.
+        rules.add_rule(pyseccomp.ERRNO(errno.EOPNOTSUPP), "fallocate")
         for name in ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"):
             rules.add_rule(no, name, arg(0, ne, own))
         # By process id these reach every process of the same user; 0 is the caller itself.
@@ -335,11 +354,12 @@ def _seccomp() -> bool:
             rules.add_rule(no, name, arg(0, ne, 0))
         for name in ("sched_setscheduler", "sched_setparam"):
             rules.add_rule(no, name)
-        # It must not untie itself from its mother's end.
-        rules.add_rule(no, "prctl", arg(0, masked, 0xFFFFFFFF, _PR_SET_PDEATHSIG))
+        # It must not untie itself from its mother's end, nor hide from her.
+        for option in (_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE):
+            rules.add_rule(no, "prctl", arg(0, masked, 0xFFFFFFFF, option))
         for request in (_TIOCSTI, *_SET_OWNERS_TOO):
             rules.add_rule(no, "ioctl", arg(1, masked, 0xFFFFFFFF, request))
-        for command in _SET_OWNERS:
+        for command in (*_SET_OWNERS, *_SET_MORE):
             rules.add_rule(no, "fcntl", arg(1, masked, 0xFFFFFFFF, command))
         rules.add_rule(no, "mmap", arg(3, masked, _SHARED_MEMORY, _SHARED_MEMORY))
         rules.load()

@@ -13,13 +13,16 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from workers import folders
+from workers import folders, groups
 
 SCRATCH_CAP = 2 << 30
 """Bytes that a worker may keep in its scratch folder, whatever the number of files."""
 
 THREADS = 256 + 8 * (os.cpu_count() or 1)
 """Threads of a worker. TensorFlow and torch start some tens, and a few for each processor."""
+
+LONG = 1.0
+"""Seconds after which an order lets others' go before."""
 
 IDLE, IDLE_FOR = 3.0, 60.0
 """Seconds of processor time that a worker without an order may use, and in how many seconds."""
@@ -34,21 +37,36 @@ class Looks(NamedTuple):
 
 
 class Child:
-    """A forked worker, as its mother sees it."""
+    """A forked worker, as its mother sees it.
 
-    def __init__(self, pid: int, memory: int, scratch: Path) -> None:
-        self.pid, self.memory, self.scratch = pid, memory, scratch
+    `opens` says that its first order is a file to open, during which it stands behind others.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        memory: int,
+        scratch: Path,
+        *,
+        opens: bool = False,
+        group: groups.Group | None = None,
+    ) -> None:
+        self.pid, self.memory, self.scratch, self.group = pid, memory, scratch, group
         self.reason = ""
+        self._behind = self._opens = opens
+        self._since: float | None = None
         self.looked = time.monotonic()
         self._idle: tuple[float, float] | None = None
         self._leaderless = False
 
     def work(self) -> None:
         """Note that it has an order."""
-        self._idle = None
+        self._idle, self._since = None, time.monotonic()
 
     def rest(self) -> None:
         """Note that it has none any more: from now on its processor time is counted."""
+        self._since, self._opens = None, False
+        self._give_way()
         found = looks(self.pid)
         self._idle = (time.monotonic(), found.seconds) if found else None
 
@@ -56,6 +74,7 @@ class Child:
         """Kill the child when it takes more than it may; never raises."""
         if self.reason:
             return
+        self._give_way()
         try:
             reason = self._excess()
         except Exception:  # whatever one child thought of, the others' mother goes on
@@ -86,6 +105,18 @@ class Child:
                 return "scratch"
         return ""
 
+    def _give_way(self) -> None:
+        """Let it stand behind others while it opens a file or takes long, and beside them else."""
+        lasts = self._since is not None and time.monotonic() - self._since > LONG
+        behind = self._opens or lasts
+        if behind != self._behind and groups.share(self.pid, behind, self.group):
+            self._behind = behind
+
+    def buried(self) -> None:
+        """Note how it ended, where the kernel was faster than its mother."""
+        if self.group is not None and self.group.full():
+            self.reason = self.reason or "memory"
+
     def _uses(self, since: float, before: float, now: float) -> bool:
         if time.monotonic() - since > IDLE_FOR:
             self._idle = time.monotonic(), now
@@ -111,12 +142,15 @@ def looks(pid: int) -> Looks | None:
 
 
 def resident(pid: int) -> int:
-    """Return the bytes of RAM that a process holds for itself, files that it maps left out."""
+    """Return the bytes that a process holds for itself, files that it maps left out.
+
+    What was moved out of RAM counts, too, or it could have that done to all that it holds.
+    """
     total = 0
     try:
         with Path(f"/proc/{pid}/status").open() as lines:
             for line in lines:
-                if line.startswith(("RssAnon:", "RssShmem:")):
+                if line.startswith(("RssAnon:", "RssShmem:", "VmSwap:", "HugetlbPages:")):
                     total += int(line.split()[1]) * 1024
     except (OSError, ValueError):
         return 0  # gone, or a system without /proc: the limit on address space is what is left

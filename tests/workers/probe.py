@@ -6,6 +6,7 @@ import mmap
 import os
 import socket
 import struct
+import tempfile
 from pathlib import Path
 
 
@@ -31,6 +32,19 @@ def attempt(given):
         "share memory": lambda: mmap.mmap(-1, 1 << 16).close(),
         "share zeros": _zeros,
         "watch a folder": lambda: _check(_libc().inotify_init1(0)),
+        "watch it by its descriptor": _notify,
+        "keep others from a file": _lease,
+        "widen a pipe": lambda: _piped(lambda ends: fcntl.fcntl(ends[1], 1031, 1 << 17)),
+        "hold pages in a pipe": lambda: _piped(_hold_pages),
+        "hold a file's pages in a pipe": lambda: _piped(_hold_file),
+        "copy a pipe": lambda: _piped(_copy_pipe),
+        "reserve the disk": _reserve,
+        "open files of a thread's own": lambda: _check(_libc().syscall(436, 250, 250, 2)),
+        "hide from the mother": _hide,
+        "lead a session": lambda: _check(_libc().setsid()),
+        "asynchronous files": lambda: _check(
+            _libc().syscall(206, 1, ctypes.byref(ctypes.c_ulong()))
+        ),
     }
     if given["dangerous"]:
         tries |= {
@@ -96,13 +110,61 @@ def _unix(address):
         sock.connect(address)
 
 
-def _own(command, value):
+def _piped(act):
     ends = os.pipe()
     try:
-        fcntl.fcntl(ends[0], command, value)
+        act(ends)
     finally:
         for end in ends:
             os.close(end)
+
+
+def _own(command, value):
+    _piped(lambda ends: fcntl.fcntl(ends[0], command, value))
+
+
+def _hold_pages(ends):
+    page = ctypes.create_string_buffer(4096)
+    vector = _Vector(ctypes.addressof(page), 4096)
+    _check(_libc().vmsplice(ends[1], ctypes.byref(vector), ctypes.c_ulong(1), 0))
+
+
+def _hold_file(ends):
+    with tempfile.TemporaryFile() as file:
+        file.write(b"x")
+        file.flush()
+        _check(_libc().splice(file.fileno(), ctypes.byref(ctypes.c_long(0)), ends[1], None, 1, 0))
+        os.sendfile(ends[1], file.fileno(), 0, 1)
+
+
+def _copy_pipe(ends):
+    os.write(ends[1], b"x")
+    _piped(lambda others: _check(_libc().tee(ends[0], others[1], ctypes.c_size_t(1), 0)))
+
+
+def _reserve():
+    with tempfile.TemporaryFile() as file:
+        _check(_libc().fallocate(file.fileno(), 0, ctypes.c_long(0), ctypes.c_long(4096)))
+
+
+def _lease():
+    with tempfile.TemporaryFile() as file:
+        fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+
+def _notify():
+    folder = os.open(tempfile.gettempdir(), os.O_RDONLY)
+    try:
+        fcntl.fcntl(folder, fcntl.F_NOTIFY, fcntl.DN_CREATE)
+        fcntl.fcntl(folder, fcntl.F_NOTIFY, 0)
+    finally:
+        os.close(folder)
+
+
+def _hide():
+    _check(_libc().prctl(4, 0, 0, 0, 0))
+    _libc().prctl(4, 1, 0, 0, 0)
 
 
 def _zeros():

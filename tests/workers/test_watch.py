@@ -1,5 +1,6 @@
 """A worker that takes more than its share of threads, time or secrecy is ended, and says why."""
 
+import io
 import os
 import subprocess
 import sys
@@ -118,3 +119,24 @@ def test_what_is_no_plain_file_leaves_no_descriptor_open(tmp_path):
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     with plain_file(tmp_path / "file") as file:
         assert file.read() == b"x"
+
+
+STATUS = """Name:\tpython
+VmPeak:\t 9000000 kB
+RssAnon:\t    1000 kB
+RssFile:\t  500000 kB
+RssShmem:\t      20 kB
+VmSwap:\t   300000 kB
+HugetlbPages:\t    4096 kB
+"""
+
+
+def test_what_was_moved_out_of_memory_is_counted(monkeypatch):
+    """A worker may ask the kernel to move all of its pages out, and take as many again."""
+    monkeypatch.setattr(watch.Path, "open", lambda path: io.StringIO(STATUS))
+    assert watch.resident(7) == (1000 + 20 + 300_000 + 4096) * 1024
+
+
+def test_the_kernel_still_calls_them_so():
+    own = Path("/proc/self/status").read_text()
+    assert all(f"\n{name}" in own for name in ("RssAnon:", "RssShmem:", "VmSwap:"))
