@@ -23,7 +23,7 @@ ADAPTERS = {
     ),
     *(
         f"loaders/torch/{part}.py"
-        for part in ("detector", "forward", "first_pass", "replay", "tail")
+        for part in ("convert", "detector", "folded", "forward", "first_pass", "replay", "tail")
     ),
     *(f"loaders/torch/{part}.py" for part in ("relu", "rewrite")),
     *(f"loaders/keras/{part}.py" for part in ("forward", "model", "network", "read", "sites")),

@@ -103,6 +103,8 @@ def show(desk: Desk, *, brief: bool = False) -> None:
         if not brief:
             with st.expander(FOUND, key="what-was-found"):
                 views.line(description(model.card))
+                if model.card.backend is not None:
+                    views.line(model.card.backend.words())
                 views.chips(facts(model))
                 findings.show([each for each in found if each not in pressing], places, "more")
     dialogs.draw(desk, DIALOGS)

@@ -57,6 +57,7 @@ KINDS: dict[str, Kind] = {
             imports=("torch",),
             adapters=("loaders.torch.file", "loaders.torch.model"),
             extras=(
+                "openvino",
                 "torchvision",  # built-in models do without, and it takes as long as torch itself
                 "matplotlib.pyplot",
                 "cv2",
@@ -73,7 +74,7 @@ KINDS: dict[str, Kind] = {
             title="TensorFlow",
             imports=("tensorflow", "keras", "tf_keras", "h5py"),
             adapters=("loaders.keras.file", "loaders.keras.model"),
-            extras=("matplotlib.pyplot", "sklearn", "skimage.segmentation", "lime"),
+            extras=("openvino", "matplotlib.pyplot", "sklearn", "skimage.segmentation", "lime"),
             serves=("model", "keras"),
             reads=True,
         ),

@@ -85,12 +85,14 @@ class ModelHandle(Handle):
         if role == "own":
             card: Card = result.card  # type: ignore[attr-defined]  # what Load returns
             if self.card is not None and self.card.pace.backward is not None:
-                card = dataclasses.replace(card, pace=self.card.pace)
+                pace, backend = self.card.pace, self.card.backend
+                card = dataclasses.replace(card, pace=pace, backend=backend)
             self.card = dataclasses.replace(card, hash=self.hash, sandbox=worker.sandbox)
 
     def _noted(self, task: Task, result: Result) -> Result:
         if isinstance(result, Measured) and self.card is not None:
-            self.card = dataclasses.replace(self.card, pace=result.pace)
+            card = dataclasses.replace(self.card, pace=result.pace)
+            self.card = dataclasses.replace(card, backend=result.backend or card.backend)
         if isinstance(result, Explanation) and isinstance(task, Explain):
             image = hash_of(task.pixels)
             return dataclasses.replace(result, model_hash=self.hash, image_hash=image)

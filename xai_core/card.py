@@ -57,6 +57,42 @@ class Pace:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Backend:
+    """What a network's forward passes run on.
+
+    Where it is not the network's own framework, `agreement` is the largest difference of the two's
+    scores on views of all kinds, as a part of the largest score, `gain` how many times as quick it
+    was when both were measured, and `start` the seconds that the change took. `why` says, as a
+    clause, why the framework itself runs it.
+    """
+
+    name: str
+    agreement: float | None = None
+    gain: float | None = None
+    start: float | None = None
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for numbers that were not measured, and for words that are a text."""
+        for number in (self.agreement, self.gain, self.start):
+            if number is not None and not 0 <= number < 1e6:
+                raise ValueError("the backend's numbers")
+        if len(self.name) > 60 or len(self.why) > 300:
+            raise ValueError("the backend's words")
+
+    def words(self) -> str:
+        """Say it in a sentence."""
+        if self.agreement is None or self.gain is None:
+            why = f", as {self.why}" if self.why else ""
+            return f"Its passes run on {self.name}{why}."
+        return (
+            f"Long runs go through {self.name}, {self.gain:.1f} times as quick as its own "
+            f"framework when measured here; the scores differ by at most {self.agreement:.0e} of "
+            "the largest."
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Service:
     """Whether a method serves a model: sentences why not, or None; the same for each engine."""
 
@@ -71,7 +107,8 @@ class Card:
     `input_size` is the view's height and width in pixels, `preprocessing` what
     `loaders.preprocessing.Preprocessing` is made of, `methods` says for each method whether it can
     serve. `stages` tell what the network does, from the photo to the scores, as far as its file
-    shows it. `hash` is the file's sha256 and `sandbox` what holds the process: the client's own.
+    shows it, and `backend` what runs its passes, once that was decided. `hash` is the file's sha256
+    and `sandbox` what holds the process: the client's own.
     """
 
     task: Kind = "classification"
@@ -90,6 +127,7 @@ class Card:
     pace: Pace
     methods: Mapping[str, Service]
     stages: tuple[Stage, ...] = ()
+    backend: Backend | None = None
     hash: str = ""
     sandbox: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 

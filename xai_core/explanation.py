@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.card import Backend
 from xai_core.errors import UnsupportedModel
 from xai_core.grain import PIXELS, Grain
 from xai_core.model import Geometry
@@ -28,8 +29,9 @@ class Explanation(Result):
     `attribution` is finite float32 `[h, w]` at its raw scale (but see `scale`), in the view's
     frame, and `grain` its smallest honest unit. `question` is what was asked, with every value that
     was used. `arrays` and `scalars` hold what the method adds under its own names. `passes` counts
-    the images that went through the network. Raises UnsupportedModel where the attribution is not
-    finite, and ValueError where its grain does not fit it.
+    the images that went through the network, and `backend` says what ran them. Raises
+    UnsupportedModel where the attribution is not finite, and ValueError where its grain does not
+    fit it.
     """
 
     attribution: Array
@@ -43,6 +45,7 @@ class Explanation(Result):
     geometry: Geometry | None = None
     model_hash: str = ""
     image_hash: str = ""
+    backend: Backend | None = None
 
     def __post_init__(self) -> None:
         attribution = np.array(self.attribution, np.float32)

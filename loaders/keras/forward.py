@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from loaders.backend import Compiled, Passes
+from loaders.keras import convert
 from loaders.keras.network import Network, tensor
 from loaders.keras.sites import Sites, as_map
 
@@ -21,12 +23,26 @@ SCORES = ""
 class Forward:
     """Runs a network on views; each kind of run is traced once, for any number of views."""
 
-    def __init__(self, network: Network, sites: Sites) -> None:
+    def __init__(self, network: Network, sites: Sites, *, random: str = "") -> None:
         self._network, self._sites = network, sites
         self._graphs: dict[str, Callable[..., Any]] = {}
+        self.logits = Passes(
+            self.own,
+            lambda: Compiled(convert.converted(self.reading(SCORES), network.size)),
+            name="TensorFlow",
+            size=network.size,
+            weights=4 * int(network.model.count_params()),
+            why_not=convert.why_not(random),
+        )
+        """Returns float32 `[N, classes]` for views, by whatever runs the network."""
 
-    def logits(self, images: Array) -> Array:
-        """Return float32 `[N, classes]` for views `[N, h, w, 3]`."""
+    def expect(self, reads: Sequence[str], images: int) -> None:
+        """Hear what is to be read of so many images."""
+        if tuple(reads) == (SCORES,):
+            self.logits.expect(images)
+
+    def own(self, images: Array) -> Array:
+        """Return float32 `[N, classes]` for views `[N, h, w, 3]` by TensorFlow itself."""
         return np.asarray(self.reading(SCORES)(tensor(images)).numpy(), np.float32)
 
     def plain(self, what: str) -> Callable[[Any], Any]:

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from loaders.backend import Backed
 from loaders.keras import (
     endings,
     head,
@@ -56,7 +57,7 @@ _NO_MAP = (
 )
 
 
-class KerasModel:
+class KerasModel(Backed):
     """A Keras classifier: MasksFast, Differentiates, RunsFrom, Rewrites and HasNative.
 
     `lacks` says which of them it does not give, as a network without maps shows no layers.
@@ -127,7 +128,7 @@ class KerasModel:
 
     def _begin(self) -> None:
         """Make what stands on the network anew."""
-        self._forward = Forward(self._network, self._sites)
+        self._forward = Forward(self._network, self._sites, random=self.mode_reason)
         self._tails: dict[str, Tail] = {}
         self._native: Any = None
         self.parameters = int(self._network.model.count_params())
@@ -182,8 +183,9 @@ class KerasModel:
 
     def logits(self, images: Array) -> Array:
         """Return float32 `[N, classes]` for views `[N, h, w, 3]`."""
-        run = self._forward.logits
-        return np.concatenate([run(images[part]) for part in _parts(len(images), BATCH)])
+        self._forward.logits.expect(len(images))
+        parts = _parts(len(images), BATCH)
+        return np.concatenate([self._forward.logits(images[part]) for part in parts])
 
     def masked_scores(
         self,
@@ -196,6 +198,7 @@ class KerasModel:
         """Yield `(slice of masks, scores [b, targets])`; one buffer of views is reused."""
         reads = [self._read(target) for target in targets]
         kinds = tuple(dict.fromkeys(reads))
+        self._forward.expect(kinds, len(masks))
 
         def scores(views: Array) -> Array:
             found = dict(zip(kinds, self._forward.all(kinds, views), strict=True))

@@ -1,6 +1,6 @@
 """The passes of a network, forth and back: the one place where views become scores or maps.
 
-A faster backend stands in for `logits` and `back`; the other passes look inside the module.
+A faster backend stands in for `logits`; the other passes look inside the module.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from loaders.backend import Compiled, Passes
+from loaders.torch import convert
+from loaders.torch.folded import Folded
 from loaders.torch.layers import Modules
 from loaders.torch.layout import Layout
 from loaders.torch.replay import Ended
@@ -29,13 +32,30 @@ class Forward:
     """The passes of one batch of views `[n, h, w, 3]`, at most as many as the network takes."""
 
     def __init__(
-        self, module: Wrapped, inside: Modules | Graph, layouts: Mapping[str, Layout], still: Any
+        self,
+        module: Wrapped,
+        inside: Modules | Graph,
+        layouts: Mapping[str, Layout],
+        still: Any,
+        *,
+        size: tuple[int, int] = (0, 0),
+        random: str = "",
     ) -> None:
         self.module = module
         self._inside, self._layouts, self._still = inside, layouts, still
+        self.logits = Passes(
+            self.plain,
+            lambda: Compiled(convert.converted(module, size)),
+            lambda: Folded(module, still),
+            name="PyTorch",
+            size=size,
+            weights=sum(each.numel() * each.element_size() for each in module.parameters()),
+            why_not=convert.why_not(module, random),
+        )
+        """Returns float32 `[n, classes]`, by whatever runs the network."""
 
-    def logits(self, images: Array) -> Array:
-        """Return float32 `[n, classes]`."""
+    def plain(self, images: Array) -> Array:
+        """Return float32 `[n, classes]` by torch itself."""
         with self._still():
             scores: Array = self.module(nchw(images)).numpy()
         return scores

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from loaders.backend import Backed
 from loaders.options import Maps
 from loaders.preprocessing import Preprocessing
 from loaders.torch import norms, rewrite
 from loaders.torch.first_pass import FirstPass
-from loaders.torch.forward import Forward, nchw, pulled, reads
+from loaders.torch.forward import SCORES, Forward, nchw, pulled, reads
 from loaders.torch.layers import Modules
 from loaders.torch.script import Graph
 from loaders.torch.tail import Tail
@@ -48,7 +49,7 @@ _SCRIPTED = (
 )
 
 
-class TorchModel:
+class TorchModel(Backed):
     """A PyTorch classifier: Differentiates, MasksFast, RunsFrom, Rewrites and HasNative.
 
     `lacks` says which of them it does not give, as TorchScript gives no copy of itself.
@@ -113,6 +114,7 @@ class TorchModel:
 
     def logits(self, images: Array) -> Array:
         """Return float32 `[N, classes]` for views `[N, h, w, 3]`."""
+        self._forward.logits.expect(len(images))
         return np.concatenate([self._forward.logits(part) for part in self._parts(images)])
 
     def masked_scores(
@@ -125,6 +127,8 @@ class TorchModel:
     ) -> Iterator[tuple[slice, Array]]:
         """Yield `(slice of masks, scores [b, targets])`; one buffer of views is reused."""
         names = [self._asked(target) for target in targets]
+        if set(names) == {SCORES}:
+            self._forward.logits.expect(len(masks))
 
         def scores(views: Array) -> Array:
             read = self._forward.read(views, dict.fromkeys(names))
@@ -240,7 +244,14 @@ class TorchModel:
 
     def _begin(self) -> None:
         """Make what stands on the module anew."""
-        self._forward = Forward(self._module, self._inside, self._layouts, self._still)
+        self._forward = Forward(
+            self._module,
+            self._inside,
+            self._layouts,
+            self._still,
+            size=self.input_size,
+            random=self.mode_reason,
+        )
         self._tails: dict[str, Tail] = {}
 
     def native(self) -> nn.Module:

@@ -92,4 +92,10 @@ class Explain(Task):
         made = explainer.explain(model, view, self.question.target, progress=progress)
         # behind the wall the client takes its own: a worker's word would not count
         image = "" if bench.sandbox else hash_of(self.pixels)
-        return dataclasses.replace(made, geometry=geometry, model_hash=bench.hash, image_hash=image)
+        return dataclasses.replace(
+            made,
+            geometry=geometry,
+            model_hash=bench.hash,
+            image_hash=image,
+            backend=getattr(model, "backend", None),
+        )

@@ -60,6 +60,7 @@ def record(
         "seed": explanation.seed,
         "passes": explanation.passes,
         "seconds": explanation.seconds,
+        "backend": None if explanation.backend is None else _plain(explanation.backend),
         "geometry": _plain(explanation.placed),
         "frame": frame,
         "shape": list(explanation.placed.photo if frame == "upload" else explanation.view),

@@ -1,0 +1,247 @@
+"""What a network's forward passes run on: its own framework, or OpenVINO once that repays itself.
+
+A conversion takes a second or two. So it waits for a run that repays it, of which only the length
+counts and not what came before, so that the same run has the same answer. It takes over only where
+it gives the same scores, and gives them sooner.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xai_core.card import Backend
+
+Array = NDArray[np.float32]
+Run = Callable[[Array], Array]
+"""Views float32 `[n, h, w, 3]` in, logits `[n, classes]` out."""
+
+AGREES = 1e-5
+"""By how much the scores may differ, as a part of the largest of them."""
+REPAYS, FEWEST = 3.0, 80
+"""Seconds of passes, and images, of a run for which a network is converted: that takes a second or
+two, and as long as some twenty passes."""
+QUICKER = 1.05
+"""Times that a converted network must be as quick as its framework, to be taken."""
+LARGEST = 1 << 30
+"""Bytes of weights above which a second and a third copy of them would be too much memory."""
+QUICK = 0.2
+"""Seconds of the probes' passes above which no other way to cut a batch is tried."""
+PIECES = (1, 2, 4, 8)
+"""Views of one request that are tried."""
+
+
+class Refused(Exception):
+    """A network is not converted; it says why, as a clause."""
+
+
+class Way(Protocol):
+    """Another way to run a network: views in, logits out."""
+
+    name: str
+
+    def __call__(self, views: Array) -> Array:
+        """Return the logits, float32 `[n, classes]`."""
+
+    def tune(self, views: Array) -> None:
+        """Find the best way to cut a batch, on some views."""
+
+
+class Passes:
+    """The forward passes of one network.
+
+    `plain` runs it in its framework, which is called `name`. Each of `ways` makes another that does
+    the same sooner, or raises: whatever they raise, the network stays where it is. The first that
+    serves is taken. `weights` are its bytes, and `why_not` says why it stays in any case.
+    """
+
+    def __init__(
+        self,
+        plain: Run,
+        *ways: Callable[[], Way],
+        name: str,
+        size: tuple[int, int],
+        weights: int,
+        why_not: str = "",
+    ) -> None:
+        if not why_not and weights > LARGEST:
+            why_not = "its weights are too large to be held twice"
+        self._plain, self._ways, self._size = plain, ways, size
+        self._run: Run | None = None
+        self._pace = 0.0  # seconds of an image, 0 for not known
+        self.backend = Backend(name=name, why=why_not)
+        self._settled = bool(why_not)
+
+    def __call__(self, views: Array) -> Array:
+        """Return the logits, float32 `[n, classes]`."""
+        if self._run is not None:
+            return self._run(views)
+        if self._settled:
+            return self._plain(views)
+        took, logits = timed(self._plain, views)
+        pace = took / max(1, len(views))
+        self._pace = min(self._pace or pace, pace)
+        return logits
+
+    def expect(self, images: int) -> None:
+        """Hear that so many are to come, and convert the network where that repays itself."""
+        if self._settled or images < FEWEST:
+            return
+        if not self._pace:
+            self(_probes(self._size)[:1])
+        if self._pace * images >= REPAYS:
+            self.settle()
+
+    def settle(self) -> Backend:
+        """Decide at once, and return what it runs on from now on."""
+        if not self._settled:
+            self._settled = True
+            whys = []
+            for way in self._ways:
+                if not (why := self._tried(way)):
+                    break
+                whys.append(why)
+            else:
+                self.backend = Backend(name=self.backend.name, why=whys[0] if whys else "")
+            self._ways = ()  # they may hold the network's tensors
+        return self.backend
+
+    def _tried(self, way: Callable[[], Way]) -> str:
+        """Take another way, or say why not, as a clause."""
+        try:
+            self._take(way, time.process_time())
+        except Refused as error:
+            return str(error)
+        except MemoryError:
+            return "there was not enough memory to convert it"
+        except Exception as error:  # what a converter raises of a stranger's network
+            return f"OpenVINO cannot convert it ({_short(error)})"
+        return ""
+
+    def _take(self, way: Callable[[], Way], start: float) -> None:
+        views = _probes(self._size)
+        own = self._plain(views)
+        if not np.isfinite(own).all():
+            raise Refused("its scores are not all numbers")
+        network = way()
+        found = network(views)
+        # the second run is timed: what is made at the first is made for each count of views
+        took, _ = timed(self._plain, views)
+        now, _ = timed(network, views)
+        # another count, and no view where it was before
+        other = views[:0:-1]
+        apart = max(difference(found, own), difference(network(other), self._plain(other)))
+        if not apart <= AGREES:
+            raise Refused(f"its scores through {network.name} differ by {apart:.0e} of the largest")
+        if took < QUICKER * now:
+            raise Refused(f"{network.name} is no quicker here")
+        if now < QUICK:
+            network.tune(np.resize(views, (PIECES[-1], *views.shape[1:])))
+        self._run = network
+        spent = time.process_time() - start
+        self.backend = Backend(name=network.name, agreement=apart, gain=took / now, start=spent)
+
+
+class Backed:
+    """A model whose forward passes are `self._forward.logits`."""
+
+    _forward: Any
+
+    @property
+    def backend(self) -> Backend:
+        """What the forward passes run on."""
+        return cast(Backend, self._forward.logits.backend)
+
+    def settled(self) -> Backend:
+        """Decide now what the forward passes run on, and return it."""
+        return cast(Backend, self._forward.logits.settle())
+
+
+class Compiled:
+    """A network that OpenVINO runs, in as many streams of one thread as the worker has threads.
+
+    A batch goes through in pieces, each in the next stream that is free: so a processor that is
+    busy with something else holds up its own piece and no other.
+    """
+
+    def __init__(self, model: Any) -> None:
+        import openvino
+
+        self.name = f"OpenVINO {openvino.__version__.split('-')[0]}"
+        streams = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
+        settings = {
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": streams,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._openvino, self._streams = openvino, streams
+        self._network = openvino.Core().compile_model(model, "CPU", settings)
+        self._requests: list[Any] = []
+        self.piece = PIECES[-1] if streams == 1 else 1
+
+    def __call__(self, views: Array) -> Array:
+        """Return the logits, float32 `[n, classes]`."""
+        views = np.ascontiguousarray(views, np.float32)
+        starts = range(0, len(views), self.piece)
+        while len(self._requests) < len(starts):
+            self._requests.append(self._network.create_infer_request())
+        asked = []
+        for request, at in zip(self._requests, starts, strict=False):
+            part = views[at : at + self.piece]
+            # shared, not copied: nobody writes into the views before all have been waited for
+            request.set_input_tensor(self._openvino.Tensor(part, shared_memory=True))
+            request.start_async()
+            asked.append((request, part))
+        for request, _ in asked:
+            request.wait()
+        made = [np.array(request.get_output_tensor(0).data, np.float32) for request, _ in asked]
+        return np.concatenate(made) if made else np.empty((0, 0), np.float32)
+
+    def tune(self, views: Array) -> None:
+        """Choose how many views a request takes: the quickest of PIECES."""
+        taken = {}
+        for self.piece in PIECES:
+            self(views)
+            taken[self.piece], _ = timed(self, views, clock=time.perf_counter)
+        self.piece = min(taken, key=lambda piece: taken[piece])
+
+
+def difference(found: Array, own: Array) -> float:
+    """Return the largest difference of two arrays of scores, as a part of the largest score."""
+    if found.shape != own.shape:
+        return float("inf")
+    largest = max(float(np.abs(own).max(initial=0)), 1e-30)
+    return float(np.abs(np.asarray(found, np.float64) - own).max(initial=0)) / largest
+
+
+def timed(
+    run: Run, views: Array, clock: Callable[[], float] = time.process_time
+) -> tuple[float, Array]:
+    """Return the seconds of a run, and what it gives: processor time, which a neighbour leaves."""
+    start = clock()
+    logits = run(views)
+    return max(clock() - start, 1e-9), logits
+
+
+def _probes(size: tuple[int, int]) -> Array:
+    """Return views unlike each other: noise, half of it hidden, black and soft colours."""
+    noise = np.random.default_rng(0).random((2, *size, 3), np.float32)
+    noise[1, : size[0] // 2] = 0.5
+    rows, columns = np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1])
+    soft = np.stack(np.broadcast_arrays(rows[:, None], columns[None], 0.5), -1)
+    return np.stack([*noise, np.zeros_like(noise[0]), soft.astype(np.float32)])
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
+
+
+def _nothing() -> Any:
+    raise Refused("it was tried before")
