@@ -32,7 +32,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     holder.append(input);
     if (flip !== null) {
       const mark = make("i");
-      mark.style.left = `calc(0.5rem + ${flip} * (100% - 1rem))`; // half a thumb at either end
+      mark.style.setProperty("--at", flip);
       holder.append(mark);
     }
     return holder;
