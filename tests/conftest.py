@@ -7,7 +7,7 @@ import pytest
 import torch  # TensorFlow aborts a process that imports torchvision after it
 import torchvision
 
-from tests import times
+from tests import lasting, times
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 120.0
@@ -30,6 +30,12 @@ def pytest_collection_modifyitems(items):
 
 def pytest_terminal_summary(terminalreporter):
     times.summary(terminalreporter)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _lasting():
+    yield
+    lasting.close()
 
 
 @pytest.fixture(scope="session")

@@ -17,15 +17,17 @@ import torch
 from PIL import Image
 
 import cli
-from commands import _waiting
+from commands import _opened, _waiting
 from loaders import catalogue
 from tests.conftest import ROOT
 from tests.fakes import exports
 from tests.hostile.conftest import SOAK
 from tests.hostile.sources import NETWORK
+from tests.lasting import Lent
 from tests.loaders.onnx.graphs import model as onnx_model
 from tests.loaders.onnx.graphs import tail
 from tests.loaders.torch.test_detectors import made, saved
+from workers.client import Wall
 from xai_core.explainer import explainers
 from xai_core.stages import KINDS
 
@@ -139,6 +141,12 @@ def test_a_published_detector_from_the_cache(
     status, _, err = run(capsys, "predict", name, str(photo))
     assert status == 3
     assert "holds an object detector" in err
+
+
+@pytest.fixture(autouse=True)
+def _lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands use a wall whose mothers stay; `test_predict` makes its own."""
+    monkeypatch.setattr(_opened, "Wall", Lent)
 
 
 @pytest.fixture(autouse=True)
@@ -284,7 +292,10 @@ def test_explain_detection(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         assert why in err
 
 
-def test_predict(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
+def test_predict(
+    capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_opened, "Wall", Wall)
     status, seen, _ = run(capsys, "predict", "shapes", str(photo), "--top", "3")
     assert status == 0
     assert len(seen["predictions"]) == 3

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import later, newcomer, rested, steady, unroll, until
 from tests.browser.test_offering import RUN, choose, ready
 from tests.conftest import ROOT
+from tests.hostile.conftest import SOAK
 from ui import forms
 from xai_core.explainer import explaining
 
@@ -61,7 +62,11 @@ WAYS = ".st-key-model-buttons button, .st-key-photo-buttons button"
 
 
 class Walk:
-    """A walk through the app: what axe found in each state, and what is wider than the window."""
+    """A walk through the app: what axe found in each state, and what is wider than the window.
+
+    Each state is looked at in both themes and both windows: wide in one theme and narrow in the
+    other, in turn, and in all four pairs by `make soak`.
+    """
 
     def __init__(self, page, axe):
         self.page, self.axe = page, axe
@@ -69,12 +74,13 @@ class Walk:
         self.themes = list(THEMES)
 
     def look(self, state):
-        """Look at a state in each theme, in a wide window and a narrow one."""
+        """Look at a state in each theme and in each window."""
         rested(self.page)
-        for theme in self.themes:
+        windows = list(WINDOWS.items())
+        for turn, theme in enumerate(self.themes):
             self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             self.page.wait_for_function(THEMED, arg=theme)
-            for window, size in WINDOWS.items():
+            for window, size in windows if SOAK else windows[turn :: len(self.themes)]:
                 self.page.set_viewport_size(size)
                 later(self.page)
                 self._look(f"{state}, {window}, {theme}")
@@ -178,6 +184,8 @@ def walk(browser, serving, pages, axe):
         page.goto(address)
         page.get_by_role("heading").first.wait_for()
         rested(page)
+        if page.locator(".st-key-rail").count():
+            run_of(page)  # the photo's answer is there
         walk.title(address)
         walk.look(address)
     yield walk
@@ -486,7 +494,8 @@ def test_the_focus_shows_at_every_stop(visit, pages):
     page.set_viewport_size(WINDOWS["wide"])
     page.emulate_media(color_scheme=THEMES[0], reduced_motion="reduce")
     faint, stops = [], []
-    for address in sorted(apart(pages), key=lesson, reverse=True):  # it plays while nothing has run
+    # the lesson first: it plays while nothing has run
+    for turn, address in enumerate(sorted(apart(pages), key=lesson, reverse=True)):
         page.goto(address)
         page.get_by_role("heading").first.wait_for()
         if address == pages[0] or lesson(address):
@@ -495,7 +504,8 @@ def test_the_focus_shows_at_every_stop(visit, pages):
             press(page.get_by_role("button", name=RUN))
             page.get_by_text("Before you believe it").wait_for()
         rested(page)
-        for theme in THEMES:
+        # the front page, where every kind of control stands, in both; the others in turn
+        for theme in THEMES if SOAK or address == pages[0] else (THEMES[turn % 2],):
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.wait_for_function(THEMED, arg=theme)
             later(page)
@@ -508,5 +518,5 @@ def test_the_focus_shows_at_every_stop(visit, pages):
                     faint.append(f"{address}, {theme}, {stop['name']!r}: {shown} pixels")
     for theme in THEMES:
         assert sum(each == theme for each, _ in stops) > 80
-        assert (theme, "Step of the film") in stops  # the lesson to its recording
+    assert (THEMES[0], "Step of the film") in stops  # the lesson to its recording
     assert not faint, "\n".join(faint)

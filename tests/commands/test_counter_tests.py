@@ -8,13 +8,19 @@ import pytest
 from PIL import Image
 
 import cli
-from commands import augment
+from commands import _opened, augment
+from tests.lasting import Lent
 from xai_core.errors import ParamError
 from xai_core.probes._augmented import Change
 from xai_core.probes.augmentations import AUGMENTATIONS
 from xai_core.region import Region
 
 MODEL = ["shapes_shortcut", "heart_marked", "--method", "grad-cam"]
+
+
+@pytest.fixture(autouse=True)
+def _lent(monkeypatch):
+    monkeypatch.setattr(_opened, "Wall", Lent)
 
 
 def test_counter_test_writes_the_curve_the_photos_and_the_report(tmp_path, capsys):

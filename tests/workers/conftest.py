@@ -24,8 +24,9 @@ def new_wall(folder, **settings):
     return Wall(spool=folder, **{"cores": 2} | settings)
 
 
-@pytest.fixture(scope="module")
-def wall(tmp_path_factory, _extended):
+@pytest.fixture(scope="session")
+def wall(tmp_path_factory):
+    """Return a wall for all files here: what ends its workers and mothers, it outlives."""
     made = new_wall(tmp_path_factory.mktemp("wall"))
     yield made
     made.close()

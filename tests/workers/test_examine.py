@@ -5,15 +5,15 @@ import pytest
 from PIL import Image
 
 from loaders import catalogue
-from workers.client import Wall
+from tests.lasting import Lent
 from workers.tasks.examine import Examine
 from xai_core.errors import ParamError
 
 
-def test_through_a_worker(tmp_path):
+def test_through_a_worker():
     entry = catalogue.find("shapes")
     pixels = np.asarray(Image.open(catalogue.photos()[0].path).convert("RGB"))
-    wall = Wall(spool=tmp_path)
+    wall = Lent()
     try:
         handle = wall.session("test").open(
             entry.path, entry.options, name=entry.name, trusted_path=True

@@ -1,7 +1,6 @@
 """The hiding test through the wall: a worker measures what the model says in this process."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from PIL import Image
 
 from loaders import catalogue
 from loaders.load import load
-from workers.client import Wall
+from tests.lasting import Lent
 from xai_core.errors import JobError
 from xai_core.probes.hiding import Hiding
 from xai_core.question import Question
@@ -18,12 +17,12 @@ from xai_core.target import ClassTarget
 from xai_core.task import silent
 
 
-def test_through_a_worker(tmp_path: Path) -> None:
+def test_through_a_worker() -> None:
     entry = next(each for each in catalogue.models() if each.name == "shapes_shortcut")
     photo = next(each for each in catalogue.photos() if each.path.name == "heart_marked.jpg")
     pixels = np.asarray(Image.open(photo.path).convert("RGB"))
     star = entry.classes.index("star")
-    wall = Wall(spool=tmp_path)
+    wall = Lent()
     try:
         handle = wall.session("test").open(
             entry.path, entry.options, name=entry.name, trusted_path=True

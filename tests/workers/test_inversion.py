@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from loaders import catalogue
+from tests.lasting import Lent
 from tests.workers.conftest import begun, wait_for
-from workers.client import Wall
 from xai_core.errors import JobError, ParamError
 from xai_core.probes.inversion import Invert
 from xai_core.probes.maximisation import Maximise
@@ -18,9 +18,9 @@ PIXELS = np.asarray(Image.open(catalogue.photos()[0].path).convert("RGB"))
 
 
 @pytest.fixture(scope="module", params=["shapes", "shapes_keras"])
-def handle(request, tmp_path_factory):
+def handle(request):
     entry = catalogue.find(request.param)
-    made = Wall(spool=tmp_path_factory.mktemp("wall"))
+    made = Lent()
     handle = made.session("test").open(
         entry.path, entry.options, name=entry.name, trusted_path=True
     )

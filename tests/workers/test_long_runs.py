@@ -7,7 +7,7 @@ import pytest
 from benchmarks import memory
 from loaders import catalogue
 from loaders.preprocessing import Options
-from workers.client import Wall
+from tests.lasting import Lent
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/smaps_rollup").exists(), reason="Linux alone tells a process's memory"
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def handle(tmp_path_factory):
-    wall = Wall(cores=1, spool=tmp_path_factory.mktemp("wall"))
+def handle():
+    wall = Lent()
     entry = catalogue.find("shapes")
     options = Options(classes=entry.classes, size=(memory.SIDE, memory.SIDE))
     made = wall.session("s").open(entry.path, options, name="shapes", trusted_path=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.conftest import PATIENCE
-from tests.workers.conftest import new_wall
+from tests.lasting import Lent
 from workers.tasks.open_dense import OpenDense
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.training.opened import MOST
@@ -15,8 +15,8 @@ from xai_core.training.samples import Samples
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    wall = new_wall(tmp_path_factory.mktemp("dense"))
+def session():
+    wall = Lent()
     yield wall.session("opens")
     wall.close()
 

@@ -8,14 +8,14 @@ import torch
 
 from loaders import recurrent
 from tests.conftest import PATIENCE
-from tests.workers.conftest import new_wall
+from tests.lasting import Lent
 from workers.tasks.open_recurrent import Opened, OpenRecurrent
 from xai_core.errors import UnsupportedModel
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    wall = new_wall(tmp_path_factory.mktemp("recurrent"))
+def session():
+    wall = Lent()
     yield wall.session("opens")
     wall.close()
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import PATIENCE
-from tests.workers.conftest import new_wall, wait_for
+from tests.lasting import Lent
+from tests.workers.conftest import wait_for
 from workers.tasks.train_lstm import LstmFile, ReadPrices, TrainLstm
 from xai_core.errors import ParamError
 from xai_core.training import prices
@@ -19,8 +20,8 @@ SERIES = prices.sine(steps=120)
 
 
 @pytest.fixture(scope="module")
-def wall(tmp_path_factory):
-    made = new_wall(tmp_path_factory.mktemp("lstm"))
+def wall():
+    made = Lent()
     yield made
     made.close()
 

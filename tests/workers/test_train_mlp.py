@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import PATIENCE
-from tests.workers.conftest import new_wall, wait_for
+from tests.lasting import Lent
+from tests.workers.conftest import wait_for
 from workers.tasks.train_mlp import TrainMlp
 from xai_core.errors import ParamError
 from xai_core.training.course import Turn
@@ -14,9 +15,9 @@ from xai_core.training.samples import Samples
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained():
     """Hold one torch worker, in which every test trains."""
-    wall = new_wall(tmp_path_factory.mktemp("training"))
+    wall = Lent()
     handle = wall.session("trains").hold("torch")
     yield handle
     wall.close()

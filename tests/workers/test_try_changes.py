@@ -8,8 +8,8 @@ from PIL import Image
 
 from loaders import catalogue
 from loaders.preprocessing import Preprocessing
+from tests.lasting import Lent
 from tests.workers.conftest import wait_for
-from workers.client import Wall
 from workers.tasks.try_changes import TryChanges
 from workers.tasks.try_edit import TryEdit
 from workers.tasks.try_strengths import TryStrengths
@@ -28,12 +28,12 @@ EVERY = tuple(Change(each.name, each.usual) for each in AUGMENTATIONS.values())
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory):
+def opened():
     """Return the shortcut model behind the wall, and a heart with the mark on it."""
     entry = next(each for each in catalogue.models() if each.name == "shapes_shortcut")
     photo = next(each for each in catalogue.photos() if each.path.name == "heart_marked.jpg")
     pixels = np.asarray(Image.open(photo.path).convert("RGB"))
-    wall = Wall(spool=tmp_path_factory.mktemp("wall"))
+    wall = Lent()
     handle = wall.session("test").open(
         entry.path, entry.options, name=entry.name, trusted_path=True
     )
