@@ -83,7 +83,7 @@ class Guard:
 
 def same_site(origin: str | None, host: str | None) -> bool:
     """Say whether a request's page, where the browser names it, is of the server that it asks."""
-    if not origin:
+    if origin is None:
         return True
     try:
         return urlsplit(origin).netloc == host

@@ -22,7 +22,7 @@ BEYOND = 512 << 20
 """Bytes above a worker's bound at which the kernel steps in: its mother, who has a sentence for it,
 comes first, and the kernel counts what she does not: its buffers, and files that are being read."""
 
-SHARES = {False: (100, 3), True: (33, 8)}
+SHARES = {False: (100, 1), True: (40, 5)}
 """A worker's share of the processors where others want them, too: in front, and behind, where it
 opens a file or takes long; as a group's weight, and as the niceness of a session."""
 

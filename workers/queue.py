@@ -9,6 +9,9 @@ import time
 from workers.jobs import Job
 from workers.watch import LONG
 
+QUICK = 3
+"""Quick jobs that run at once at the most, all but one of them longer than they were to be."""
+
 
 class Queue:
     """Runs jobs on at most `slots` threads of work at a time; owners take turns.
@@ -20,7 +23,8 @@ class Queue:
 
     A job whose lane is in use is passed over until the lane is free. Quick jobs (a photo to
     decode, a file to look at: well under a second) have one slot of their own, so that a visitor
-    with a new photo does not wait for somebody else's ten minutes. A job that is paused gives its
+    with a new photo does not wait for somebody else's ten minutes; one that proves to be none
+    makes room for others' in the same way, up to `QUICK` together. A job that is paused gives its
     slot up; when it goes on, the next slot that is free is its own.
     """
 
@@ -115,11 +119,12 @@ class Queue:
 
     def _next(self) -> Job | None:
         busy = {job.lane for job in self._running if job.lane is not None}
-        quick = sum(job.quick for job in self._running)
-        free = {True: 1 - quick, False: self.slots - self._taken() - len(self._returning)}
-        busy_owners = self._busy_owners()
+        free = {True: 1 - len(self._quick()), False: self.slots - self._taken()}
+        free[False] -= len(self._returning)
+        owners = {True: self._quick_owners(), False: self._busy_owners()}
         for job in self._ordered():
-            beside = not job.quick and busy_owners is not None and job.owner not in busy_owners
+            busy_owners = owners[job.quick]
+            beside = busy_owners is not None and job.owner not in busy_owners
             if (free[job.quick] > 0 or beside) and job.lane not in busy:
                 return job
             if job.lane is not None:
@@ -141,6 +146,20 @@ class Queue:
     def _working(self) -> list[Job]:
         return [job for job in self._running if not job.quick and job not in self._paused]
 
+    def _quick(self) -> list[Job]:
+        return [job for job in self._running if job.quick]
+
+    def _quick_owners(self) -> set[object] | None:
+        """Return beside whose quick jobs one more may run, of anybody else; None for nobody's."""
+        running = self._quick()
+        lasting = [job for job in running if self._lasts(job)]
+        if not lasting or len(lasting) < len(running) or len(running) >= QUICK:
+            return None
+        return {job.owner for job in lasting}
+
+    def _lasts(self, job: Job) -> bool:
+        return time.monotonic() - self._since[job] >= LONG
+
     def _busy_owners(self) -> set[object] | None:
         """Return beside whose jobs one more may run, of anybody else; None for nobody's."""
         working = self._working()
@@ -148,19 +167,17 @@ class Queue:
         if len(working) != self.slots or self._returning:
             return None
         owners = {job.owner for job in working}
-        now = time.monotonic()
-        lasting = {job.owner for job in working if now - self._since[job] >= LONG}
+        lasting = {job.owner for job in working if self._lasts(job)}
         alone = owners if len(owners) == 1 and None not in owners else set()
         return alone | lasting or None
 
     def _set_bell(self) -> None:
         """See to it that who waits is looked at again when a job has become a long one."""
-        working = self._working()
-        if self._bell is not None or self._closed or not self._waiting or not working:
-            return
-        left = LONG - (time.monotonic() - min(self._since[job] for job in working))
-        if left > 0:
-            self._bell = threading.Timer(left + 0.01, self._ring)
+        now = time.monotonic()
+        left = [LONG - (now - self._since[job]) for job in (*self._working(), *self._quick())]
+        left = [each for each in left if each > 0]
+        if left and self._waiting and self._bell is None and not self._closed:
+            self._bell = threading.Timer(min(left) + 0.01, self._ring)
             self._bell.daemon = True
             self._bell.start()
 

@@ -25,6 +25,7 @@ Arrays = Mapping[str, NDArray[Any]]
 TEXT_CAP = 4000
 KEY_CAP = 200
 DEEPEST = 12
+LARGEST = (1 << 63) - 1
 
 
 def answer(
@@ -64,9 +65,15 @@ def _copied(task: Task, files: Mapping[str, Path], scratch: Path, folder: Path) 
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """Return plain data with every text in it printable and of a bounded length."""
+    """Return plain data with every text in it printable and of a bounded length.
+
+    Raises ValueError for what is nested too deep, and for a number that no array can hold: it would
+    be one's fault who computes with it.
+    """
     if depth > DEEPEST:
         raise ValueError("plain data nested too deep")
+    if type(value) is int and not -LARGEST <= value <= LARGEST:
+        raise ValueError("a number too large")
     if isinstance(value, str):
         return plain_text(value, TEXT_CAP)
     if isinstance(value, list):

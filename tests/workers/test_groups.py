@@ -155,7 +155,7 @@ def test_a_share_goes_to_the_group_or_else_to_the_session(monkeypatch, tmp_path)
     (tmp_path / "cpu.weight").touch()
     groups.share(9, True, group)
     assert told == {
-        "/proc/7/autogroup": "8", "/proc/8/autogroup": "3", f"{tmp_path}/cpu.weight": "33",
+        "/proc/7/autogroup": "5", "/proc/8/autogroup": "1", f"{tmp_path}/cpu.weight": "40",
     }  # fmt: skip
 
     def busy(path, text):
@@ -179,7 +179,7 @@ def test_the_kernel_takes_a_session_s_share_both_ways():
         "for behind in (True, False)])"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)  # noqa: S603 - our own
-    assert run.stdout.split() == ["8", "3"], run.stderr
+    assert run.stdout.split() == ["5", "1"], run.stderr
 
 
 # Really

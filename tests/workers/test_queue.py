@@ -158,6 +158,23 @@ def test_a_quick_one_has_a_place_of_its_own(queue):
     assert queue.counts()["running"] == 3
 
 
+def test_a_quick_one_that_is_none_keeps_nobody_waiting(queue, monkeypatch):
+    """A hostile photo may take as long as its worker's limit."""
+    monkeypatch.setattr("workers.queue.LONG", 0.3)
+    hostile = [Held(queue, quick=True, owner="hostile") for _ in range(2)]
+    begun(hostile[0])
+    other, third, fourth = (Held(queue, quick=True, owner=name) for name in "abc")
+    begun(other)
+    begun(third)  # other's lasts, too
+    assert not fourth.begun.is_set()  # so many, and no more
+    assert not hostile[1].begun.is_set()
+    third.end()
+    begun(fourth)
+    for each in (fourth, other, hostile[0]):
+        each.end()
+    begun(hostile[1])
+
+
 def test_a_paused_one_gives_its_place_and_takes_the_next_before_those_who_are_new(queue):
     jobs = [Held(queue) for _ in range(2)]
     begun(*jobs)

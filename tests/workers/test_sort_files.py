@@ -45,28 +45,28 @@ def test_one_file_is_a_text_or_none(session):
 
 def test_a_refusal_is_the_reader_s_own(session):
     paths = put(session, {"a.pth": MODEL, "b.pth": MODEL})
-    with pytest.raises(LoadError, match="'a.pth' and 'b.pth' are both models"):
+    with pytest.raises(LoadError, match=r"'a\.pth' and 'b\.pth' are both models"):
         session.run(SortFiles(names=("a.pth", "b.pth"), paths=paths), read=paths).result(60)
+
+
+def told(read, given):
+    try:
+        return read(given)
+    except ParamError as error:
+        return str(error)
 
 
 def test_names_are_read_as_here_whatever_their_length(session):
     read = sent_text.names_by(session)
     for text in ("cat\ndog", "\n".join(f"name {n}" for n in range(3000)), "[" + "'a', 'b'," * 2000):
-        try:
-            wanted = read_classes(text)
-        except ParamError as error:
-            with pytest.raises(ParamError) as caught:
-                read(text.encode())
-            assert str(caught.value) == str(error)
-        else:
-            assert read(text.encode("utf-16")) == wanted
+        assert told(read, text.encode("utf-16")) == told(read_classes, text)
     with pytest.raises(ParamError, match="cannot be read: it holds bytes"):
         read(b"\x00\x01" * 20_000)
     with pytest.raises(ParamError, match="at most 4 MB"):
         read(b"a" * 16_000_001)
 
 
-@pytest.mark.parametrize("text", ["class " + "a" * 1_900_000, "[" * 1_900_000, "n\n" * 900_000])
+@pytest.mark.parametrize("text", ["class " + "a" * 1_900_000, "[" * 1_900_000, "n\n" * 300_000])
 def test_a_hostile_text_holds_nobody_up(session, monkeypatch, text):
     """This process reads none of it, and other threads of it go on."""
     monkeypatch.setattr(sent_text, "names_in", None)

@@ -87,12 +87,12 @@ def _rows(text: str, name: str) -> list[list[str]]:
         raise ParamError(f"{name} is empty. A date and a value are needed in each row.")
     sample = lines[:50]
     found = ""
-    for each in SEPARATORS:  # a comma last: it may be a decimal one
-        counts = {len(row) for row in csv.reader(sample, delimiter=each)}
-        if min(counts) > 1:
-            found = each
-            break
     try:
+        for each in SEPARATORS:  # a comma last: it may be a decimal one
+            counts = {len(row) for row in csv.reader(sample, delimiter=each)}
+            if min(counts) > 1:
+                found = each
+                break
         if found:
             rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=found, strict=True))
         else:
