@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import doubt, figure, films, model_card, recorded, takeaway, twins, views
+from ui import doubt, figure, films, looks, model_card, recorded, takeaway, twins, views
 from ui.desk import Desk
 from ui.held import Answer, Model, answered_otherwise, changes
 from xai_core import film, region, render, report
@@ -106,6 +106,7 @@ def _drawn(answer: Answer, desk: Desk, said: Sequence[str]) -> None:
         unit=_unit(explanation, signed),
         region=photo.region,
         on_region=lambda region: desk.mark(photo, region),
+        on_look=looks.held().hear,
     )
 
 

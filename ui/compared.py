@@ -278,11 +278,11 @@ def summed_up(found: Sequence[Agreement]) -> str:
 
 def _table(rows: Sequence[tuple[tuple[Panel, Panel], Agreement]]) -> None:
     body = "".join(_row(pair, made) for pair, made in rows)
-    st.html(
-        '<div class="v-scroll" tabindex="0" role="region" aria-label="How far they agree">'
+    views.table(
+        "How far they agree",
         '<table class="v-table v-cards"><tr><th>Runs</th><th>They</th>'
         f"<th>Rank correlation</th><th>Overlap of the strongest {report.percent(STRONGEST)}"
-        f"</th><th>Overlap by chance</th></tr>{body}</table></div>"
+        f"</th><th>Overlap by chance</th></tr>{body}</table>",
     )
 
 

@@ -84,9 +84,9 @@ def _result(desk: Desk, seen: Seen) -> None:
         "<tr>" + "".join(f"<td>{text.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     heads = "".join(f"<th>{text.escape(cell)}</th>" for cell in head)
-    st.html(
-        f'<div class="v-scroll"><table class="v-table"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+    views.table(
+        "The preparations that were tried",
+        f'<table class="v-table"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>',
     )
     views.line(
         "The best fit of each is listed, the most plausible first. One photo may fit a wrong "

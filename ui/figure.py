@@ -1,9 +1,10 @@
 """The picture on every page: a photo alone, or photo, map and overlay with one colour bar.
 
-Opacity, colours, pointing and marking are the browser's; only a marked region comes back, and it
-is checked here. The browser gets the raw numbers beside their colours, so that what it reads out
-is what the method gave. They are sent once: Streamlit sends a message that has not changed as its
-hash, which is why a region that the browser marked itself is not repeated to it.
+Opacity, colours, pointing and marking are the browser's; only a marked region, and how the map is
+drawn once that rests, come back, and they are checked here. The browser gets the raw numbers beside
+their colours, so that what it reads out is what the method gave. They are sent once: Streamlit
+sends a message that has not changed as its hash, which is why a region that the browser marked
+itself is not repeated to it.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ def show(
     top: float | None = None,
     region: Region | None = None,
     on_region: Callable[[Region | None], None] | None = None,
+    on_look: Callable[[object], None] | None = None,
 ) -> None:
     """Show photo, map and overlay in the photo's frame, with one colour bar; a `pair` has no photo.
 
@@ -87,7 +89,8 @@ def show(
     `captions` and `alternatives` have the keys photo, map and over. `name` identifies the picture;
     in a `partial` map NaN is what is not known yet, and hatched.
     `cells` is the map before it was smoothed, where there is one. `on_region` is called with what
-    the reader marks; without it nothing can be marked.
+    the reader marks; without it nothing can be marked. `on_look` hears how the reader has the map
+    drawn, in the browser's words; with it that stays for the next map.
     """
     known = np.isfinite(attribution)
     values = np.where(known, attribution, np.float32(0)) if partial else attribution
@@ -125,10 +128,15 @@ def show(
         with contextlib.suppress(ParamError):
             on_region(_heard(said, name, geometry.photo))
 
+    def looked() -> None:
+        if on_look is not None:
+            on_look(st.session_state[key].look)
+
     _component("figure")(
         key=key,
-        data=data | _photo(photo) | {"region": _told(key, region)},
+        data=data | _photo(photo) | {"region": _told(key, region), "handed": on_look is not None},
         on_marked_change=marked,
+        on_look_change=looked,
     )
 
 

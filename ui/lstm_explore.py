@@ -170,9 +170,9 @@ def _found(look: Look, alike: Any) -> None:
         "<tr>" + "".join(f"<td>{text.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     head = "<th>From</th><th>To</th><th>On the same side</th>"
-    st.html(
-        f'<div class="v-scroll"><table class="v-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+    views.table(
+        "How days turn",
+        f'<table class="v-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>',
     )
 
 

@@ -112,7 +112,8 @@ def cost(cls: type[Explainer], card: Card) -> str:
     more = (
         f"; {text.listed(moved)} {'changes' if len(moved) == 1 else 'change'} that" if moved else ""
     )
-    return f"Costs {passes(spent)}{usual}, {seconds} here{more}."
+    most = "at most " if spent.at_most else ""
+    return f"Costs {most}{passes(spent)}{usual}, {seconds} here{more}."
 
 
 def passes(spent: Cost) -> str:
@@ -206,10 +207,10 @@ def _more(cls: type[Explainer], model: Model | None) -> None:
         else:
             views.line(cls.reference)
         if cls.declared():
-            st.html(
-                '<div class="v-scroll"><table class="v-table v-cards"><tr><th>Setting</th>'
-                "<th>Default</th><th>Range</th><th>What it does</th></tr>"
-                f"{rows(cls)}</table></div>"
+            views.table(
+                f"The settings of {cls.title}",
+                '<table class="v-table v-cards"><tr><th>Setting</th><th>Default</th><th>Range</th>'
+                f"<th>What it does</th></tr>{rows(cls)}</table>",
             )
         recorded.play(cls.name)
 

@@ -82,9 +82,10 @@ def steps(told: tuple[Told, ...]) -> None:
                 "<tr>" + "".join(f"<td>{text.escape(cell)}</td>" for cell in row) + "</tr>"
                 for row in step.table.rows
             )
-            st.html(
-                f'<div class="v-scroll"><table class="v-table"><thead><tr>{head}</tr></thead>'
-                f"<tbody>{rows}</tbody></table></div>"
+            views.table(
+                "The numbers of this step",
+                f'<table class="v-table"><thead><tr>{head}</tr></thead>'
+                f"<tbody>{rows}</tbody></table>",
             )
 
 

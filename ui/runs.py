@@ -24,6 +24,8 @@ class Runs:
         self._pinned: list[int] = []
         self._removed: tuple[int, Answer, bool] | None = None
         self.shown: Answer | None = None
+        self.gone = 0
+        """Runs that went for want of room, by number or by bytes."""
 
     def __iter__(self) -> Iterator[Answer]:
         """Go over the runs, the oldest first."""
@@ -112,6 +114,7 @@ class Runs:
         while len(self._all) > MOST or (len(self._all) > 1 and size(self._all) > BYTES):
             loose = [run for run in self._all[:-1] if not self.is_pinned(run)]
             self._drop((loose or self._all)[0])
+            self.gone += 1
 
 
 def size(runs: list[Answer]) -> int:

@@ -10,9 +10,10 @@ import streamlit as st
 from ui import ask, views
 from ui.desk import Desk
 from ui.held import Answer
-from ui.runs import COMPARED, MOST
+from ui.runs import BYTES, COMPARED, MOST
 from xai_core import render
 from xai_core.explainer import explainers
+from xai_core.report.numbers import counted
 
 SIDE = 96
 """Longest side of a thumbnail, in pixels."""
@@ -58,8 +59,17 @@ def show(
             st.button(f"Undo: bring {gone} back", key="undo-run", on_click=_undo, args=(desk,))
         if note := st.session_state.pop("strip-note", ""):
             views.line(note)
-        elif len(runs) >= MOST:
-            views.line(f"The last {MOST} runs are kept; pinned ones stay longest.")
+        elif runs.gone or len(runs) >= MOST:
+            views.line(bounds(runs.gone))
+
+
+def bounds(gone: int) -> str:
+    """Say how many runs are kept, and how many went for that."""
+    went = f" {counted(gone, 'run')} of this visit {'has' if gone == 1 else 'have'} gone."
+    return (
+        f"The last {MOST} runs are kept, and {BYTES >> 20} MB of them at most; pinned ones stay "
+        f"longest.{went if gone else ''}"
+    )
 
 
 def _row(desk: Desk, run: Answer) -> dict[str, Any]:

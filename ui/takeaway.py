@@ -12,9 +12,10 @@ import numpy as np
 import streamlit as st
 
 from loaders import printed
-from ui import counter_mask, doubt, plates, views
+from ui import counter_mask, doubt, looks, plates, views
 from ui.desk import Desk
 from ui.held import Answer
+from ui.looks import Looks
 from xai_core import render, report
 from xai_core.errors import ParamError
 from xai_core.report.judgement import NAME, NOTE, QUESTION, Judgement, Right
@@ -26,6 +27,7 @@ from xai_core.report.run import Run
 from xai_core.report.sheet import sheet, unreadable
 
 JUDGED = "judgement"
+USUAL = Looks()
 LISTED = 5
 """Characters that a sentence lists."""
 
@@ -35,10 +37,11 @@ RIGHT: Mapping[Right, str] = {"yes": "Yes", "no": "No", "unsure": "Unsure"}
 def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None:
     """Draw the reader's judgement, the files, the command and the details."""
     _judge(answer)
+    look = looks.held()
     with st.container(horizontal=True, gap="small", key="downloads"):
         st.download_button(
             "Report",
-            lambda: reported([answer], desk),
+            lambda: reported([answer], desk, look),
             f"{stem}.html",
             "text/html",
             on_click="ignore",
@@ -47,7 +50,7 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
         if len(desk.runs.pinned) > 1:
             st.download_button(
                 f"Report on the {len(desk.runs.pinned)} pinned runs",
-                lambda: reported(desk.runs.pinned, desk),
+                lambda: reported(desk.runs.pinned, desk, look),
                 "compared.html",
                 "text/html",
                 on_click="ignore",
@@ -55,7 +58,7 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
             )
         st.download_button(
             "PNG",
-            lambda: sheet(run_of(answer, measured(answer, desk))),
+            lambda: as_shown(answer, desk, look),
             f"{stem}.png",
             "image/png",
             on_click="ignore",
@@ -63,7 +66,7 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
         )
         st.download_button(
             "Overlay",
-            lambda: png(answer),
+            lambda: png(answer, look),
             f"{stem}-overlay.png",
             "image/png",
             on_click="ignore",
@@ -186,16 +189,31 @@ def measured(answer: Answer, desk: Desk) -> list[str]:
     return [*hidden, *counter_mask.sentences(answer), *doubt.agreed(answer, desk)]
 
 
-def reported(answers: Sequence[Answer], desk: Desk) -> str:
+def reported(answers: Sequence[Answer], desk: Desk, look: Looks = USUAL) -> str:
     """Return the report on some runs, as HTML."""
     runs = [run_of(answer, measured(answer, desk), plates.of(answer, desk)) for answer in answers]
     today = datetime.datetime.now(tz=datetime.UTC)
-    return page(runs, made=f"{today.day} {today:%B %Y}")
+    signed = any(render.is_signed(answer.explanation) for answer in answers)
+    return page(runs, look=look.of(signed), made=f"{today.day} {today:%B %Y}")
 
 
-def png(answer: Answer) -> bytes:
+def as_shown(answer: Answer, desk: Desk, look: Looks) -> bytes:
+    """Return overlay and map as they are drawn on the page, with words and doubts, as PNG."""
+    shown = look.of(render.is_signed(answer.explanation))
+    return sheet(run_of(answer, measured(answer, desk)), look=shown)
+
+
+def png(answer: Answer, look: Looks = USUAL) -> bytes:
     """Return the map over the upload, in the upload's size."""
-    return render.png(render.overlay(answer.scene.photo.pixels, answer.explanation))
+    signed = render.is_signed(answer.explanation)
+    shown = look.of(signed)
+    made = render.overlay(
+        answer.scene.photo.pixels,
+        answer.explanation,
+        opacity=shown.opacity,
+        cmap=shown.colours(signed),
+    )
+    return render.png(made)
 
 
 def npy(answer: Answer) -> bytes:

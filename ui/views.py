@@ -63,6 +63,12 @@ def line(sentence: str, kind: str = "v-quiet v-small") -> None:
     st.html(f'<div class="{kind}">{text.emphasised(sentence)}</div>')
 
 
+def table(name: str, drawn: str) -> None:
+    """Show a table, as HTML; one wider than its place scrolls sideways, by keys, too."""
+    inside = f'tabindex="0" role="region" aria-label="{text.escape(name)}"'
+    st.html(f'<div class="v-scroll" {inside}>{drawn}</div>')
+
+
 def error(sentence: str) -> None:
     """Show what went wrong: one sentence, nothing lost."""
     st.html(

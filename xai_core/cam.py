@@ -47,6 +47,7 @@ def smoothing() -> str:
         help="How the coarse map is drawn over the view: linear as grad-cam does, cubic as "
         "Xplique does, nearest to see the map's own cells.",
         engines=("ours",),
+        more=True,
         source="grad-cam cv2.resize, Xplique tf.image.resize bicubic",
     )
 

@@ -20,13 +20,15 @@ class Cost:
     """What a run asks of a model, counted in images.
 
     `forward`: through the whole network; `backward`: back through the whole of it; `tails`: forward
-    and back through what follows a layer only; `rest`: forward through what follows it.
+    and back through what follows a layer only; `rest`: forward through what follows it. `at_most`
+    says that the network may turn out to need fewer.
     """
 
     forward: int = 0
     backward: int = 0
     tails: int = 0
     rest: int = 0
+    at_most: bool = False
 
     @property
     def passes(self) -> int:

@@ -97,6 +97,17 @@ class Walk:
         if max(self.page.evaluate(ACROSS)) > 0:
             self.wide.append(state)
 
+    def glance(self, state, turn):
+        """Look at a state once, in one of the themes and one of the windows by turns."""
+        theme = THEMES[turn % 2]
+        self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        self.page.wait_for_function(THEMED, arg=theme)
+        window = list(WINDOWS)[turn // 2 % 2]
+        self.page.set_viewport_size(WINDOWS[window])
+        later(self.page)
+        self._look(f"{state}, {window}, {theme}")
+        self.page.set_viewport_size(WINDOWS["wide"])
+
     def title(self, address):
         """Look whether the narrow window's header lies over the page's title."""
         self.page.set_viewport_size(WINDOWS["phone"])
@@ -188,6 +199,11 @@ def walk(browser, serving, pages, axe):
             run_of(page)  # the photo's answer is there
         walk.title(address)
         walk.look(address)
+    for turn, address in enumerate(each for each in pages if each not in apart(pages)):
+        page.goto(address)  # a lesson, like the first but for its formula and its figures
+        page.get_by_role("heading").first.wait_for()
+        rested(page)
+        walk.glance(address, turn)
     yield walk
     context.close()
 

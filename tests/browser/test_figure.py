@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import later, newcomer, rested, steady, until
 from tests.browser.test_offering import RUN, ready, run
 from tests.conftest import ROOT
-from xai_core import render
+from xai_core import colormaps, render
 from xai_core.model import Geometry
 
 PARTS = ("map", "over")
@@ -243,15 +243,30 @@ def test_who_does_not_see_the_pictures_is_told_what_they_show(page):
     ).to_be_visible()
 
 
-def test_opacity_and_colours_and_pointing_ask_the_server_nothing(page):
-    rested(page)
+def silent(page):
+    """Whether the page sends nothing for longer than it polls."""
     page.frames_sent.clear()
+    later(page)
+    later(page)  # what is never sent cannot be waited for
+    return page.frames_sent == []
+
+
+def test_pointing_asks_the_server_nothing_and_a_look_goes_into_what_is_handed_on(page):
+    until(page, lambda: silent(page))  # the model is measured no more
+    page.mouse.move(*at(page, "map", 300, 300))
+    assert silent(page)
+    # drawn by the browser alone, and told once it rests
+    page.frames_received.clear()
     page.get_by_role("slider", name="Opacity").fill("30")
     page.get_by_role("combobox", name="Colours").select_option("viridis")
     page.get_by_role("checkbox", name="Show the cells").check()
-    page.mouse.move(*at(page, "map", 300, 300))
-    later(page)  # what is never sent cannot be waited for
-    assert page.frames_sent == []
+    until(page, lambda: page.frames_received)
+    rested(page)
+    assert max(len(frame) for frame in page.frames_received) < LARGE
+    with page.expect_download() as started:
+        page.get_by_role("button", name="PNG", exact=True).click()
+    made = np.asarray(Image.open(started.value.path()).convert("RGB"))
+    assert (made == colormaps.table("viridis")[-1]).all(-1).any()
 
 
 def test_a_run_of_the_page_sends_the_picture_again_to_nobody(page):

@@ -45,6 +45,15 @@ def test_after_a_run_the_answer_is_in_sight_without_scrolling(laptop):
     assert in_sight(laptop, laptop.get_by_role("button", name=RUN))
     over = laptop.locator(".st-key-stage .figure .over canvas").bounding_box()
     assert over["width"] > 250
+    # no gap beside the photo, in its card or among the runs
+    card = laptop.locator(".st-key-photo-card .photo .picture").bounding_box()
+    photo = laptop.locator(".st-key-photo-card .photo canvas").bounding_box()
+    for side in ("width", "height"):
+        assert abs(card[side] - photo[side]) <= 1
+    run_of = laptop.locator(".strip img").evaluate(
+        "it => [it.clientWidth / it.clientHeight, it.naturalWidth / it.naturalHeight]"
+    )
+    assert run_of[0] == pytest.approx(run_of[1], abs=0.05)
     rail = laptop.locator(".st-key-rail").bounding_box()
     assert rail["x"] + rail["width"] <= over["x"]
     # the rail stays while the answer scrolls
@@ -61,7 +70,7 @@ def test_after_a_run_the_answer_is_in_sight_without_scrolling(laptop):
 def test_run_covers_no_part_of_the_first_fields(laptop):
     rested(laptop)
     bar = laptop.locator(".st-key-run").bounding_box()
-    for label in ("Class to explain", "Method"):
+    for label in ("Class to explain", "Class to compare with", "Method"):
         field = laptop.get_by_role("combobox", name=label).bounding_box()
         assert field["y"] + field["height"] <= bar["y"]
 

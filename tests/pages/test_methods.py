@@ -91,6 +91,10 @@ def test_costs_are_what_a_run_takes(page):
     for name in explaining("classification"):
         method = make(name, {}, size=desk.model.card.input_size)
         assert method_card.passes(method.cost(desk.model.card)) in said(page)
+        said_most = method_card.cost(explainers()[name], desk.model.card).startswith(
+            "Costs at most"
+        )
+        assert said_most is method.cost(desk.model.card).at_most
     assert method_card.cost(explainers()["occlusion"], desk.model.card).endswith(
         "; patch height, patch width, stride height, stride width and overlapping patches change "
         "that."

@@ -16,7 +16,7 @@ from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle, show
 from ui import layers_told, method_list, model_card, state, takeaway
 from workers.tasks.predict import Predict
-from xai_core import film
+from xai_core import colormaps, film, render
 from xai_core.card import Pace
 from xai_core.errors import JobError
 from xai_core.explainer import explainers, explaining
@@ -119,6 +119,22 @@ def test_a_run_shows_a_figure_with_one_scale_and_the_words(app):
     assert app.code[0].value.startswith(
         "python cli.py explain shapes_shortcut assets/photos/heart_marked.png --method grad-cam"
     )
+
+
+def test_what_is_handed_on_is_drawn_as_the_reader_has_it(app):
+    answered(opened(app))
+    answer, looks = desk(app).answer, app.session_state["looks"]
+    usual = takeaway.as_shown(answer, desk(app), looks)
+    looks.hear({"colours": {"false": "viridis"}, "opacity": 30, "cells": True})
+    table = colormaps.table("viridis")
+    made = np.asarray(Image.open(io.BytesIO(takeaway.as_shown(answer, desk(app), looks))))
+    assert (made == table[-1]).all(-1).any()  # the bar's end
+    assert not (np.asarray(Image.open(io.BytesIO(usual))) == table[-1]).all(-1).any()
+    over = np.asarray(Image.open(io.BytesIO(takeaway.png(answer, looks))))
+    wanted = render.overlay(desk(app).photo.pixels, answer.explanation, opacity=0.3, cmap="viridis")
+    np.testing.assert_array_equal(over, wanted)
+    said = takeaway.reported([answer], desk(app), looks)
+    assert said != takeaway.reported([answer], desk(app))
 
 
 def test_that_percents_are_the_models_own_is_said_once(app):

@@ -31,10 +31,12 @@ def page(given):
         unit="",
         region=given["region"],
         on_region=given["heard"].append,
+        on_look=given["looks"].append,
     )
     for word in given["said"]:
         st.session_state["a"].marked = word
         given["sent"]["on_marked_change"]()
+    given["sent"]["on_look_change"]()
 
 
 class Figure:
@@ -42,9 +44,9 @@ class Figure:
 
     def __init__(self):
         self.heard, self.sent = [], {}
-        self.given = {"heard": self.heard, "sent": self.sent}
+        self.given = {"heard": self.heard, "sent": self.sent, "looks": []}
         self.app = AppTest.from_function(page, kwargs={"given": self.given})
-        self.app.session_state["a"] = types.SimpleNamespace(marked=None)
+        self.app.session_state["a"] = types.SimpleNamespace(marked=None, look={"opacity": 30})
 
     def draw(self, region, *said):
         """Draw it with a region on the desk, and say something; return what the browser got."""
@@ -93,3 +95,9 @@ def test_what_another_tab_marked_is_told_once(drawn):
     assert [each["box"] for each in told] == [None, BOX, None]
     assert len({each["turn"] for each in told}) == 3
     assert drawn.draw(None) == told[-1]
+
+
+def test_how_it_is_drawn_is_told_and_kept_for_the_next(drawn):
+    drawn.draw(None)
+    assert drawn.given["looks"] == [{"opacity": 30}]
+    assert drawn.sent["data"]["handed"]

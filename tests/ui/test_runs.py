@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.explained import explanation
 from ui import runs as kept
+from ui import strip
 from ui.held import Answer, Photo, Prediction, Scene
 from ui.runs import Runs
 
@@ -86,9 +87,11 @@ def test_the_oldest_unpinned_goes_first(runs, monkeypatch):
     monkeypatch.setattr(kept, "MOST", 3)
     first, second, third = runs
     runs.pin(first.id)
+    assert runs.gone == 0
     runs.add(run())
     assert second not in list(runs)
     assert [first, third] == list(runs)[:2]
+    assert runs.gone == 1
 
 
 def test_bytes_are_bounded_and_what_is_shared_counts_once(runs, monkeypatch):
@@ -99,3 +102,8 @@ def test_bytes_are_bounded_and_what_is_shared_counts_once(runs, monkeypatch):
     runs.add(big)
     assert list(runs) == [big]
     assert runs.shown is big
+    assert runs.gone == 3
+    # both bounds, and what went for them, are told under the strip
+    assert "and 192 MB of them at most" in strip.bounds(0)
+    assert strip.bounds(1).endswith("1 run of this visit has gone.")
+    assert strip.bounds(runs.gone).endswith("3 runs of this visit have gone.")

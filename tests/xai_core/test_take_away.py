@@ -181,6 +181,7 @@ def test_help_is_in_the_readers_words(name):
     for param in explainers()[name].declared().values():
         assert "eq." not in param.help
         assert "Empty" not in param.help
+    assert "(eq." not in explainers()[name].__doc__  # an equation of what, the page does not say
 
 
 def test_numbers_have_their_noun():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -159,10 +160,15 @@ class AblationCAM(Cam):
     )
 
     def cost(self, model: Sized) -> Cost:
-        """One pass up to the layer, and one through the rest for each channel and for all."""
+        """One pass up to the layer, and one through the rest for each channel and for all.
+
+        Fewer where the rest turns out to be a straight line.
+        """
         row = layer_of(model, self.layer)
         count = row.channels if row else USUAL
         if self.engine == "ours":
-            return rest(model, self.layer, 1 + taken(count, self.ratio))
+            out = taken(count, self.ratio)
+            made = rest(model, self.layer, 1 + out)
+            return dataclasses.replace(made, at_most=out > ENOUGH)
         twice = count if self.ratio == 1 else 2 * int(count * self.ratio)
         return rest(model, self.layer, 1 + twice)

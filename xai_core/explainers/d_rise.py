@@ -31,9 +31,8 @@ class DRISE(Rise):
 
     RISE for detectors (Petsiuk et al. 2021): the score of a masked photo is that of the found
     object that fits the box best, its overlap with it (intersection over union) times its score
-    for the class (eq. 3). It asks what makes such a box appear, wherever in the photo that lies,
-    and takes nothing but boxes, classes and scores. Several boxes are asked about on the same
-    masked photos.
+    for the class. It asks what makes such a box appear, wherever in the photo that lies, and takes
+    nothing but boxes, classes and scores. Several boxes are asked about on the same masked photos.
     """
 
     title: ClassVar[str] = "D-RISE"

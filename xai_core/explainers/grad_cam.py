@@ -38,14 +38,14 @@ class GradCAM(Cam):
     """Which cells of a layer's map speak for a class.
 
     Each channel of the layer is weighted by the mean gradient of the score with respect to it
-    (Selvaraju et al. 2017, eq. 1), and the weighted sum is cut at zero (eq. 2). The map is as
-    coarse as the layer and is smoothed to the size of the view.
+    (Selvaraju et al. 2017, eq. 1), and the weighted sum is cut at zero. The map is as coarse as the
+    layer and is smoothed to the size of the view.
     """
 
     title: ClassVar[str] = "Grad-CAM"
     place: ClassVar[int] = 10
     slopes_are: ClassVar[Literal["", "averaged", "by cell"]] = "averaged"
-    shows: ClassVar[str] = "Which cells of a layer's map speak for the class, by their gradients."
+    shows: ClassVar[str] = "Which places speak for the class, in the coarse cells of one layer."
     reference: ClassVar[str] = "arXiv:1610.02391"
     tasks: ClassVar[tuple[Kind, ...]] = ("classification", "detection")
     asks: ClassVar[tuple[Asked, ...]] = FOLLOWED

@@ -1,5 +1,5 @@
-// A photo, or photo, map and overlay in the photo's frame with one colour bar. Only a marked region
-// goes to the server. Text comes from a worker: it is only ever set as text.
+// A photo, or photo, map and overlay in the photo's frame with one colour bar. Only a marked region,
+// and how the map is drawn, go to the server. Text comes from a worker: it is only ever set as text.
 const CLICK = 4; // CSS pixels that a press may move and still be a click
 const PAUSE = 450; // milliseconds without a key before it is said aloud, or sent
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -9,6 +9,9 @@ const EDGES = { Home: [0, -FAR], End: [0, FAR], PageUp: [-FAR, 0], PageDown: [FA
 // What is marked, by the figure's key: it outlives the element, which goes with its page.
 const kept = (globalThis.vitrineMarked ??= new Map());
 
+// How the reader has maps drawn, for every answer of this visit: the colours by kind of map.
+const look = (globalThis.vitrineLook ??= { colours: {} });
+
 class Figure {
   constructor(root) {
     this.find = (selector) => root.querySelector(selector);
@@ -16,7 +19,7 @@ class Figure {
     [this.opacity, this.colours, this.cells] = [
       this.find("input[type=range]"), this.find("select"), this.find("input[type=checkbox]"),
     ];
-    this.tell = () => {};
+    this.tell = this.tellLook = () => {};
     this.listen();
   }
 
@@ -54,10 +57,15 @@ class Figure {
     this.peak = this.values.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
     this.unknown = data.unknown && bytes(data.unknown);
     this.painted = null;
-    if (first) this.opacity.value = Math.round(data.opacity * 100);
+    const chosen = data.handed || data.partial ? look : { colours: {} };
     const names = Object.keys(data.tables);
     if ([...this.colours.options].map((option) => option.value).join() !== names.join()) {
       this.colours.replaceChildren(...names.map((name) => new Option(name, name)));
+      this.colours.value = chosen.colours[data.signed] ?? names[0];
+    }
+    if (first) {
+      this.opacity.value = chosen.opacity ?? Math.round(data.opacity * 100);
+      this.cells.checked = chosen.cells ?? false;
     }
     this.tables = Object.fromEntries(names.map((name) => [name, bytes(data.tables[name])]));
     this.find(".as-is").textContent = data.cells ? "Show the cells" : "Show the pixels";
@@ -198,7 +206,10 @@ class Figure {
   // -- what the reader does ----------------------------------------------------------------------
 
   listen() {
-    for (const control of [this.opacity, this.colours, this.cells]) control.oninput = () => this.draw();
+    for (const control of [this.opacity, this.colours, this.cells]) {
+      control.oninput = () => this.draw();
+      control.onchange = () => this.looks();
+    }
     this.find(".clear").onclick = () => this.mark(null);
     this.find(".draw").onclick = () => {
       const on = this.find(".figure").classList.toggle("drawing");
@@ -214,6 +225,15 @@ class Figure {
       picture.onfocus = () => this.turn(picture.matches(":focus-visible"));
       picture.onblur = () => this.turn(false);
     }
+  }
+
+  // Drawn at once, and told once it rests: what is handed on is to look as what is shown.
+  looks() {
+    if (!this.data.handed) return;
+    look.colours[this.data.signed] = this.colours.value;
+    Object.assign(look, { opacity: Number(this.opacity.value), cells: this.cells.checked });
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.tellLook(look), PAUSE);
   }
 
   watch() {
@@ -349,6 +369,7 @@ class Figure {
 export default function ({ data, parentElement, setTriggerValue }) {
   const figure = (parentElement.vitrine ??= new Figure(parentElement));
   figure.tell = (box) => setTriggerValue("marked", { id: data.id, box });
+  figure.tellLook = (now) => setTriggerValue("look", now);
   figure.take(data);
   figure.watch();
   return () => figure.rest();
