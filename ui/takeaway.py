@@ -103,7 +103,7 @@ def show(answer: Answer, made: Mapping[str, Any], stem: str, desk: Desk) -> None
         views.line(
             f"{counted(explanation.passes, 'pass', 'passes')} in {explanation.seconds:.2f} s by "
             f"the engine {explanation.engine}. Model {explanation.model_hash[:12]}, photo "
-            f"{explanation.image_hash[:12]}."
+            f"{explanation.image_hash[:12]}. {explanation.way}"
         )
         st.json(made, expanded=False)
 

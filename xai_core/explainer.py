@@ -66,7 +66,8 @@ class Raw:
     """What an engine computes: the attribution `[h, w]`, its grain, and what the method adds.
 
     `signed` is given where the parameters decide whether values below zero mean anything, `passes`
-    where it took fewer than the method's cost says.
+    where it took fewer than the method's cost says. `way` says in a sentence how the passes were
+    made, where that was not in the usual way.
     """
 
     attribution: Array
@@ -76,6 +77,7 @@ class Raw:
     arrays: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     passes: int | None = None
+    way: str = ""
 
 
 def always(model: Predicts) -> str | None:
@@ -292,6 +294,7 @@ class Explainer:
             seconds=seconds,
             scalars=raw.scalars,
             arrays=raw.arrays,
+            way=raw.way,
             notes=tuple(notes),
         )
 

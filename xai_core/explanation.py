@@ -46,6 +46,7 @@ class Explanation(Result):
     model_hash: str = ""
     image_hash: str = ""
     backend: Backend | None = None
+    way: str = ""
 
     def __post_init__(self) -> None:
         attribution = np.array(self.attribution, np.float32)

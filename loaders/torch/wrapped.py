@@ -62,7 +62,14 @@ class Wrapped(nn.Module):
 
     def logits(self, photos: torch.Tensor) -> torch.Tensor:
         """Return float32 `[N, classes]` for the network's inputs `[N, c, h, w]`."""
-        scores = self.scores(photos)
+        return self._classes(self.scores(photos))
+
+    def read(self, answer: Any, count: int) -> torch.Tensor:
+        """Return float32 `[count, classes]` out of what the network answered to so many photos."""
+        scores = read(answer, count, self.reading)
+        return self._classes(inverted(scores, self.reading.inverse))
+
+    def _classes(self, scores: torch.Tensor) -> torch.Tensor:
         if self.head.kind == "sigmoid" and scores.shape[1] == 1:
             scores = torch.cat([-scores / 2, scores / 2], 1)
         return scores
@@ -110,10 +117,14 @@ def batches(photos: torch.Tensor, batch: int) -> list[torch.Tensor]:
 
 def ask(body: Any, photos: torch.Tensor, reading: Reading) -> torch.Tensor:
     """Return the scores that a network gives photos of one batch, one row a photo."""
-    answer = body(formed(photos, reading))
+    return read(body(formed(photos, reading)), len(photos), reading)
+
+
+def read(answer: Any, count: int, reading: Reading) -> torch.Tensor:
+    """Return the scores in what a network answered to `count` photos, one row a photo."""
     scores: torch.Tensor = outputs.at(answer, reading.output)
-    if scores.ndim != 2 or len(scores) != len(photos):
-        scores = scores.reshape(len(photos), -1)
+    if scores.ndim != 2 or len(scores) != count:
+        scores = scores.reshape(count, -1)
     return scores if scores.dtype == torch.float32 else scores.float()
 
 

@@ -288,7 +288,8 @@ def _again(run: Run) -> Html:
     seed = f", seed {explanation.seed}" if explanation.seed is not None else ""
     spent = (
         f"{counted(explanation.passes, 'pass', 'passes')} through the network in "
-        f"{explanation.seconds:.2f} s by the engine {explanation.engine}{seed}."
+        f"{explanation.seconds:.2f} s by the engine {explanation.engine}{seed}. "
+        f"{explanation.way}"
     )
     text = json.dumps(made, indent=2, ensure_ascii=False).encode()
     link = tag(

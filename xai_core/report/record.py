@@ -59,6 +59,7 @@ def record(
         "scale": explanation.scale,
         "seed": explanation.seed,
         "passes": explanation.passes,
+        "way": explanation.way,
         "seconds": explanation.seconds,
         "backend": None if explanation.backend is None else _plain(explanation.backend),
         "geometry": _plain(explanation.placed),

@@ -140,14 +140,14 @@ def network(kind: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
     return made
 
 
-def served(module: Any, **options: Any) -> TorchModel:
+def served(module: Any, size: tuple[int, int] = SIZE, **options: Any) -> TorchModel:
     """Return a network behind the adapter, on photos from 0 to 1."""
     return TorchModel(
         module,
         name="net",
         kind="test",
         architecture="net",
-        preprocessing=preset("unit", SIZE),
+        preprocessing=preset("unit", size),
         labels=("one", "two", "three"),
         **options,
     )
