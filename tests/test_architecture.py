@@ -26,6 +26,7 @@ ADAPTERS = {
         for part in ("convert", "detector", "folded", "forward", "first_pass", "replay", "tail")
     ),
     *(f"loaders/torch/{part}.py" for part in ("relu", "rewrite")),
+    *(f"loaders/torch/{part}.py" for part in ("incremental", "occluding", "reach")),
     *(f"loaders/keras/{part}.py" for part in ("forward", "model", "network", "read", "sites")),
     *(f"loaders/keras/{part}.py" for part in ("relu", "rewrite", "tail")),
     "loaders/torch/pools.py",
