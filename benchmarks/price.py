@@ -116,7 +116,7 @@ for module, name in (("ui.guard", "Guard"), ("ui.bounds", "Bounds"), ("ui.route"
 app = Starlette(routes=route.routes(lambda: made), middleware=layers)
 sock = socket.create_server(("127.0.0.1", 0))
 print(sock.getsockname()[1], value, identity.token(key), flush=True)
-server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
 try:
     server.run(sockets=[sock])
 finally:

@@ -139,7 +139,8 @@ class _Body:
         try:
             if left <= 0:
                 raise TimeoutError
-            message = await asyncio.wait_for(self._receive(), left)
+            async with asyncio.timeout(left):  # `wait_for` would make a task of each piece
+                message = await self._receive()
         except TimeoutError:
             self._late = True
             return {"type": "http.disconnect"}

@@ -161,6 +161,35 @@ def test_each_layer_holds_without_the_other(given, tmp_path, layer, refused):
         assert all(result.startswith("refused") for result in tried.values()), tried
 
 
+OLDER = """
+import json, pathlib, sys
+from tests.workers.probe import attempt
+from workers import sandbox
+given = json.loads(sys.argv[1])
+sandbox.landlock_abi = lambda: int(sys.argv[2])
+state = sandbox.enter(read=[], write=pathlib.Path(given["scratch"]), address_space=16 << 30)
+print(json.dumps([sandbox.floor(state), attempt(given)]))
+"""
+
+
+@pytest.mark.parametrize("abi", [1, 3, 5])
+def test_an_older_kernel_refuses_as_much(given, tmp_path, abi):
+    """Its Landlock knows no signals and no sockets; what the state says must hold without it."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    given |= {"dangerous": True, "scratch": str(scratch)}
+    run = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", OLDER, json.dumps(given), str(abi)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        env=os.environ | {"TMPDIR": str(scratch)},
+    )
+    floor, results = json.loads(run.stdout)
+    assert floor
+    assert not [name for name, result in results.items() if result == "done"]
+
+
 def test_inside_what_is_needed_works(hold):
     words = hold().run("spend").result(60).words
     assert words[:2] == ("True", "mine")
