@@ -4,9 +4,10 @@
     python -m benchmarks.price ../before
 
 Opening a model, a warm Grad-CAM and an upload of 1.9 GB, the two checkouts by turns (one, other,
-other, one). Processor time is what counts, of the server and all its workers: what else the machine
-does is not in it. Time by the clock stands beside it, and says little on a busy machine. Without
-another checkout the figures of this one are printed alone.
+other, one). Processor time is what counts, of the server and all its workers: what else the
+machine does is not in it. Time by the clock stands beside it, and says little on a busy machine.
+The table is the last part of docs/reliability.md. Without another checkout the figures of this one
+are printed alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.siege import COST, PAGE
+
+SAID = (
+    "`python -m benchmarks.price` measures it: the commit before the bounds were made, 177e19a, "
+    "and this one by turns in one run; medians, and of the ratios turn by turn the middle one. "
+    "Processor time of the server, the mothers and all workers counts; time by the clock is "
+    "whatever else the machine did, too."
+)
 HERE = Path(__file__).resolve().parents[1]
 SIZE, PART = 1_900_000_000, 16 << 20
 """Bytes of the upload, and of each of the page's requests."""
@@ -253,17 +262,29 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, nargs="?")
+    parser.add_argument("--dry", action="store_true", help="print, and keep nothing")
     told = parser.parse_args()
     checkouts = [HERE] + ([told.other.resolve()] if told.other else [])
     with tempfile.TemporaryDirectory() as folder:
         rows = [row(name, sides) for name, sides in wall(checkouts, Path(folder)).items()]
         rows.append(row("upload of 1.9 GB", upload(checkouts, Path(folder))))
     if told.other:
-        print("| seconds | processor: before | now | ratio | clock: before | now | ratio |")
-        print("| --- | --- | --- | --- | --- | --- | --- |")
+        head = (
+            "| seconds | processor: before | now | ratio | clock: before | now | ratio |\n"
+            "| --- | --- | --- | --- | --- | --- | --- |\n"
+        )
     else:
-        print("| seconds | processor | clock |\n| --- | --- | --- |")
-    print("\n".join(rows))
+        head = "| seconds | processor | clock |\n| --- | --- | --- |\n"
+    table = head + "\n".join(rows) + "\n"
+    print(table)
+    if told.other and not told.dry:
+        keep(table)
+
+
+def keep(table: str) -> None:
+    """Write the table as the last part of the page."""
+    page = PAGE.read_text().partition(COST)[0].rstrip()
+    PAGE.write_text(f"{page}\n\n{COST}\n{SAID}\n\n{table}")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from ui import sent_text
 from ui.another_model import open_built_in
 from ui.desk import Desk
 from ui.photo_card import open_sample
+from ui.runs import size
 from workers.client import Session, Wall
 from workers.watch import resident
 from xai_core.errors import VitrineError
@@ -42,6 +43,9 @@ from xai_core.target import ClassTarget
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DATA, PAGE = DOCS / "siege.json", DOCS / "reliability.md"
+COST = "## What the bounds cost\n"
+"""Where the page's last part begins, which `benchmarks.price` writes."""
+
 VISITORS, MINUTES, SEED, POLL = 8, 10.0, 7, 0.1
 METHODS = ("grad-cam", "occlusion", "saliency")
 PATIENCE = 240.0
@@ -191,11 +195,11 @@ def measure(minutes: float, visitors: int, limit: float = 20.0) -> dict[str, Any
             for thread in threads:
                 thread.start()
             clock.over.wait(WARM)  # the mothers are there, the models are open
-            left = _at_rest(wall, clock, len(desks))
+            left = _at_rest(wall, clock, desks)
             session = wall.session("hostile")
             ends = _blocks(besiege(session, weights, clock, limit), clock, 60 * minutes)
             session.close()
-            held = _at_rest(wall, clock, len(desks))
+            held = _at_rest(wall, clock, desks)
             clock.over.set()
             for thread in threads:
                 thread.join(60)
@@ -227,18 +231,18 @@ def _blocks(deeds: Iterator[str], clock: Clock, seconds: float) -> dict[str, str
     return ends
 
 
-def _at_rest(wall: Wall, clock: Clock, visitors: int) -> dict[str, float]:
+def _at_rest(wall: Wall, clock: Clock, desks: list[Desk]) -> dict[str, float]:
     """Return what is held once nobody waits for anything: a photo in work has a worker, too."""
     clock.still.clear()
     clock.rest.set()
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and (
-        len(clock.still) < visitors
+        len(clock.still) < len(desks)
         or wall.queue.counts()["running"] + wall.queue.counts()["waiting"]
     ):
         time.sleep(POLL)
     gc.collect()  # what only waits for that is no leak
-    held = _held(wall)
+    held = _held(wall) | {"MB of runs kept": round(sum(size([*each.runs]) for each in desks) / 1e6)}
     clock.rest.clear()
     return held
 
@@ -364,7 +368,8 @@ def main() -> None:
     text = page(found)
     if not told.dry:
         DATA.write_text(json.dumps(found, indent=1) + "\n")
-        PAGE.write_text(text)
+        cost = PAGE.read_text().partition(COST)[2] if PAGE.exists() else ""
+        PAGE.write_text(f"{text}\n{COST}{cost}" if cost else text)
     print(text)
     for fault in found["siege"]["faults"]:
         print("fault:", fault)
