@@ -84,6 +84,7 @@ def question(desk: Desk) -> Kind:
         st.button(
             label,
             type="primary",
+            width="stretch",
             key="run",
             shortcut="Ctrl+Enter",
             disabled=asked is None or waits or running,
