@@ -93,7 +93,7 @@ class Passes:
         if self._settled or images < FEWEST:
             return
         if not self._pace:
-            self(_probes(self._size)[:1])
+            self(probes(self._size)[:1])
         if self._pace * images >= REPAYS:
             self.settle()
 
@@ -124,7 +124,7 @@ class Passes:
         return ""
 
     def _take(self, way: Callable[[], Way], start: float) -> None:
-        views = _probes(self._size)
+        views = probes(self._size)
         own = self._plain(views)
         if not np.isfinite(own).all():
             raise Refused("its scores are not all numbers")
@@ -229,7 +229,7 @@ def timed(
     return max(clock() - start, 1e-9), logits
 
 
-def _probes(size: tuple[int, int]) -> Array:
+def probes(size: tuple[int, int]) -> Array:
     """Return views unlike each other: noise, half of it hidden, black and soft colours."""
     noise = np.random.default_rng(0).random((2, *size, 3), np.float32)
     noise[1, : size[0] // 2] = 0.5

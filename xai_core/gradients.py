@@ -33,6 +33,8 @@ def stream(
     in `count`. `partial` gives the map so far; progress counts views, and `before` of other passes
     that were made first, and is told after what was yielded has been used.
     """
+    if (expects := getattr(model, "expects", None)) is not None:
+        expects(count)
     for start in range(0, count, chunk):
         stop = min(start + chunk, count)
         yield slice(start, stop), model.gradients(views(start, stop), target, chunk)

@@ -63,6 +63,14 @@ def keras_model(name: str = "ResNet50", side: int = SIDE) -> Any:
     return KerasModel(made, owned=True)
 
 
+def started(model: Any) -> dict[str, str]:
+    """Let a model change to what runs its passes, and say what that took: it is in no ratio."""
+    backend = model.settled()
+    if backend.start is None:
+        return {"by": backend.name}
+    return {"by": backend.name, "which took once": f"{backend.start:.1f} s"}
+
+
 def torch_floors(module: Any, side: int = SIDE) -> Mapping[str, tuple[Work, int]]:
     """Return the passes of a batch through a module, by backend: what nothing can be quicker than.
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from loaders.backend import Compiled, Passes
+from loaders.backend import Compiled, Passes, Refused, probes
 from loaders.torch import convert
-from loaders.torch.folded import Folded
+from loaders.torch.folded import Folded, checked
 from loaders.torch.layers import Modules
 from loaders.torch.layout import Layout
 from loaders.torch.replay import Ended
@@ -24,6 +24,8 @@ from loaders.torch.wrapped import Wrapped
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
+FOLDED_FROM = 16
+"""Slopes from which a fold repays itself: it takes about as long as a few."""
 SCORES = ""
 """What stands for the network's scores where names of layers stand."""
 
@@ -43,6 +45,7 @@ class Forward:
     ) -> None:
         self.module = module
         self._inside, self._layouts, self._still = inside, layouts, still
+        self._size = size
         self.logits = Passes(
             self.plain,
             lambda: Compiled(convert.converted(module, size)),
@@ -53,6 +56,8 @@ class Forward:
             why_not=convert.why_not(module, random),
         )
         """Returns float32 `[n, classes]`, by whatever runs the network."""
+        self._lighter: Wrapped | None = None
+        self._folds = not convert.why_not(module, random) and isinstance(inside, Modules)
 
     def plain(self, images: Array) -> Array:
         """Return float32 `[n, classes]` by torch itself."""
@@ -60,10 +65,18 @@ class Forward:
             scores: Array = self.module(nchw(images)).numpy()
         return scores
 
+    def expect_back(self, images: int) -> None:
+        """Hear that slopes of so many are to come, and fold the network where it repays."""
+        if images < FOLDED_FROM or not self._folds:
+            return
+        self._folds = False
+        with contextlib.suppress(Refused):
+            self._lighter = checked(self.module, probes(self._size)[:2])
+
     def back(self, images: Array, target: Target) -> Array:
         """Return d score / d view, float32 `[n, h, w, 3]`."""
         views = nchw(images).requires_grad_()
-        slope = pulled(self._score(views, target).sum(), views)
+        slope = pulled(self._score(views, target, self._lighter).sum(), views)
         return _nhwc(slope)
 
     def read(self, images: Array, names: Collection[str]) -> dict[str, Array]:
@@ -116,15 +129,17 @@ class Forward:
         maps: torch.Tensor = self._layouts[layer].as_map(output)
         return maps
 
-    def _score(self, views: torch.Tensor, target: Target) -> torch.Tensor:
-        """Return the target's number of each view, `[n]`."""
+    def _score(
+        self, views: torch.Tensor, target: Target, lighter: Wrapped | None = None
+    ) -> torch.Tensor:
+        """Return the target's number of each view, `[n]`; scores by a `lighter` network."""
         name = reads(target)
         if name != SCORES:
             maps = self._outputs(views, (name,))[name].float()
             weights = torch.from_numpy(target.weights(tuple(maps.shape[1:])))
             chosen = weights != 0  # the others may overflow, and 0 times that is no number
             return maps[:, chosen] @ weights[chosen]
-        logits: torch.Tensor = self.module(views)
+        logits: torch.Tensor = (lighter or self.module)(views)
         if target.of == "probability":
             logits = logits.softmax(1) if self.module.head.exclusive else logits.sigmoid()
         weights = target.weights(logits.shape[1])

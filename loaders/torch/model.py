@@ -170,6 +170,10 @@ class TorchModel(Backed):
         parts = [self._forward.back(part, target) for part in self._parts(images, batch)]
         return np.ascontiguousarray(np.concatenate(parts))
 
+    def expects(self, gradients: int) -> None:
+        """Hear that `gradients` is asked about so many images in a run."""
+        self._forward.expect_back(gradients)
+
     def layers(self) -> tuple[Layer, ...]:
         """List the layers that give a map, in the order of execution."""
         return self._layers

@@ -242,3 +242,59 @@ def test_a_map_says_what_its_passes_ran_on() -> None:
     said = Explain(pixels=photo, question=question).run(bench, lambda *_, **__: None)
     assert said.backend == model.backend
     assert make("saliency", {}).cost(model)
+
+
+# slopes through a network whose batch normalisations are folded
+
+
+class Normed(nn.Module):
+    """Two convolutions with batch normalisations; the second may be asked twice."""
+
+    def __init__(self, *, twice: bool = False) -> None:
+        super().__init__()
+        self.twice = twice
+        self.one, self.norm = nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.two, self.other = nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.third, self.dense = nn.BatchNorm2d(6), nn.Linear(6, 3)
+        for part in (self.norm, self.other, self.third):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2)
+
+    def forward(self, photos: torch.Tensor) -> torch.Tensor:
+        found = self.norm(self.one(photos)).relu()
+        found = self.other(self.two(found)).relu()
+        if self.twice:
+            found = self.third(self.two(found)).relu()
+        answer: torch.Tensor = self.dense(found.mean((2, 3)))
+        return answer
+
+
+def test_slopes_of_a_long_run_go_through_the_folded_network() -> None:
+    torch.manual_seed(0)
+    model = torch_of(Normed())
+    views = np.random.default_rng(2).random((3, 24, 24, 3), np.float32)
+    before = model.gradients(views, ClassTarget(1, of="probability"))
+    model.expects(4)
+    assert model._forward._lighter is None
+    model.expects(50)
+    assert model._forward._lighter is not None
+    assert (
+        len([part for part in model._forward._lighter.modules() if "Norm" in str(type(part))]) == 0
+    )
+    after = model.gradients(views, ClassTarget(1, of="probability"))
+    assert not np.array_equal(before, after)
+    assert difference(after, before) < 1e-5
+    # the network that libraries and layers get is as it was
+    assert isinstance(model.native().body.norm, nn.BatchNorm2d)
+    shown = model.activation_gradients(views, "two", ClassTarget(1))[0]
+    assert shown.shape == (3, 24, 24, 6)
+
+
+def test_a_convolution_that_runs_twice_is_not_folded() -> None:
+    """The fold changes it for both runs, which only the answers show."""
+    torch.manual_seed(0)
+    model = torch_of(Normed(twice=True))
+    views = np.random.default_rng(2).random((3, 24, 24, 3), np.float32)
+    before = model.gradients(views, ClassTarget(1))
+    model.expects(50)
+    np.testing.assert_array_equal(model.gradients(views, ClassTarget(1)), before)

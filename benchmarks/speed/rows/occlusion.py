@@ -54,4 +54,5 @@ def occlusion_torch(size: Size) -> Case:
         },
         passes=ours.cost(model).passes,
         floors=networks.torch_floors(model.native().body),
+        said=networks.started(model),
     )

@@ -36,6 +36,7 @@ def rise_torch(size: Size) -> Case:
         sides=sides(model, size),
         passes=size.count(GOAL),
         floors=networks.torch_floors(model.native().body),
+        said=networks.started(model),
     )
 
 
@@ -47,4 +48,5 @@ def rise_keras(size: Size) -> Case:
         sides=sides(model, size),
         passes=size.count(GOAL),
         floors=networks.keras_floors(model._network.model),
+        said=networks.started(model),
     )
