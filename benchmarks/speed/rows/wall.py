@@ -77,7 +77,8 @@ def wall_cost(size: Size) -> Case:
                     "behind": functools.partial(_through, handle, task),
                     "here": functools.partial(task.run, bench, silent),
                 }
-                found = medians(works, handle._own._worker.pid)
+                worker: Any = handle._own._worker
+                found = medians(works, worker.pid)
                 cpu, clock = (found["behind"][at] - found["here"][at] for at in (0, 1))
                 said[name] = (
                     f"{cpu:.0f} ms of processor time, {clock:.0f} ms by the clock at its quickest, "
