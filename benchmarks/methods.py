@@ -19,8 +19,8 @@ def main() -> None:
     print(f"{PLACE.name}: {len(explainers())} methods")
 
 
-def text() -> str:
-    """Return the file: a section for each family, in it one for each method."""
+def text(package: str = "xai_core") -> str:
+    """Return the file: a section for each family, in it one for each method of a package."""
     lines = [
         "# The methods",
         "",
@@ -29,7 +29,7 @@ def text() -> str:
     ]
     for family in get_args(Family):
         methods = [cls for cls in explainers().values() if cls.family == family]
-        methods = [cls for cls in methods if cls.__module__.startswith("xai_core.")]
+        methods = [cls for cls in methods if cls.__module__.startswith(f"{package}.")]
         if methods:
             lines += ["", f"## {family.capitalize()}"]
             for cls in sorted(methods, key=lambda cls: (cls.place, cls.title)):

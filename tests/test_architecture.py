@@ -19,7 +19,7 @@ LIBRARIES = {"pytorch_grad_cam", "lime"}
 ADAPTERS = {
     *(
         f"loaders/torch/{part}.py"
-        for part in ("model", "layers", "pyramid", "script", "watch", "wrapped")
+        for part in ("model", "layers", "pyramid", "regions", "script", "watch", "wrapped")
     ),
     *(
         f"loaders/torch/{part}.py"
@@ -150,6 +150,46 @@ def test_no_method_s_or_task_s_name_stands_outside_its_own_files(
         allowed = OTHER_WORDS.get(name, set()) | OTHER_WORDS.get(name.split("/")[0], set())
         for word in words_of(path.read_text()) - allowed:
             assert module in own_files.get(word, [module]), f"{name} names {word}"
+
+
+ARRAYS = """
+import json
+from xai_core.explainer import explainers
+print(json.dumps(sorted({name for cls in explainers().values() for name in cls.arrays})))
+"""
+READERS = ("pages", "commands", "ui", "workers", "loaders", "xai_core/report")
+"""Who serves all methods alike, by their grain and their facts."""
+
+
+def looked_up(source: str) -> set[str]:
+    """Return the names by which a source file looks into arrays: a subscript's, or `get`'s."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Subscript):
+            place, names = node.value, [node.slice]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            place, names = node.func.value, node.args[:1] if node.func.attr == "get" else []
+        elif isinstance(node, ast.Compare):
+            place, names = node.comparators[-1], [node.left]
+        else:
+            continue
+        if "arrays" in ast.unparse(place).split(".")[-1]:
+            found |= {str(each.value) for each in names if isinstance(each, ast.Constant)}
+    return found
+
+
+def test_no_method_s_array_is_looked_up_outside_its_own_files() -> None:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-c", ARRAYS], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    names = set(json.loads(done.stdout))
+    assert len(names) >= 8
+    ways = ('made.arrays["a"]', 'arrays.get("b")', 'if "c" in made.arrays: pass')
+    assert looked_up("\n".join(ways)) == {"a", "b", "c"}
+    for folder in READERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            found = looked_up(path.read_text()) & names
+            assert not found, f"{path.relative_to(ROOT)} looks up {found}"
 
 
 def test_no_file_of_the_product_is_long() -> None:

@@ -17,6 +17,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import cli
+from benchmarks import methods
 from loaders import catalogue
 from loaders.load import load
 from loaders.options import Options
@@ -189,6 +190,17 @@ def test_the_page_says_why_it_cannot_serve_and_draws_what_can(app: AppTest) -> N
     assert desk(app).answer.explanation.parameters == {"power": 2.0}
     drawn = figure(app)
     assert "Borrowed distance" in json.dumps(drawn)
+
+
+def test_the_docs_are_written_of_them_too() -> None:
+    own = methods.text(HOUSE)
+    assert "### Quadrants" in own
+    assert "Which part of a layer's map the score cannot do without." in own
+    assert "needs a network that can be run from one of its layers on" in own
+    assert "| `--parts` | 2 |" in own
+    assert "engines: their-library" in own
+    assert "Grad-CAM" not in own
+    assert "Quadrants" not in methods.text()  # our own list is of our own
 
 
 def test_the_methods_page_lists_them(app: AppTest) -> None:  # noqa: F811

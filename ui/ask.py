@@ -26,6 +26,9 @@ NOTHING = -1
 
 _DRAWN = "drawn-model-and-photo"
 
+_PRESSED = "run-pressed"
+"""Which Run was pressed and has not been answered yet."""
+
 METHOD, CHOSEN = "method", "method-chosen"
 """The method, and whether the visitor chose it: until then each model has the first that serves."""
 
@@ -108,6 +111,7 @@ def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
     """
     seen = desk.seen
     if seen is None or desk.prediction_error:
+        st.session_state.pop(_PRESSED, None)
         return None
     waits = desk.prediction is None
     target = target_of(seen, disabled=waits or measured.chosen() == measured.UNIT)
@@ -128,9 +132,11 @@ def about(
     with st.container(key="method-card", gap="small"):
         asked = _controls(seen.card, target, only, disabled=disabled)
     if asked is None:
+        st.session_state.pop(_PRESSED, None)
         return None
     question, refused = asked
-    _run(desk, seen.card, question, refused)  # outside: it stays in sight at the rail's end
+    own = f"{seen.card.task}:{only.name if only else ''}"
+    _run(desk, seen.card, question, refused, own)  # outside: it stays in sight at the rail's end
     return question
 
 
@@ -311,7 +317,16 @@ def end(seconds: float) -> str:
     return f"Stopped after {text.seconds(at)} at the latest, should this machine be busy meanwhile."
 
 
-def _run(desk: Desk, card: Card, ask: Question, refused: str) -> None:
+def _press(own: str) -> None:
+    st.session_state[_PRESSED] = own
+
+
+def _run(desk: Desk, card: Card, ask: Question, refused: str, own: str) -> None:
+    """Draw Run, and begin where it was pressed; `own` tells it from other pages'.
+
+    The press is noted before the page is drawn, since a slider's value that comes a moment later
+    ends that drawing. What is asked is read when Run is drawn, so that it has that value.
+    """
     unseen = _unseen(desk)
     try:
         seconds = card.pace.seconds(ask.made(card.input_size).cost(card))
@@ -320,15 +335,18 @@ def _run(desk: Desk, card: Card, ask: Question, refused: str) -> None:
     except VitrineError as error:
         label, problem = "Run", str(error)
         under = problem
-    # Not by a callback: its arguments would be the last run's, without a slider just moved.
-    if st.button(
+    disabled = bool(problem) or desk.run is not None or desk.prediction is None
+    st.button(
         label,
         type="primary",
         width="stretch",
         key="run",
         shortcut="Ctrl+Enter",
-        disabled=bool(problem) or desk.run is not None or desk.prediction is None,
-    ):
+        on_click=_press,
+        args=(own,),
+        disabled=disabled,
+    )
+    if st.session_state.pop(_PRESSED, None) == own and not disabled:
         if not unseen:
             desk.start(ask)
             st.rerun()

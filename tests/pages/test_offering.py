@@ -8,13 +8,14 @@ import threading
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from loaders import catalogue
 from tests.conftest import PATIENCE, ROOT
 from tests.pages.conftest import settle, show
-from ui import layers_told, method_list, model_card, state, takeaway
+from ui import layers_told, method_list, model_card, photo_card, state, takeaway
 from workers.tasks.predict import Predict
 from xai_core import colormaps, film, render
 from xai_core.card import Pace
@@ -43,6 +44,24 @@ def opened(app):
 def answered(app):
     run_button(app).click()
     return settle(app, lambda app: desk(app).answer is not None and desk(app).run is None)
+
+
+def test_a_press_of_run_outlives_a_drawing_that_is_cut_short(app, monkeypatch):
+    opened(app)
+    honest, cut = photo_card.show, []
+
+    def show(*given, **more):
+        if not cut:  # as a slider's value does that comes a moment after the press
+            cut.append(True)
+            st.rerun()
+        honest(*given, **more)
+
+    monkeypatch.setattr(photo_card, "show", show)
+    answered(app)
+    assert cut == [True]
+    assert len(desk(app).runs) == 1
+    app.run()
+    assert desk(app).run is None  # once
 
 
 def filmed(app):
