@@ -23,7 +23,16 @@ ADAPTERS = {
     ),
     *(
         f"loaders/torch/{part}.py"
-        for part in ("convert", "detector", "folded", "forward", "first_pass", "replay", "tail")
+        for part in (
+            "convert",
+            "detector",
+            "folded",
+            "forward",
+            "first_pass",
+            "regions",
+            "replay",
+            "tail",
+        )
     ),
     *(f"loaders/torch/{part}.py" for part in ("relu", "rewrite")),
     *(f"loaders/torch/{part}.py" for part in ("incremental", "occluding", "reach")),

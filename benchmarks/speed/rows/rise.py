@@ -50,3 +50,15 @@ def rise_keras(size: Size) -> Case:
         floors=networks.keras_floors(model._network.model),
         said=networks.started(model),
     )
+
+
+@row(what="RISE, 200 masks, MobileNetV2 in PyTorch, ours alone", goal="1.05", memory=False)
+def rise_small(size: Size) -> Case:
+    """Count over the passes."""
+    model = networks.torch_model("mobilenet_v2")
+    return Case(
+        sides={"ours": explains(model, "ours", {"masks": 200, "grid": 7})},
+        passes=200,
+        floors=networks.torch_floors(model.native().body),
+        said=networks.started(model),
+    )
