@@ -47,9 +47,8 @@ def read() -> dict[str, Told]:
 
 def write(rows: dict[str, Told]) -> None:
     """Keep what was measured, a line each, and draw the page."""
-    lines = ",\n ".join(
-        f"{json.dumps(name)}: {json.dumps(told)}" for name, told in sorted(rows.items())
-    )
+    rows = dict(sorted(rows.items()))
+    lines = ",\n ".join(f"{json.dumps(name)}: {json.dumps(told)}" for name, told in rows.items())
     DATA.write_text(f"{{\n {lines}\n}}\n")
     PAGE.write_text(drawn(PAGE.read_text(), rows))
 
