@@ -99,21 +99,33 @@ def measured(case: Case) -> tuple[list[int], str]:
     """Return false alarms and hits, and which preset the doctor names on the known classes.
 
     The counts: with the class known false alarms, of how many, hits, of how many, and the same
-    four without it.
+    four without it. What a model says under a preparation does not hang on the one that it was
+    opened with, so it is asked once, and each preset in turn is taken for its own.
     """
     counts: list[int] = [0] * 8
-    under: dict[str, list[list[doctor.Trial]]] = {}
-    for name in PRESETS:
-        options = dataclasses.replace(case.options, preprocessing=name)
-        model = load(case.path, options, name=case.name)
-        under[name] = [examined(model, pixels, fits) for pixels, fits in case.photos]
-        for trials in under[name]:
-            blind = [dataclasses.replace(each, known=None) for each in trials]
-            for at, seen in enumerate((trials, blind)):
+    options = dataclasses.replace(case.options, preprocessing=case.right)
+    model = load(case.path, options, name=case.name)
+    rows = [examined(model, pixels, fits) for pixels, fits in case.photos]
+    for trials in rows:
+        for name in PRESETS:
+            seen = opened_as(name, trials)
+            blind = [dataclasses.replace(each, known=None) for each in seen]
+            for at, each in enumerate((seen, blind)):
                 place = 4 * at + (0 if name == case.right else 2)
-                counts[place] += doctor.better(seen) is not None
+                counts[place] += doctor.better(each) is not None
                 counts[place + 1] += 1
-    return counts, doctor.named(under[case.right])
+    return counts, doctor.named(rows)
+
+
+def opened_as(name: str, trials: list[doctor.Trial]) -> list[doctor.Trial]:
+    """Return the trials as those of the model opened under a preset, in the fit in use."""
+    own = next(each for each in trials if each.own)
+    grey = own.channels == "grey"
+    wanted = (name, "grey" if grey else PRESETS[name].channels, own.fit, own.resize)
+    return [
+        dataclasses.replace(each, own=(each.preset, each.channels, each.fit, each.resize) == wanted)
+        for each in trials
+    ]
 
 
 def examined(
@@ -144,11 +156,13 @@ def _page(rows: list[str]) -> str:
         "channel orders and fits on the photo. It warns where another one is much more plausible",
         f"than the one in use: by {doctor.MARGIN:g} in the logarithm of the known class's",
         "probability or, where no class is known, in the model's entropy; one that gives the first",
-        "batch normalisation what it never got in training is out of the question.",
+        "batch normalisation what it never got in training is out of the question. Where the",
+        "layers remember their training well, it also warns when what they get now is more than",
+        f"{doctor.WORSE:g} times as far from it as under another preset.",
         "",
-        "Each model is opened under each of the five presets: a warning under the right one is a",
-        "false alarm, a warning under a wrong one a hit. *Named* is the preset that is most",
-        "plausible over all photos with their classes known, under the fit in use. Written by",
+        "Each model is taken as opened under each of the five presets: a warning under the right",
+        "one is a false alarm, a warning under a wrong one a hit. *Named* is the preset that is",
+        "most plausible over all photos with their classes known, under the fit in use. Written by",
         "`python -m benchmarks.doctor FOLDER`.",
         "",
         "| model | trained with | named | false alarms, class known | hits, class known "

@@ -20,6 +20,9 @@ from xai_core.model import Finding
 from xai_core.report.numbers import percent
 
 Array = NDArray[np.float32]
+Numbers = NDArray[np.float64]
+Statistics = tuple[Numbers, Numbers, Numbers, Numbers]
+"""Mean and variance by channel: of a pass, and of the training."""
 TOGETHER = 2
 """Photos that are asked about in one batch, the first of them alone as well: three passes."""
 

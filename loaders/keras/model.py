@@ -57,7 +57,7 @@ _NO_MAP = (
 )
 
 
-class KerasModel(Backed):
+class KerasModel(norms.Watched, Backed):
     """A Keras classifier: MasksFast, Differentiates, RunsFrom, Rewrites and HasNative.
 
     `lacks` says which of them it does not give, as a network without maps shows no layers.
@@ -308,12 +308,6 @@ class KerasModel(Backed):
                 del self._tails[oldest]
             self._tails[path] = Tail(self._network, self._sites, path, image)
         return self._tails[path]
-
-    def first_spread(self, images: Array) -> float | None:
-        """Return how wide the first batch normalisation's input is against its training's."""
-        tree = layers.tree(self._network.model)
-        run = functools.partial(self._network.scores, images)
-        return norms.first_spread(tree.values(), run)
 
     # changed copies
 

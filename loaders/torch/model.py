@@ -13,6 +13,7 @@ from torch import nn
 from loaders.backend import Backed
 from loaders.options import Maps
 from loaders.preprocessing import Preprocessing
+from loaders.sanity import Statistics
 from loaders.torch import norms, rewrite
 from loaders.torch.first_pass import FirstPass
 from loaders.torch.forward import SCORES, Forward, nchw, pulled, reads
@@ -231,6 +232,10 @@ class TorchModel(Backed):
     def first_spread(self, images: Array) -> float | None:
         """Return how wide the first batch normalisation's input is against its training's."""
         return norms.first_spread(self._module, nchw(images))
+
+    def norm_statistics(self, images: Array) -> list[Statistics]:
+        """Return what each batch normalisation gets in a pass, and what it got in training."""
+        return norms.statistics(self._module, nchw(images))
 
     def weighted(self) -> tuple[str, ...]:
         """List the layers that have weights, from the input to the output."""

@@ -1,4 +1,4 @@
-"""What the first batch normalisation gets against what it got in training, as it remembers that."""
+"""What batch normalisations get against what they got in training, as they remember that."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from loaders.sanity import Statistics
 
 
 class _SeenError(Exception):
@@ -50,3 +52,39 @@ def first_spread(network: Any, views: Any) -> float | None:
         for handle in handles:
             handle.remove()
     return float(np.sort(ratios[0])[len(ratios[0]) // 2]) if ratios else None
+
+
+def statistics(network: Any, views: Any) -> list[Statistics]:
+    """Return what each batch normalisation gets in a pass, and what it got in training.
+
+    Mean and variance by channel, of the pass and of the training; those without a training are left
+    out. Empty for a network that keeps no statistics or takes no hooks (TorchScript).
+    """
+    import torch
+
+    found: list[Statistics] = []
+
+    def hook(module: Any, args: tuple[Any, ...]) -> None:
+        if not args or getattr(args[0], "ndim", 0) != 4:
+            return
+        mean, variance = module.running_mean.double(), module.running_var.double()
+        fresh = bool((variance == 1).all()) and bool((mean == 0).all())
+        if not fresh and args[0].shape[1] == len(mean):
+            own = args[0].double()
+            seen = (own.mean((0, 2, 3)), own.var((0, 2, 3), unbiased=False))
+            found.append((*(each.numpy() for each in seen), mean.numpy(), variance.numpy()))
+
+    handles = [
+        part.register_forward_pre_hook(hook)
+        for part in network.modules()
+        if not isinstance(part, torch.jit.ScriptModule)
+        and getattr(part, "running_var", None) is not None
+    ]
+    try:
+        if handles:
+            with torch.inference_mode():
+                network(views)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found

@@ -114,6 +114,58 @@ def test_another_fit_of_the_own_values_is_no_other_normalisation():
     assert doctor.ordered([own, one("imagenet", known=0.2), wide]) == [wide, own]
 
 
+def test_what_fits_the_training_better_is_said():
+    own = one(own=True, misfit=0.5, probability=0.6)
+    good = one("imagenet", misfit=0.06, probability=0.9)
+    swap = one("imagenet", misfit=0.05, channels="bgr", probability=0.4, entropy=1.9)
+    assert doctor.better([own, swap, good]) is good  # about as near, and more plausible
+    said = doctor.sentences([own, swap, good], LABELS)[1]
+    assert "nearer to what they got in training, 0.5 off now and 0.06 then" in said
+    assert doctor.better([dataclasses.replace(own, misfit=0.09), good]) is None
+    far = dataclasses.replace(good, misfit=0.25)  # nothing fits: nothing is concluded
+    assert doctor.better([own, far]) is None
+    assert doctor.better([dataclasses.replace(own, misfit=None), good]) is None
+    against = dataclasses.replace(good, entropy=3.5)  # and its answer is much less plausible
+    assert doctor.better([own, against]) is None
+
+
+def test_a_misfit_is_the_divergence_of_two_normal_distributions():
+    rng = np.random.default_rng(2)
+    mean, variance, then, spread = rng.random((4, 5)) + 0.5
+    values = np.linspace(-30, 30, 200_001)
+
+    def density(at, wide):
+        return np.exp(-((values - at) ** 2) / (2 * wide)) / np.sqrt(2 * np.pi * wide)
+
+    wanted = []
+    for m, v, t, s in zip(mean, variance, then, spread, strict=True):
+        p, q = density(m, v), density(t, s)
+        inside = p > 1e-300
+        wanted.append(np.trapezoid(np.where(inside, p * np.log((p + 1e-300) / q), 0), values))
+    found = doctor.misfit([(mean, variance, then, spread)])
+    assert found == pytest.approx(float(np.median(wanted)), rel=0.01)
+    assert doctor.misfit([]) is None
+    same = doctor.misfit([(then, spread, then, spread)])
+    assert same == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes_keras"])
+def test_a_trained_network_gets_what_it_got_in_training(name):
+    case = next(each for each in cases(None) if each.name == name)
+    model = load(case.path, case.options, name=name)
+    pixels = case.photos[0][0]
+    plain = examined(model, pixels, (), every=False)
+    own = next(each for each in plain if each.own)
+    unit = next(each for each in plain if (each.preset, each.channels) == ("unit", "rgb"))
+    # as a pass through the network of torch gives it, layer by layer
+    assert own.misfit == pytest.approx(0.056, rel=0.05)
+    assert unit.misfit == pytest.approx(0.43, rel=0.05)
+    wrong = load(case.path, dataclasses.replace(case.options, preprocessing="unit"), name=name)
+    found = doctor.better(examined(wrong, pixels, (), every=False))
+    assert found is not None
+    assert found.preset == "symmetric"
+
+
 @pytest.mark.parametrize("change", [{"probability": 1.5}, {"known": -1.0}, {"entropy": -1.0},
                                     {"top": -1}, {"preset": "other"}])  # fmt: skip
 def test_what_no_model_says_is_refused(change):
