@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from ui import compared, detect_boxes, method_list, player, views
@@ -16,6 +17,7 @@ from workers.tasks.levels import DrawLevels, LookAtLevels
 from xai_core.detection import blind, crowd
 from xai_core.errors import VitrineError
 from xai_core.explainer import Explainer, explaining
+from xai_core.explanation import Explanation
 from xai_core.model import Detections
 from xai_core.question import Question
 from xai_core.target import BoxTarget
@@ -28,6 +30,8 @@ SLOTS = (LEVELS, FILM, BLIND, SHARP, MIXED, APART)
 Methods = tuple[type[Explainer], type[Explainer]]
 CROWD = 4
 """Boxes that a method that averages its gradients is asked about, at most."""
+
+SCALED = "Each map is divided by its own largest value here."
 
 _OF = "lesson-of"
 
@@ -141,7 +145,9 @@ def mixing(desk: DetectDesk) -> None:
     label = f"Ask both about {len(few)} boxes"
     if _asked_both(desk, seen, (MIXED, APART), methods, few, label):
         for slot, cls in zip((MIXED, APART), methods, strict=True):
-            _beside(desk, seen, slot, " ".join(crowd.sentences(cls.title, desk.results[slot].each)))
+            made = desk.results[slot].each
+            said = " ".join([*crowd.sentences(cls.title, made), SCALED])
+            _beside(desk, seen, slot, said, each=_own)
 
 
 def several(stay: Detections) -> tuple[BoxTarget, ...]:
@@ -172,11 +178,25 @@ def _asked_both(
     return False
 
 
-def _beside(desk: DetectDesk, seen: Seen, slot: str, said: str) -> None:
+def _own(made: Explanation) -> Explanation:
+    """Return a map by its own largest value: where it lies is asked, and not how strong it is."""
+    top = float(np.abs(made.attribution).max())
+    if top == 0:
+        return made
+    scaled = np.asarray(made.attribution / top, np.float32)
+    return dataclasses.replace(made, attribution=scaled)
+
+
+def _beside(
+    desk: DetectDesk,
+    seen: Seen,
+    slot: str,
+    said: str,
+    each: Callable[[Explanation], Explanation] | None = None,
+) -> None:
     """Draw one method's maps side by side, under what is said of them."""
-    made = desk.results[slot].each
     views.line(said, "v-prose")
-    panels = [_panel(desk, seen, each) for each in made]
+    panels = [_panel(desk, seen, each(made) if each else made) for made in desk.results[slot].each]
     compared.show(panels, columns=len(panels), key=f"compared-{slot}", agreeing=False)
 
 

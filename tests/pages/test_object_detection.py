@@ -18,7 +18,7 @@ from tests.fakes import wall as fakes
 from tests.fakes.publisher import publishing
 from tests.pages.conftest import settle, show
 from tests.pages.test_offering import desk, figure, parts, run_button, words
-from ui import another_model, detect_boxes, pretrained
+from ui import another_model, detect_boxes, detect_lessons, pretrained
 from workers.fetch import Cache
 from workers.tasks.detect import MOST
 from xai_core.detection import boxes, changed, context, crowd
@@ -316,6 +316,9 @@ def test_how_far_averaged_gradients_mix_the_boxes_of_this_photo_is_measured(app)
     for title, made in (("Grad-CAM", mixed), ("ODAM", apart)):
         for said in crowd.sentences(title, made):
             assert said in words(app)
+    assert detect_lessons.SCALED in words(app)
+    drawn_with = [shown["panels"] for shown in parts(app, "vitrine_compared")]
+    assert {panel["top"] for panels in drawn_with for panel in panels} == {1.0}
     own = [np.mean([share.own for share in crowd.shares(made)]) for made in (mixed, apart)]
     assert own[0] < own[1]
 
