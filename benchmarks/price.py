@@ -54,7 +54,20 @@ from xai_core.target import ClassTarget
 
 weights, spool, work = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 
+def born():
+    mothers, count = [each["pid"] for each in wall.state()["mothers"].values()], 0
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit():
+            try:
+                fields = (each / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            count += int(fields[1]) in mothers
+    return count
+
 def spent():
+    while born() > 1:  # only when its mother has buried a worker its time is among hers
+        time.sleep(0.01)
     total = time.process_time()
     mothers = [each["pid"] for each in wall.state()["mothers"].values()]
     for each in Path("/proc").iterdir():
