@@ -88,6 +88,11 @@ class Passes:
         self._pace = min(self._pace or pace, pace)
         return logits
 
+    @property
+    def pace(self) -> float:
+        """The seconds that an image took in its framework, 0 where that is not known."""
+        return self._pace
+
     def expect(self, images: int) -> None:
         """Hear that so many are to come, and convert the network where that repays itself."""
         if self._settled or images < FEWEST:

@@ -133,7 +133,9 @@ class TorchModel(Backed):
         """Yield `(slice of masks, scores [b, targets])`; one buffer of views is reused."""
         names = [self._asked(target) for target in targets]
         if isinstance(masks, perturb.Patches) and set(names) == {SCORES}:
-            run = self._occluding.run(image, baseline, masks, self._gain())
+            run = self._occluding.run(
+                image, baseline, masks, self._gain(), self._forward.logits.pace
+            )
             if run is not None:
                 yield from self._reached(run, masks, targets, self._at_once(batch))
                 return

@@ -17,7 +17,7 @@ from xai_core.report.numbers import percent
 
 Array = NDArray[np.float32]
 
-FEWEST, SHORT = 24, 0.5
+FEWEST, SHORT = 24, 2.0
 """Patches, and seconds of whole passes, below which nothing else is tried."""
 WORTH, SLOWER = 0.85, 1.0
 """The share of the work of whole passes, and of their time, above which nothing is gained."""
@@ -50,13 +50,16 @@ class Occluding:
         self._why_not = _why_not(module, scripted=scripted, random=random)
         self.said = ""
 
-    def run(self, image: Array, baseline: Array, patches: Patches, gain: float = 1) -> Run | None:
+    def run(
+        self, image: Array, baseline: Array, patches: Patches, gain: float = 1, pace: float = 0
+    ) -> Run | None:
         """Return what scores the patches, or None where whole passes are to do it.
 
-        `gain` is how many times quicker whole passes are than `plain` ones.
+        `gain` is how many times quicker whole passes are than `plain` ones, and `pace` the seconds
+        of a plain one, 0 where they are not known.
         """
         self.said = ""
-        if len(patches) < FEWEST:
+        if len(patches) < FEWEST or 0 < pace * len(patches) < SHORT:
             return None
         chosen = np.linspace(0, len(patches) - 1, TRIED).astype(np.int64)
         views = np.empty((TRIED, *image.shape), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -16,9 +17,10 @@ from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
 from xai_core.grain import Veils
 from xai_core.grids import Grids
+from xai_core.mask_line import MaskLine
 from xai_core.masked_mean import MaskedMean, add_to
 from xai_core.model import MasksFast
-from xai_core.params import batch, choice, fill, number, seed
+from xai_core.params import batch, choice, fill, number, seed, switch
 from xai_core.perturb import at_once, baseline
 from xai_core.report.numbers import percent
 from xai_core.target import Target
@@ -180,6 +182,15 @@ class Rise(Explainer):
         label="Counted from",
         titles={"mean": "the mean score", "zero": "zero, as in the paper"},
     )
+    line: bool = switch(
+        False,
+        help="Take the part of the map that a straight line in the masks explains as it is for "
+        "endlessly many masks, and average only the rest: the same map on average, from fewer "
+        "masks. There are no pictures of how it came about.",
+        engines=("ours",),
+        more=True,
+        label="Steady the map by a line",
+    )
     batch: int = batch(_BATCH, engines=("ours",), source="Xplique Rise.batch_size")
     seed: int = seed()
 
@@ -226,6 +237,11 @@ class Rise(Explainer):
             if part.stop < self.masks:
                 progress(part.stop + 1, total, means[0].map())
         progress(total, total, means[0].map())
+        if self.line:
+            return [
+                self._lined(self._made(model, image, *each), model, masks, each[1].score)
+                for each in zip(targets, means, wholes, scores.T, curves, strict=True)
+            ]
         return [
             self._made(model, image, *each)
             for each in zip(targets, means, wholes, scores.T, curves, strict=True)
@@ -265,6 +281,35 @@ class Rise(Explainer):
                 "convergence": np.asarray(curve, np.float32),
             },
             notes=_notes(model, image, target, scores, whole, curve[-1], attribution),
+        )
+
+    def _lined(self, raw: Raw, model: Any, masks: Grids, level: float) -> Raw:
+        """Return the result with the part that a straight line explains known without noise."""
+        found = MaskLine(masks, raw.arrays["scores"], self.keep)
+        rest = MaskedMean(model.input_size, 0.0)
+        for start in range(0, len(masks), self.batch):
+            part = np.empty((min(self.batch, len(masks) - start), *model.input_size), np.float32)
+            masks.write(part, start)
+            rest.add(part, found.rest[start : start + len(part)].astype(np.float32))
+        attribution = rest.map() + found.part.astype(np.float32)
+        known = rest.error()
+        error = float(np.sqrt(np.mean(np.square(known, dtype=np.float64))))
+        varies = float(np.var(attribution, dtype=np.float64))
+        agreement = max(0.0, 1 - error**2 / varies) ** 0.5 if varies > 0 else 0.0
+        steadied = raw.arrays["convergence"].copy()
+        steadied[-1, 1:] = error, agreement
+        said = {"standard_error": error, "expected_agreement": agreement}
+        return dataclasses.replace(
+            raw,
+            attribution=attribution + np.float32(level if self.base == "zero" else 0),
+            scalars={**raw.scalars, **said, "explained_by_line": found.explained},
+            arrays={**raw.arrays, "standard_error": known, "convergence": steadied},
+            notes=raw.notes if agreement < NOISY else (),
+            way=(
+                "A straight line in what each block of the photo shows foresees "
+                f"{percent(max(found.explained, 0.0))} of how the scores vary; its part of the map "
+                "is without noise, and only the rest was averaged over the masks."
+            ),
         )
 
     def grids(self, model: Sized) -> Grids:
