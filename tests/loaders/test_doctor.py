@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.doctor import cases, examined
+from benchmarks.doctor import cases, examined, opened_as
 from loaders import catalogue, doctor
 from loaders.doctor import OUT, Trial
 from loaders.load import load
@@ -160,8 +160,7 @@ def test_a_trained_network_gets_what_it_got_in_training(name):
     # as a pass through the network of torch gives it, layer by layer
     assert own.misfit == pytest.approx(0.056, rel=0.05)
     assert unit.misfit == pytest.approx(0.43, rel=0.05)
-    wrong = load(case.path, dataclasses.replace(case.options, preprocessing="unit"), name=name)
-    found = doctor.better(examined(wrong, pixels, (), every=False))
+    found = doctor.better(opened_as("unit", plain))
     assert found is not None
     assert found.preset == "symmetric"
 
