@@ -91,8 +91,9 @@ class ModelHandle(Handle):
 
     def _noted(self, task: Task, result: Result) -> Result:
         if isinstance(result, Measured) and self.card is not None:
-            card = dataclasses.replace(self.card, pace=result.pace)
-            self.card = dataclasses.replace(card, backend=result.backend or card.backend)
+            self.card = dataclasses.replace(self.card, pace=result.pace)
+        if isinstance(result, Explanation) and result.backend and self.card is not None:
+            self.card = self.card.run_on(result.backend)
         if isinstance(result, Explanation) and isinstance(task, Explain):
             image = hash_of(task.pixels)
             return dataclasses.replace(result, model_hash=self.hash, image_hash=image)

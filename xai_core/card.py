@@ -145,6 +145,15 @@ class Card:
         """How many classes it tells apart."""
         return len(self.labels)
 
+    def run_on(self, backend: Backend) -> Card:
+        """Return the card once its passes run on this, with the pace that follows."""
+        if backend == self.backend:
+            return self
+        pace = self.pace
+        if backend.gain and not (self.backend and self.backend.gain):
+            pace = dataclasses.replace(pace, forward=pace.forward / max(backend.gain, 1.0))
+        return dataclasses.replace(self, backend=backend, pace=pace)
+
     def layer(self, name: str) -> Layer | None:
         """Return the layer of that name that gives a map, or None."""
         return next((layer for layer in self.layers if layer.name == name), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,8 @@ from loaders.backend import Compiled, Passes, difference
 from loaders.preprocessing import preset
 from loaders.torch.model import TorchModel
 from tests.fakes import tiny
-from xai_core.card import Backend
+from tests.fakes.explained import card
+from xai_core.card import Backend, Pace
 from xai_core.explainer import make
 from xai_core.perturb import Dense
 from xai_core.target import ClassTarget
@@ -119,6 +121,15 @@ def test_answers_that_depend_on_the_others_of_a_batch_are_noticed() -> None:
 def test_large_networks_stay() -> None:
     network = Passes(scores, raising, name="own", size=SIZE, weights=backend.LARGEST + 1)
     assert "too large" in network.settle().why
+
+
+def test_the_card_s_pace_follows_once() -> None:
+    known = card(pace=Pace(forward=30.0, backward=60.0))
+    assert known.run_on(Backend(name="PyTorch")).pace == known.pace
+    quicker = Backend(name="OpenVINO", agreement=1e-7, gain=2.0)
+    after = known.run_on(Backend(name="PyTorch")).run_on(quicker)
+    assert after.pace == Pace(forward=15.0, backward=60.0)
+    assert after.run_on(dataclasses.replace(quicker, start=1.0)).pace == after.pace
 
 
 def test_a_backend_s_words_and_numbers_are_bounded() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from workers import cards
-from xai_core.card import Backend, Card, Pace
+from xai_core.card import Card, Pace
 from xai_core.errors import UnsupportedModel
 from xai_core.layers import default_layer
 from xai_core.model import Differentiates, HasLayers, Predicts, RunsFrom, lacks
@@ -22,27 +22,20 @@ from xai_core.result import Result
 from xai_core.target import ClassTarget
 from xai_core.task import Bench, Progress, Task, task
 
-SETTLED = 3.0
-"""Milliseconds of a pass below which runs are short whatever runs them."""
-
 TOGETHER = 8
 """Maps of a layer that the rest of the network is run on at once."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Measured(Result):
-    """The model's pace on this machine, and what its forward passes run on."""
+    """The model's pace on this machine."""
 
     pace: Pace
-    backend: Backend | None = None
 
 
 @task
 class Measure(Task):
-    """Times a forward pass, a backward pass, and what follows a layer, on a grey view.
-
-    What runs the forward passes is decided here, too, while nobody waits for the model.
-    """
+    """Times a forward pass, a backward pass, and what follows a layer, on a grey view."""
 
     returns = Measured
     commands = ("stop",)
@@ -79,12 +72,7 @@ class Measure(Task):
             took = _milliseconds(act, functools.partial(_goes_on, progress, 2 * at, 2 * len(acts)))
             if took is not None:
                 found[name] = took / TOGETHER if name == "rest" else took
-        backend = None
-        if found["forward"] >= SETTLED and _goes_on(progress, 0, 1, 1):
-            backend = getattr(model, "settled", lambda: None)()
-            if backend is not None and backend.gain is not None:
-                found["forward"] = cards.forward(model)
-        return Measured(pace=Pace(**found), backend=backend)
+        return Measured(pace=Pace(**found))
 
 
 def _goes_on(progress: Progress, before: int, total: int, done: int) -> bool:
