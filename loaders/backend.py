@@ -74,6 +74,7 @@ class Passes:
         self._plain, self._ways, self._size = plain, ways, size
         self._run: Run | None = None
         self._pace = 0.0  # seconds of an image, 0 for not known
+        self._timed = 0
         self.backend = Backend(name=name, why=why_not)
         self._settled = bool(why_not)
 
@@ -86,6 +87,7 @@ class Passes:
         took, logits = timed(self._plain, views)
         pace = took / max(1, len(views))
         self._pace = min(self._pace or pace, pace)
+        self._timed += 1
         return logits
 
     @property
@@ -97,7 +99,8 @@ class Passes:
         """Hear that so many are to come, and convert the network where that repays itself."""
         if self._settled or images < FEWEST:
             return
-        if not self._pace:
+        # the first pass of all prepares much, so one alone says too little
+        while self._timed < 2 and (not self._timed or self._pace * images >= REPAYS):
             self(probes(self._size)[:1])
         if self._pace * images >= REPAYS:
             self.settle()

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import forms, kept, measured, method_list, text, views
+from ui import forms, kept, measured, method_list, presses, text, views
 from ui.desk import Desk
 from ui.held import Answer, Model, Photo, Seen
 from workers.tasks.explain import allowed
@@ -25,9 +25,6 @@ NOTHING = -1
 """Stands for 'against nothing else' in the list of classes."""
 
 _DRAWN = "drawn-model-and-photo"
-
-_PRESSED = "run-pressed"
-"""Which Run was pressed and has not been answered yet."""
 
 METHOD, CHOSEN = "method", "method-chosen"
 """The method, and whether the visitor chose it: until then each model has the first that serves."""
@@ -111,7 +108,6 @@ def method(desk: Desk, only: type[Explainer] | None = None) -> Question | None:
     """
     seen = desk.seen
     if seen is None or desk.prediction_error:
-        st.session_state.pop(_PRESSED, None)
         return None
     waits = desk.prediction is None
     target = target_of(seen, disabled=waits or measured.chosen() == measured.UNIT)
@@ -132,11 +128,9 @@ def about(
     with st.container(key="method-card", gap="small"):
         asked = _controls(seen.card, target, only, disabled=disabled)
     if asked is None:
-        st.session_state.pop(_PRESSED, None)
         return None
     question, refused = asked
-    own = f"{seen.card.task}:{only.name if only else ''}"
-    _run(desk, seen.card, question, refused, own)  # outside: it stays in sight at the rail's end
+    _run(desk, seen.card, question, refused)  # outside: it stays in sight at the rail's end
     return question
 
 
@@ -317,16 +311,8 @@ def end(seconds: float) -> str:
     return f"Stopped after {text.seconds(at)} at the latest, should this machine be busy meanwhile."
 
 
-def _press(own: str) -> None:
-    st.session_state[_PRESSED] = own
-
-
-def _run(desk: Desk, card: Card, ask: Question, refused: str, own: str) -> None:
-    """Draw Run, and begin where it was pressed; `own` tells it from other pages'.
-
-    The press is noted before the page is drawn, since a slider's value that comes a moment later
-    ends that drawing. What is asked is read when Run is drawn, so that it has that value.
-    """
+def _run(desk: Desk, card: Card, ask: Question, refused: str) -> None:
+    """Draw Run, and begin where it was pressed, with what is asked when it is drawn."""
     unseen = _unseen(desk)
     try:
         seconds = card.pace.seconds(ask.made(card.input_size).cost(card))
@@ -336,17 +322,14 @@ def _run(desk: Desk, card: Card, ask: Question, refused: str, own: str) -> None:
         label, problem = "Run", str(error)
         under = problem
     disabled = bool(problem) or desk.run is not None or desk.prediction is None
-    st.button(
+    if presses.button(
         label,
         type="primary",
         width="stretch",
         key="run",
         shortcut="Ctrl+Enter",
-        on_click=_press,
-        args=(own,),
         disabled=disabled,
-    )
-    if st.session_state.pop(_PRESSED, None) == own and not disabled:
+    ):
         if not unseen:
             desk.start(ask)
             st.rerun()

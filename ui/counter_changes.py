@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import counter_runs, counter_strengths, jobs, text, views
+from ui import counter_runs, counter_strengths, jobs, presses, text, views
 from ui.desk import Desk
 from ui.held import Model, Photo
 from ui.slots import Work
@@ -145,7 +145,9 @@ def _begins(desk: Desk, asked: Question | None) -> None:
             views.error(str(error))
             busy = True
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        pressed = st.button(label, key="changes", type="primary", disabled=busy or asked is None)
+        pressed = presses.button(
+            label, key="changes", type="primary", disabled=busy or asked is None
+        )
         views.line("Each with the question and the method at the left.")
     if desk.photo is not None:
         counter_strengths.shifted(desk, desk.photo)

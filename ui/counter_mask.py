@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from ui import counter_curve, jobs, kept, text, views
+from ui import counter_curve, jobs, kept, presses, text, views
 from ui.desk import Desk
 from ui.held import Answer
 from ui.slots import Work
@@ -99,7 +99,7 @@ def _controls(desk: Desk, run: Answer) -> str:
         expected = text.estimate(passes * run.scene.card.pace.forward / 1000)
         label = "Again, other places" if again else f"Hide and ask ({expected})"
         busy = desk.slots.work(SLOT) is not None or desk.run is not None
-        if st.button(label, key="mask", type="primary", disabled=gone or busy):
+        if presses.button(label, key="mask", type="primary", disabled=gone or busy):
             begin(desk, run, **values)
             st.rerun()
     if gone:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui import drawing, jobs, text, views
+from ui import drawing, jobs, presses, text, views
 from ui.desk import Desk
 from ui.drawing import Surface
 from ui.held import Photo
@@ -88,7 +88,7 @@ def show(desk: Desk, grid: Grid) -> None:
     label = f"Find where each turns the label (at most {task.passes} passes, {expected})"
     gone = grid.asked.model.handle.state in ("failed", "closed")
     busy = desk.slots.work(SLOT) is not None
-    if st.button(label, key="flips", disabled=gone or busy):
+    if presses.button(label, key="flips", disabled=gone or busy):
         begin(desk, grid, task)
         st.rerun()
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import compared, detect_boxes, method_list, player, views
+from ui import compared, detect_boxes, method_list, player, presses, views
 from ui.detect_desk import DetectDesk, Found
 from ui.held import Answer, Scene, Seen
 from workers.tasks.explain_boxes import ExplainBoxes
@@ -84,7 +84,7 @@ def _look(desk: DetectDesk, seen: Seen) -> None:
 def _ask(desk: DetectDesk, slot: str, label: str, act: Any) -> None:
     if note := desk.notes.get(slot):
         views.error(note)
-    if st.button(label, key=f"ask-{slot}", disabled=slot in desk.slots.names()):
+    if presses.button(label, key=f"ask-{slot}", disabled=slot in desk.slots.names()):
         act()
         st.rerun()
 

@@ -8,7 +8,18 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from ui import ask, box_links, detect_boxes, detect_lessons, detect_several, jobs, kept, text, views
+from ui import (
+    ask,
+    box_links,
+    detect_boxes,
+    detect_lessons,
+    detect_several,
+    jobs,
+    kept,
+    presses,
+    text,
+    views,
+)
 from ui.desk import RUNNING
 from ui.detect_boxes import Drawn
 from ui.detect_desk import CHANGING, DetectDesk, Without
@@ -196,7 +207,7 @@ def painting(desk: DetectDesk) -> None:
             format_func=changed.FILLS.__getitem__,
             key=kept.control("paint-fill", "mean"),
         )
-        if st.button("Look again", key="paint", disabled=CHANGING in desk.slots.names()):
+        if presses.button("Look again", key="paint", disabled=CHANGING in desk.slots.names()):
             desk.paint(target, where, fill)
             st.rerun()
     if desk.without_note:

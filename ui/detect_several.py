@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from ui import compared, text, views
+from ui import compared, presses, text, views
 from ui.detect_desk import DetectDesk
 from ui.held import Answer
 from xai_core.errors import VitrineError
@@ -51,7 +51,7 @@ def button(desk: DetectDesk, asked: Question, stay: Detections) -> None:
         return
     seconds = one if cls.together else len(every) * one
     how = "from the same passes" if cls.together else "one after the other"
-    if st.button(
+    if presses.button(
         f"Run on {len(every)} boxes ({text.estimate(seconds)})",
         key="run-all",
         width="stretch",

@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import jobs, text, views
+from ui import jobs, presses, text, views
 from ui.desk import Desk
 from ui.held import Answer
 from ui.slots import Work
@@ -122,7 +122,7 @@ def _controls(answer: Answer, desk: Desk, tested: Tested | None) -> None:
         label = "Hide the strongest parts and ask again"
         if tested is not None and tested.fill == fill:
             label = "Ask again, with other random regions"
-        if st.button(label, key="hide", disabled=gone or desk.run is not None):
+        if presses.button(label, key="hide", disabled=gone or desk.run is not None):
             begin(desk, answer, str(fill), seed=0 if tested is None else tested.hidden.seed + 1)
             st.rerun()
     if gone:

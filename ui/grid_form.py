@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from loaders import catalogue
-from ui import compared, grid, jobs, kept, method_list, photo_card, text, twins, views
+from ui import compared, grid, jobs, kept, method_list, photo_card, presses, text, twins, views
 from ui.compared import Panel
 from ui.desk import Desk
 from ui.grid import MOST, Network, Picture
@@ -76,7 +76,7 @@ def draw(desk: Desk, shown_to: Shown) -> None:
     )
     count = len(chosen) * len(shown) * len(methods)
     under_way = desk.slots.work(grid.SLOT) is not None
-    if st.button(
+    if presses.button(
         f"Run all ({counted(count, 'run')})",
         key="run-grid",
         type="primary",

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import streamlit as st
 
-from ui import ask, forms, inversion_runs, kept, measured, player, text, views
+from ui import ask, forms, inversion_runs, kept, measured, player, presses, text, views
 from ui.desk import Desk
 from ui.held import Seen
 from ui.inversion_runs import Asked, Kind, Made
@@ -81,7 +81,7 @@ def question(desk: Desk) -> Kind:
         # an early layer takes less: what follows it is not run
         label = f"Run (at most {text.seconds(card.pace.seconds(asked.task.cost(card)))})"
     if (
-        st.button(
+        presses.button(
             label,
             type="primary",
             width="stretch",

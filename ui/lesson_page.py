@@ -20,6 +20,7 @@ from ui import (
     model_card,
     page,
     photo_card,
+    presses,
     preview,
     recorded,
     strip,
@@ -163,7 +164,7 @@ def _experiments(
             views.line(_explains(each, desk.model.card))
         work = desk.slots.work(slot)
         ready = desk.model is not None and desk.photo is not None
-        if st.button("Run side by side", key=slot, disabled=work is not None or not ready):
+        if presses.button("Run side by side", key=slot, disabled=work is not None or not ready):
             try:
                 _begin(desk, cls, each, slot)
             except ParamError as error:

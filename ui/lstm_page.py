@@ -20,6 +20,7 @@ from ui import (
     lstm_quotes,
     pace,
     page,
+    presses,
     sides,
     text,
     training_progress,
@@ -123,13 +124,13 @@ def _submit(desk: Desk, held: Trainings, asked: lstm_form.Asked) -> None:
             task = TrainLstm(series=series, settings=settings)
         except VitrineError as error:
             views.error(str(error))
-    if st.session_state.get(_SUBMIT) and held.job(desk) is None and task is not None:
+    if presses.taken(_SUBMIT) and held.job(desk) is None and task is not None:
         title = f"Run {held.number()}"
         order = Asked(settings=settings, title=title, data=series)
         trainings.begin(desk, held, task, order, task.work())
     free = held.job(desk) is None
     with asked.place, st.container(key="run"):
-        st.button(
+        presses.button(
             "Submit: train" if task is None else pace.label(NAME, task.work()),
             type="primary", width="stretch", key=_SUBMIT, disabled=task is None or not free,
             help=None if task is None else pace.ground(NAME),

@@ -16,6 +16,7 @@ from ui import (
     mlp_view,
     pace,
     page,
+    presses,
     settings_form,
     sides,
     text,
@@ -144,7 +145,7 @@ def _submit(desk: Desk, held: Trainings, busy: bool) -> None:
         st.button("Submit: train", type="primary", disabled=True, key="mlp-submit", width="stretch")
         return
     work = task.work()
-    if st.button(
+    if presses.button(
         pace.label(NAME, work), type="primary", disabled=busy, key="mlp-submit", width="stretch",
         help=pace.ground(NAME),
     ):  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import dialogs, jobs, kept, model_card, photo_card, state, views
+from ui import dialogs, jobs, kept, model_card, photo_card, presses, state, views
 from ui.desk import RUNNING, Desk
 
 Need = Callable[[Desk], None]
@@ -68,6 +68,7 @@ class Page:
     def end(self) -> None:
         """Keep the controls, and poll what is under way."""
         kept.keep(self.desk)
+        presses.end()
         self.desk.measure()
         # Last, because it looks closely for a moment: all else is on the screen by then.
         with self.under_way or st.container():
@@ -88,6 +89,7 @@ def opened(
     On a workbench (`bench`) the title stands at the head of the rail. `kind` is that of the desk.
     """
     here = Page(state.desk(kind), title, sentence)
+    presses.begin(title)
     dialogs.begin()
     if not bench:
         here.head()

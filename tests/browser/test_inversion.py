@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import newcomer, rested
+from ui.inversion_page import TITLES
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (390, 844)])
@@ -32,5 +33,26 @@ def test_pictures_grow_and_are_played(browser, server, size):
         expect(made.first).to_have_attribute("alt", "The photo, as the model gets it")
         wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
         assert wide <= size[0]
+    finally:
+        context.close()
+
+
+def test_a_class_is_drawn(browser, server):
+    context = newcomer(browser, viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    try:
+        page.goto(f"{server}/inversion")
+        expect(page.get_by_role("button", name="Run (at most")).to_be_enabled()
+        page.get_by_role("radio", name=TITLES["target"]).click()
+        rested(page)
+        run = page.get_by_role("button", name="Run (at most")
+        expect(run).to_be_enabled()
+        run.press("Enter")
+        expect(page.locator("figure img[alt$='so far']").first).to_be_visible()
+        said = page.get_by_text("the probability of")
+        expect(said.first).to_be_visible()
+        expect(page.get_by_role("button", name="Film as WebP")).to_be_visible()
+        rested(page)
+        assert page.locator("figure img").count() >= 1
     finally:
         context.close()

@@ -67,7 +67,7 @@ def test_it_changes_for_a_run_that_repays_it() -> None:
         return scores
 
     network = passes(slow, convert)
-    network._pace = 0.002  # what it measures itself depends on the machine
+    network._pace, network._timed = 0.002, 2  # what it measures depends on the machine
     network.expect(backend.FEWEST - 1)  # few images, however slow
     assert not asked
     network.expect(int(0.9 * backend.REPAYS / 0.002))
@@ -121,6 +121,22 @@ def test_answers_that_depend_on_the_others_of_a_batch_are_noticed() -> None:
 def test_large_networks_stay() -> None:
     network = Passes(scores, raising, name="own", size=SIZE, weights=backend.LARGEST + 1)
     assert "too large" in network.settle().why
+
+
+def test_a_first_pass_that_prepares_much_is_no_measure() -> None:
+    asked = []
+
+    def slow_at_first(views: Array) -> Array:
+        asked.append(len(views))
+        start = time.process_time()
+        while len(asked) == 1 and time.process_time() - start < 0.2:
+            pass
+        return scores(views)
+
+    network = passes(slow_at_first, raising)
+    network.expect(backend.FEWEST)
+    assert asked == [1, 1]
+    assert network.backend == Backend(name="own")
 
 
 def test_the_card_s_pace_follows_once() -> None:
