@@ -43,7 +43,9 @@ test: setup-dev
 	@$(BIN)/python -m pytest -n $(PROCESSES)
 
 soak: setup-dev
-	@VITRINE_SOAK=1 $(BIN)/python -m pytest -s tests/hostile tests/workers/test_answers_fuzz.py tests/browser/test_upload.py tests/browser/test_access.py tests/test_cli.py
+	@VITRINE_SOAK=1 $(BIN)/python -m pytest -s tests/hostile tests/workers/test_answers_fuzz.py \
+	  tests/browser/test_upload.py tests/browser/test_access.py tests/test_cli.py \
+	  tests/benchmarks/test_assumptions.py tests/benchmarks/test_formats.py tests/loaders/torch/test_detectors.py
 	@$(BIN)/python -m benchmarks.siege
 
 lint: setup-dev

@@ -13,6 +13,7 @@ from benchmarks.formats.ask import EXTENSION, WrongAnswer, ask
 from benchmarks.formats.case import Case, Key, Truth
 from benchmarks.formats.truth import differs
 from loaders.load import load
+from tests.hostile.conftest import SOAK
 from workers.client import Wall
 from workers.sandbox import available, floor
 from xai_core.discovery import EXTENSIONS
@@ -72,7 +73,12 @@ def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:
 
 @pytest.mark.parametrize(
     "key",
-    [*seeded(TODAY, 7), *seeded(OLDER, 4), *seeded(QUICK, 3), *seeded(APPLICATIONS, 1)],
+    [
+        *seeded(TODAY, 14 if SOAK else 4),
+        *seeded(OLDER, 8 if SOAK else 2),
+        *seeded(QUICK, 6 if SOAK else 2),
+        *seeded(APPLICATIONS, 2 if SOAK else 1),
+    ],
     ids=lambda key: " ".join(key[1:]),
 )
 def test_the_table_says_what_is_so(key: Key, wall: Wall) -> None:

@@ -12,6 +12,7 @@ from loaders.load import load
 from loaders.options import Options
 from loaders.torch import detectors
 from loaders.torch.networks import unfilled
+from tests.hostile.conftest import SOAK
 from xai_core.detection.boxes import kept
 from xai_core.errors import LoadError, ParamError, UnsupportedModel
 from xai_core.explainer import explaining, make
@@ -103,7 +104,11 @@ def told(module, view):
         return module([torch.from_numpy(view).permute(2, 0, 1)])[0]
 
 
-@pytest.mark.parametrize("name", NAMES)
+LARGEST = ("fasterrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn_v2")
+"""They take twenty seconds each; their parts are those of the others. `make soak` has them."""
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if SOAK or name not in LARGEST])
 def test_each_is_recognised_and_says_what_torchvision_says(name, tmp_path):
     side = {"ssd300_vgg16": 300, "ssdlite320_mobilenet_v3_large": 320}.get(name, SIDE)
     module = tamed(made(name), photo(side))
