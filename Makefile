@@ -44,8 +44,9 @@ test: setup-dev
 
 soak: setup-dev
 	@VITRINE_SOAK=1 $(BIN)/python -m pytest -s tests/hostile tests/workers/test_answers_fuzz.py \
-	  tests/browser/test_upload.py tests/browser/test_access.py tests/test_cli.py \
-	  tests/benchmarks/test_assumptions.py tests/benchmarks/test_formats.py tests/loaders/torch/test_detectors.py
+	  tests/browser/test_upload.py tests/browser/test_access.py tests/browser/test_lessons.py tests/test_cli.py \
+	  tests/benchmarks/test_assumptions.py tests/benchmarks/test_formats.py tests/benchmarks/test_peaks.py \
+	  tests/loaders/torch/test_detectors.py tests/xai_core/test_rise.py
 	@$(BIN)/python -m benchmarks.siege
 
 lint: setup-dev

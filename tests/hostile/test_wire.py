@@ -30,6 +30,7 @@ import torch
 
 from loaders.preprocessing import Options
 from tests.hostile import wire
+from tests.hostile.conftest import SOAK
 from tests.hostile.sources import NETWORK
 from ui.visitors import GRACE, Visitors
 from workers import folders, protocol
@@ -431,7 +432,7 @@ def test_a_card_of_12_000_by_12_000_is_refused(open_one: Open) -> None:
 
 def test_a_careless_reader_would_take_all_of_it(tmp_path: Path) -> None:
     """The control: whoever believes what is announced reads 512 MB, and what nobody declared."""
-    for name in ("512 MB of scores", "512 MB of other names"):
+    for name in ("512 MB of scores", "512 MB of other names")[: 2 if SOAK else 1]:
         memory = Memory()
         arrays = carelessly(FORGED[name][0], tmp_path)[1]
         assert sum(array.nbytes for array in arrays.values()) >= 512 * MB

@@ -12,6 +12,7 @@ from loaders.preprocessing import preset
 from loaders.torch.model import TorchModel
 from tests.fakes import tiny
 from tests.fakes.linear import LinearModel
+from tests.hostile.conftest import SOAK
 from xai_core.engines import xplique
 from xai_core.errors import ParamError
 from xai_core.explainer import make
@@ -263,6 +264,7 @@ def test_more_cells_than_pixels_are_refused() -> None:
     assert Rise.suggest((224, 224), {"grid": 13})["masks"] == 6750
 
 
+@pytest.mark.skipif(not SOAK, reason="it takes long: run by make soak")
 def test_4000_masks_agree_with_the_stored_20000() -> None:
     kept = long_run.stored()
     assert (kept.masks, kept.grid) == (20_000, 7)
