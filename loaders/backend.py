@@ -249,7 +249,3 @@ def probes(size: tuple[int, int]) -> Array:
 def _short(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
-
-
-def _nothing() -> Any:
-    raise Refused("it was tried before")
