@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,6 @@ def first_spread(network: Any, views: Any) -> float | None:
     The median over its channels of the deviation in `views` over that of the training. None for a
     network that keeps no statistics or takes no hooks (TorchScript); nan for one never trained.
     """
-    import torch
-
     ratios: list[NDArray[np.float64]] = []
 
     def hook(module: Any, args: tuple[Any, ...]) -> None:
@@ -36,21 +36,8 @@ def first_spread(network: Any, views: Any) -> float | None:
             ratios.append(((own + 1e-9) / (then + 1e-9)).sqrt().numpy())
         raise _SeenError
 
-    handles = [
-        part.register_forward_pre_hook(hook)
-        for part in network.modules()
-        if not isinstance(part, torch.jit.ScriptModule)
-        and getattr(part, "running_var", None) is not None
-    ]
-    try:
-        if handles:
-            with torch.inference_mode():
-                network(views)
-    except _SeenError:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
+    with contextlib.suppress(_SeenError):
+        _watched(network, views, hook)
     return float(np.sort(ratios[0])[len(ratios[0]) // 2]) if ratios else None
 
 
@@ -60,8 +47,6 @@ def statistics(network: Any, views: Any) -> list[Statistics]:
     Mean and variance by channel, of the pass and of the training; those without a training are left
     out. Empty for a network that keeps no statistics or takes no hooks (TorchScript).
     """
-    import torch
-
     found: list[Statistics] = []
 
     def hook(module: Any, args: tuple[Any, ...]) -> None:
@@ -74,6 +59,14 @@ def statistics(network: Any, views: Any) -> list[Statistics]:
             seen = (own.mean((0, 2, 3)), own.var((0, 2, 3), unbiased=False))
             found.append((*(each.numpy() for each in seen), mean.numpy(), variance.numpy()))
 
+    _watched(network, views, hook)
+    return found
+
+
+def _watched(network: Any, views: Any, hook: Callable[[Any, tuple[Any, ...]], None]) -> None:
+    """Run a pass in which `hook` sees what each module that keeps statistics gets."""
+    import torch
+
     handles = [
         part.register_forward_pre_hook(hook)
         for part in network.modules()
@@ -87,4 +80,3 @@ def statistics(network: Any, views: Any) -> list[Statistics]:
     finally:
         for handle in handles:
             handle.remove()
-    return found
