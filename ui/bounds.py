@@ -120,6 +120,9 @@ class _Body:
         self._receive, self._send, self._clock = receive, send, clock
         self._begun, self._came = clock(), 0
         self._whole = self._late = self._answered = False
+        self._due = self._begun
+        self._reader: asyncio.Task[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def through(self, app: ASGIApp, scope: Scope) -> None:
         try:
@@ -127,6 +130,9 @@ class _Body:
         except Exception:
             if not self._late:
                 raise
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
         if self._late and not self._answered:
             slow = PlainTextResponse(_SLOW, 408, {"connection": "close"})
             await slow(scope, self._receive, self._send)
@@ -134,19 +140,39 @@ class _Body:
     async def receive(self) -> Message:
         if self._whole or self._late:
             return {"type": "http.disconnect"} if self._late else await self._receive()
-        end = self._begun + STALL + self._came / PACE
-        left = min(STALL, end - self._clock())
-        try:
-            if left <= 0:
-                raise TimeoutError
-            async with asyncio.timeout(left):  # `wait_for` would make a task of each piece
-                message = await self._receive()
-        except TimeoutError:
+        now = self._clock()
+        self._due = min(now + STALL, self._begun + STALL + self._came / PACE)
+        if self._due <= now:
             self._late = True
             return {"type": "http.disconnect"}
+        # One timer for the whole body: a timeout of its own for each piece of 1.9 GB is dear.
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._due - now, self._look)
+        self._reader = task = asyncio.current_task()
+        asked = task.cancelling() if task else 0
+        try:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if not self._late or (task and task.uncancel() > asked):
+                raise
+            return {"type": "http.disconnect"}
+        finally:
+            self._reader = None
         self._came += len(message.get("body", b""))
         self._whole = message["type"] != "http.request" or not message.get("more_body", False)
         return message
+
+    def _look(self) -> None:
+        """End the wait for a piece that is overdue; look again when the present one will be."""
+        self._timer = None
+        if self._reader is None:
+            return  # nobody waits; who does next sets a timer
+        left = self._due - self._clock()
+        if left > 0:
+            self._timer = asyncio.get_running_loop().call_later(left, self._look)
+            return
+        self._late = True
+        self._reader.cancel()
 
     async def send(self, message: Message) -> None:
         if self._late and not self._answered:

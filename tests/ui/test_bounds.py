@@ -175,6 +175,28 @@ def test_a_body_that_drips_ends_its_request(monkeypatch):
     assert len(taken) == 2
 
 
+def test_a_request_that_is_cancelled_is_cancelled():
+    waits = asyncio.Event()
+
+    async def receive():
+        waits.set()
+        await asyncio.Event().wait()
+
+    async def waiting(scope, receive, send):
+        await receive()
+
+    async def cut():
+        scope = {"type": "http", "method": "POST", "path": "/"}
+        request = bounds.Bounds(waiting, keeper=lambda: None)(scope, receive, None)
+        task = asyncio.ensure_future(request)
+        await waits.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    in_a_thread(cut())
+
+
 def test_a_fault_of_the_app_is_its_own(keeper):
     async def broken(scope, receive, send):
         raise RuntimeError("broken")
