@@ -12,6 +12,7 @@ import pytest
 
 from loaders.doctor import Trial
 from loaders.options import Options
+from tests.fakes import answers
 from tests.hostile.conftest import SOAK
 from tests.workers.test_results import CARD, PIXELS, PLACE, PREPARED, explained, said
 from tests.workers.test_train_lstm import SERIES
@@ -41,7 +42,7 @@ from xai_core.training.lstm import LstmSettings
 
 ANSWERS = 20_000 if SOAK else 5_000
 SEED = 8
-TASKS = 16
+TASKS = 26
 NOWHERE = Path("nowhere")
 
 VALUES = (
@@ -142,6 +143,7 @@ def sound():
         (ReadText(data=text), None, Sorted(said={"classes": text})),
         (Companions(path=Path("m")), None, Names(names=("a", "b"))),
         *[(task, None, made) for task, made in [trained()]],
+        *answers.more(Model()),
     ]  # fmt: skip
 
 
