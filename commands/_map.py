@@ -26,8 +26,10 @@ NOTHING: Mapping[str, bytes] = {}
 def explained(model: Opened, pixels: NDArray[np.uint8], question: Question) -> Explanation:
     """Return a question's answer; said before is how long it takes, and when it is stopped."""
     made = question.made(model.card.input_size)
-    seconds = model.card.pace.seconds(made.cost(model.card))
-    ends = f"about {seconds:.0f} s, stopped after {allowed(seconds):.0f} s"
+    cost = made.cost(model.card)
+    seconds = model.card.pace.seconds(cost)
+    about = "at most" if cost.at_most else "about"
+    ends = f"{about} {seconds:.0f} s, stopped after {allowed(seconds):.0f} s"
     print(f"{made.title}: {ends}", file=sys.stderr)
     found: Explanation = wait(model.handle.explain(pixels, question), made.title)
     return found

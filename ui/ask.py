@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +14,10 @@ from ui.held import Answer, Model, Photo, Seen
 from workers.tasks.explain import allowed
 from xai_core.card import Card, Kind, Service
 from xai_core.errors import VitrineError
-from xai_core.explainer import Explainer, explainers
+from xai_core.explainer import Explainer, explainers, explaining
 from xai_core.question import Question
 from xai_core.report import quote
+from xai_core.report.numbers import counted
 from xai_core.target import ClassTarget, Target
 
 LONG = 60.0
@@ -311,13 +313,35 @@ def end(seconds: float) -> str:
     return f"Stopped after {text.seconds(at)} at the latest, should this machine be busy meanwhile."
 
 
+def quicker(card: Card, ask: Question, seconds: float) -> str:
+    """Name a method that is made for few passes, where a run is long; nothing where none is."""
+    if seconds < LONG:
+        return ""
+    for name, cls in explaining(card.task).items():
+        served = card.methods.get(name)
+        if not cls.quick or name == ask.method or served is None or served.why_not is not None:
+            continue
+        try:
+            other = dataclasses.replace(ask, method=name, engine="", values={})
+            cost = other.made(card.input_size).cost(card)
+        except VitrineError:
+            continue
+        takes = card.pace.seconds(cost)
+        if 2 * takes <= seconds:
+            passes = counted(cost.passes, "pass", "passes")
+            return f"{cls.title} is made for few passes: {passes}, {text.estimate(takes)} here."
+    return ""
+
+
 def _run(desk: Desk, card: Card, ask: Question, refused: str) -> None:
     """Draw Run, and begin where it was pressed, with what is asked when it is drawn."""
     unseen = _unseen(desk)
     try:
-        seconds = card.pace.seconds(ask.made(card.input_size).cost(card))
-        label, problem = f"Run ({text.estimate(seconds)})", refused
-        under = problem or end(seconds)
+        cost = ask.made(card.input_size).cost(card)
+        seconds = card.pace.seconds(cost)
+        label = f"Run ({text.estimate(seconds, at_most=cost.at_most)})"
+        problem = refused
+        under = refused or " ".join(filter(None, (end(seconds), quicker(card, ask, seconds))))
     except VitrineError as error:
         label, problem = "Run", str(error)
         under = problem

@@ -46,13 +46,14 @@ def button(desk: DetectDesk, asked: Question, stay: Detections) -> None:
     if cls.class_agnostic:
         return  # all would have the same map
     try:
-        one = seen.card.pace.seconds(asked.made(seen.card.input_size).cost(seen.card))
+        cost = asked.made(seen.card.input_size).cost(seen.card)
+        one = seen.card.pace.seconds(cost)
     except VitrineError:
         return
     seconds = one if cls.together else len(every) * one
     how = "from the same passes" if cls.together else "one after the other"
     if presses.button(
-        f"Run on {len(every)} boxes ({text.estimate(seconds)})",
+        f"Run on {len(every)} boxes ({text.estimate(seconds, at_most=cost.at_most)})",
         key="run-all",
         width="stretch",
         disabled=desk.run is not None or desk.prediction is None,

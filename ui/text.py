@@ -67,9 +67,11 @@ def capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def estimate(value: float) -> str:
-    """Return an expected time, 'under 1 s' or 'about 12 s'."""
-    return seconds(value) if value < 1 else f"about {seconds(value)}"
+def estimate(value: float, *, at_most: bool = False) -> str:
+    """Return an expected time, 'under 1 s', 'about 12 s' or 'at most 12 s'."""
+    if value < 1:
+        return seconds(value)
+    return f"{'at most' if at_most else 'about'} {seconds(value)}"
 
 
 def listed(words: Sequence[str]) -> str:

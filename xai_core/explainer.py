@@ -115,6 +115,7 @@ class Explainer:
     what it can be asked of a box that a detector found, and `box_needs` what it needs of a
     detector, where that is not what it needs of a classifier. `together` says that its first engine
     asks the model about the same changed photos whatever the target: it gives `weighed` then.
+    `quick` says that it is made for few passes, and is named where another's run is long.
     `slopes_are` says whether it weighs a layer's channels by their gradients averaged over the
     whole map, or each cell by its own.
     """
@@ -131,6 +132,7 @@ class Explainer:
     signed: ClassVar[bool]
     class_agnostic: ClassVar[bool] = False
     together: ClassVar[bool] = False
+    quick: ClassVar[bool] = False
     slopes_are: ClassVar[Literal["", "averaged", "by cell"]] = ""
     engines: ClassVar[tuple[Engine, ...]]
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType({})

@@ -64,6 +64,19 @@ class LocalLine:
         self.xy += weighted.T @ scores
         self.xx += weighted.T @ on
 
+    def joined(self, other: LocalLine) -> LocalLine:
+        """Return the line of both's samples; their first scores may differ."""
+        made = LocalLine(self.count)
+        made.origin = self.origin if self.origin is not None else other.origin
+        for one in (self, other):
+            away = (one.origin or 0.0) - (made.origin or 0.0)  # its scores are less its own first
+            made.w, made.ww = made.w + one.w, made.ww + one.ww
+            made.yy += one.yy + 2 * away * one.y + away**2 * one.w
+            made.y += one.y + away * one.w
+            made.xy, made.x = made.xy + one.xy + away * one.x, made.x + one.x
+            made.xx = made.xx + one.xx
+        return made
+
     @property
     def worth(self) -> float:
         """How many samples of full weight the weighted ones are worth (Kish 1965)."""

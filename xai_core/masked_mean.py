@@ -32,6 +32,14 @@ class MaskedMean:
         """Add masks float32 `[b, h, w]` with their scores `[b]`. The masks are overwritten."""
         add_to([self], masks, np.asarray(scores)[:, None])
 
+    def joined(self, other: MaskedMean) -> MaskedMean:
+        """Return the mean over what both were given; they must be about the same score."""
+        made = MaskedMean((0, 0), self._about, self._keep)
+        made.count = self.count + other.count
+        made._masks, made._squares = self._masks + other._masks, self._squares + other._squares
+        made._scores, made._levels = self._scores + other._scores, self._levels + other._levels
+        return made
+
     @property
     def score(self) -> float:
         """The mean of all scores."""

@@ -17,7 +17,7 @@ from xai_core.param import Kind, Param, Titles
 
 __all__ = [
     "FILLS", "Kind", "Param", "choice", "declared", "fill", "layer", "maybe", "names", "number",
-    "numbers", "pair", "patch", "seed", "stride", "switch", "text", "validate", "whole",
+    "numbers", "pair", "patch", "seed", "stop_at", "stride", "switch", "text", "validate", "whole",
 ]  # fmt: skip
 
 
@@ -139,6 +139,20 @@ def batch(default: int, **details: Unpack[Details]) -> int:
     }
     given: Details = {**about, **details}
     return number(default, 1, 256, **given)
+
+
+def stop_at(what: str, **details: Unpack[Details]) -> float:
+    """Declare at which agreement of two halves of `what` a run ends before its limit; 1 never."""
+    about: Details = {
+        "step": 0.01,
+        "help": f"End the run as soon as two halves of the {what} order the places of the map this "
+        "much alike (rank correlation, by each of three ways to halve them), and say after how "
+        "many. 1 takes all.",
+        "label": "Stop at an agreement of",
+        "more": True,
+    }
+    given: Details = {**about, **details}
+    return number(1.0, 0.5, 1.0, **given)
 
 
 FILLS: Mapping[str, str] = MappingProxyType(

@@ -262,6 +262,10 @@ def test_a_long_run_says_before_when_it_is_stopped(app):
     assert end(59) == ""
     assert "Stopped after 3.3\u00a0h at the latest" in end(1000)
     assert "No run may take more than 6.0\u00a0h" in end(7 * 3600)
+    # a run that may end before: at most so long, by the same estimate
+    agree = next(s for s in app.slider if s.label.startswith("Stop at an agreement"))
+    agree.set_value(0.9).run()
+    assert run_button(app).label == "Run (at most 17\u00a0min)"
 
 
 def test_a_moved_slider_keeps_the_answer_and_says_so(app):

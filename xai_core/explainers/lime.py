@@ -10,14 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xai_core import superpixels
+from xai_core import halves, superpixels
 from xai_core.card import Cost
 from xai_core.engines import lime_library
 from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
 from xai_core.grain import Superpixels
+from xai_core.halves import QUARTERS, WAYS, Agreement
 from xai_core.local_line import Line, LocalLine
 from xai_core.model import MasksFast
-from xai_core.params import choice, fill, number, seed
+from xai_core.params import choice, fill, number, seed, stop_at
 from xai_core.perturb import Segments, baseline
 from xai_core.report.numbers import percent
 from xai_core.target import Target
@@ -78,15 +79,61 @@ def _ask(method: Lime, image: Array) -> _Samples:
     return _Samples(labels=labels, bits=bits, hidden=hidden, kernel=weights)
 
 
+class _Steadies:
+    """The lines of four quarters of the samples, and whether their halves agree by now."""
+
+    def __init__(self, method: Lime, segments: int) -> None:
+        self.asked, self.features = method.stop_at, method.features
+        self._looks = halves.looks(method.samples, 2 * segments)
+        self._quarters = [LocalLine(segments) for _ in range(QUARTERS)]
+        self.count, self.agreed = 0, halves.NONE
+
+    @property
+    def done(self) -> bool:
+        """Whether any two halves give the superpixels one order, as far as was asked."""
+        return self.agreed.low >= self.asked
+
+    def until(self, end: int) -> int:
+        """Return how many samples are to be taken by the next look, `end` at the most."""
+        return min(end, self._looks[0])
+
+    def add(self, bits: Bits, scores: NDArray[np.float64], kernel: NDArray[np.float64]) -> None:
+        """Take samples, and look at the halves where that is due."""
+        for quarter, line in enumerate(self._quarters):
+            own = slice((quarter - self.count) % QUARTERS, len(bits), QUARTERS)
+            if own.start < len(bits):
+                line.add(bits[own], scores[own], kernel[own])
+        self.count += len(bits)
+        if self.count == self._looks[0]:
+            self._looks = self._looks[1:] or self._looks
+            self.agreed = Agreement.of(
+                [(self._weights(one), self._weights(other)) for one, other in WAYS]
+            )
+
+    def _weights(self, half: tuple[int, int]) -> NDArray[np.float64]:
+        one, other = (self._quarters[quarter] for quarter in half)
+        return one.joined(other).fit(self.features).weights
+
+
 def _ours(method: Lime, model: MasksFast, image: Array, target: Target, progress: Progress) -> Raw:
     asked = _ask(method, image)
-    line = LocalLine(asked.bits.shape[1])
-    scores = np.empty(method.samples)
+    segments = asked.bits.shape[1]
+    line, scores = LocalLine(segments), np.empty(method.samples)
+    steadies = _Steadies(method, segments) if method.stop_at < halves.NEVER else None
     masks = Segments(asked.labels, asked.bits)
     due = step = method.samples / _REFITS
+    used = passes = 0
     for part, batch in model.masked_scores(image, masks, asked.hidden, [target]):
+        passes = part.stop
         scores[part] = batch[:, 0]
-        line.add(asked.bits[part], scores[part], asked.kernel[part])
+        while used < passes and not (steadies and steadies.done):
+            taken = slice(used, steadies.until(passes) if steadies else passes)
+            line.add(asked.bits[taken], scores[taken], asked.kernel[taken])
+            if steadies:
+                steadies.add(asked.bits[taken], scores[taken], asked.kernel[taken])
+            used = taken.stop
+        if steadies and steadies.done:
+            break
         partial = None
         if part.stop >= due:
             due += step
@@ -95,7 +142,24 @@ def _ours(method: Lime, model: MasksFast, image: Array, target: Target, progress
             progress(part.stop, method.samples, partial)
     fit = line.fit(method.features)
     progress(method.samples, method.samples, _painted(fit.weights, asked.labels))
-    return _raw(asked, scores, fit, target.number)
+    taken_of = dataclasses.replace(asked, bits=asked.bits[:used], kernel=asked.kernel[:used])
+    raw = _raw(taken_of, scores[:used], fit, target.number)
+    if steadies is None:
+        return raw
+    return _ended(raw, method, used, passes, steadies.agreed)
+
+
+def _ended(raw: Raw, method: Lime, used: int, passes: int, agreed: Agreement) -> Raw:
+    """Return a result with why the run ended, and after how many samples and passes."""
+    said = halves.ended("masked photos", used, method.samples, agreed, method.stop_at)
+    short = agreed.low < method.stop_at
+    return dataclasses.replace(
+        raw,
+        scalars={**raw.scalars, **agreed.scalars, "samples_used": used},
+        notes=(*raw.notes, said) if short else raw.notes,
+        way="" if short else said,
+        passes=passes,
+    )
 
 
 def _library(method: Lime, model: Any, image: Array, target: Target, progress: Progress) -> Raw:
@@ -274,6 +338,13 @@ class Lime(Explainer):
         ("segment", "grey", "black", "white", "mean", "blur"),
         source="lime hide_color",
     )
+    stop_at: float = stop_at(
+        "masked photos",
+        help="End the run as soon as two halves of the masked photos order the superpixels by "
+        "their weights this much alike (rank correlation, by each of three ways to halve them), "
+        "and say after how many. 1 takes all.",
+        engines=("ours",),
+    )
     seed: int = seed(source="lime random_state")
 
     @classmethod
@@ -287,4 +358,4 @@ class Lime(Explainer):
 
     def cost(self, model: Sized) -> Cost:
         """One forward pass for each masked photo; the first hides nothing."""
-        return Cost(forward=self.samples)
+        return Cost(forward=self.samples, at_most=self.stop_at < halves.NEVER)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xai_core import diagnosis
+from xai_core import diagnosis, halves
 from xai_core.card import Cost
 from xai_core.engines import xplique
 from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
 from xai_core.grain import Veils
 from xai_core.grids import Grids
+from xai_core.halves import Agreement, Halves
 from xai_core.mask_line import MaskLine
 from xai_core.masked_mean import MaskedMean, add_to
 from xai_core.model import MasksFast
-from xai_core.params import batch, choice, fill, number, seed, switch
+from xai_core.params import batch, choice, fill, number, seed, stop_at, switch
 from xai_core.perturb import at_once, baseline
 from xai_core.report.numbers import percent
 from xai_core.target import Target
@@ -110,7 +111,8 @@ class Rise(Explainer):
     Random masks hide about half of the photo in soft cells; each pixel gets the mean score of the
     masked photos, weighed by how much of it each mask shows (Petsiuk et al. 2018, eq. 6), less the
     mean score of all of them, so that a pixel that makes no difference is 0. Each mask is shifted
-    on its own. The standard error of each pixel, and how it fell with the masks, go along.
+    on its own. The standard error of each pixel, and how it fell with the masks, go along. A run
+    can end before its last mask, once two halves of the masks give the same order of places.
     """
 
     title: ClassVar[str] = "RISE"
@@ -191,6 +193,7 @@ class Rise(Explainer):
         more=True,
         label="Steady the map by a line",
     )
+    stop_at: float = stop_at("masks", engines=("ours",))
     batch: int = batch(_BATCH, engines=("ours",), source="Xplique Rise.batch_size")
     seed: int = seed()
 
@@ -220,32 +223,69 @@ class Rise(Explainer):
         scores = np.empty((self.masks, len(targets)), np.float32)
         looks = set(np.unique(np.geomspace(2, self.masks, _LOOKS).astype(int)).tolist())
         curves: list[list[tuple[float, float, float]]] = [[] for _ in targets]
+        two = self._halves(model, wholes, zero)
+        used, asked = 0, 1
         shown = np.empty((self.batch, *model.input_size), np.float32)
         for part, found in model.masked_scores(
             image, masks, self.hidden(image), targets, self.batch
         ):
-            scores[part] = found
             if len(shown) < len(found):  # a network that takes a number of its own
                 shown = np.empty((len(found), *model.input_size), np.float32)
             drawn = shown[: len(found)]
             masks.write(drawn, part.start)
+            asked += len(found)
+            if two is not None:
+                needed = two.add(drawn, found)
+                drawn, found = drawn[:needed], found[:needed]
+            used = part.start + len(found)
+            scores[part.start : used] = found
             add_to(means, drawn, found)  # which overwrites them
-            looked = looks.intersection(range(part.start + 1, part.stop + 1))
-            for mean, curve in zip(means, curves, strict=True):
-                if part.stop == self.masks or looked:
-                    curve.append((part.stop, *mean.steadiness()))
-            if part.stop < self.masks:
-                progress(part.stop + 1, total, means[0].map())
+            over = used == self.masks or (two is not None and two.done)
+            if over or looks.intersection(range(part.start + 1, used + 1)):
+                for mean, curve in zip(means, curves, strict=True):
+                    curve.append((used, *mean.steadiness()))
+            if over:
+                break
+            progress(used + 1, total, means[0].map())
         progress(total, total, means[0].map())
-        if self.line:
-            return [
-                self._lined(self._made(model, image, *each), model, masks, each[1].score)
-                for each in zip(targets, means, wholes, scores.T, curves, strict=True)
-            ]
-        return [
+        made = [
             self._made(model, image, *each)
-            for each in zip(targets, means, wholes, scores.T, curves, strict=True)
+            for each in zip(targets, means, wholes, scores[:used].T, curves, strict=True)
         ]
+        if self.line:
+            of = self.after(used).grids(model)
+            pairs = zip(made, means, strict=True)
+            made = [self._lined(raw, model, of, mean.score) for raw, mean in pairs]
+        if two is None:
+            return made
+        return [
+            self._ended(raw, used, asked, agreed)
+            for raw, agreed in zip(made, two.agreements, strict=True)
+        ]
+
+    def _halves(self, model: Sized, wholes: Sequence[float], keep: float | None) -> Halves | None:
+        """Return what follows two halves of the masks, where the run may end by them."""
+        if self.stop_at >= halves.NEVER:
+            return None
+        return Halves(model.input_size, wholes, keep, self.masks, self.stop_at)
+
+    def _ended(self, raw: Raw, used: int, asked: int, agreed: Agreement) -> Raw:
+        """Return a result with why the run ended, and after how many masks and passes."""
+        said = halves.ended("masks", used, self.masks, agreed, self.stop_at)
+        short = agreed.low < self.stop_at
+        return dataclasses.replace(
+            raw,
+            scalars={**raw.scalars, **agreed.scalars, "masks_used": used},
+            notes=(*raw.notes, said) if short else raw.notes,
+            way=raw.way if short else f"{raw.way} {said}".strip(),
+            passes=asked,
+        )
+
+    def after(self, used: int) -> Self:
+        """Return what draws the masks of a run that ended after so many. Raises ParamError."""
+        if used != self.masks and (used > self.masks or self.stop_at >= halves.NEVER):
+            raise ParamError(f"{self.title} drew {self.masks} masks, and not {used}")
+        return dataclasses.replace(self, masks=used)
 
     def scores(self, model: Any, images: Array, targets: Sequence[Target]) -> Array:
         """Return the score of each view for each target, float32 `[N, targets]`."""
@@ -336,4 +376,4 @@ class Rise(Explainer):
 
     def cost(self, model: Sized) -> Cost:
         """One forward pass for each mask and one for the whole view."""
-        return Cost(forward=self.masks + 1)
+        return Cost(forward=self.masks + 1, at_most=self.stop_at < halves.NEVER)

@@ -33,10 +33,11 @@ def film(explanation: Explanation, view: Array) -> Film:
     sight = (view.shape[0], view.shape[1])
     try:
         method = Rise(**dict(explanation.parameters), engine=explanation.engine)
+        scores = np.asarray(held(explanation, "scores", "f", (None,)), np.float32)
+        method = method.after(len(scores))
         masks = method.grids(Sized(sight))
     except (ParamError, TypeError) as wrong:
         raise Unfit("parameters") from wrong
-    scores = np.asarray(held(explanation, "scores", "f", (len(masks),)), np.float32)
     steadied = np.asarray(held(explanation, "convergence", "f", (None, 3)), np.float32)
     if steadied[-1, 0] != len(masks):
         raise Unfit("convergence")
