@@ -1,8 +1,9 @@
 """Where each method's map of one box lies, on scenes of several shapes that no training saw.
 
 `python -m benchmarks.boxes` measures it, keeps it in docs/boxes.json and draws the table of
-docs/boxes.md; `--only NAME` measures one method again. Every method is set as it comes, but for
-those in `VALUES`, which say how on the page.
+docs/boxes.md; `--only NAME ...` measures some methods again, and `--keep FILE` writes down what
+each scene gave, so that a run that was broken off goes on from there. Every method is set as it
+comes, but for those in `VALUES`, which say how on the page.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from xai_core.target import BoxTarget, overlaps
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DATA, PAGE = DOCS / "boxes.json", DOCS / "boxes.md"
 SCENES, SPLIT = 100, 5  # splits 0, 1, 3 and 4 served other ends
-SLOW = 20
-"""Scenes for the methods that take many passes, as far as they are measured here."""
+SLOW = 100
+"""Scenes for the methods that take many passes."""
 
 MANY = 100
 """Passes from which a method is such a one."""
@@ -89,41 +90,71 @@ def cases(count: int) -> Iterator[tuple[Any, NDArray[np.float32], BoxTarget]]:
             yield model, view, BoxTarget(box, int(found.labels[at]))  # type: ignore[arg-type]
 
 
-def measured(names: Iterable[str], scenes: int = SCENES, slow: int = SLOW) -> list[Row]:
-    """Return a row for each method; those that take many passes see the first `slow` boxes."""
+PARTS = ("mass", "area", "left", "random")
+"""The fields of a row that are medians over the scenes."""
+
+
+def measured(
+    names: Iterable[str], scenes: int = SCENES, slow: int = SLOW, keep: Path | None = None
+) -> list[Row]:
+    """Return a row for each method; those that take many passes see the first `slow` boxes.
+
+    `keep` is a file of lines of JSON: what it knows of a scene is not measured again.
+    """
     from xai_core.explainer import make
 
     rows = {name: Row(name) for name in names}
-    kept: dict[str, dict[str, list[float]]] = {
-        name: {part: [] for part in ("mass", "area", "left", "random")} for name in rows
-    }
+    known = _known(keep)
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in rows}
     for number, (model, view, target) in enumerate(cases(scenes)):
-        whole = float(target.of_views(model, view[None])[0])
-        rng = np.random.default_rng(number)
         for name, row in rows.items():
             method = make(name, VALUES.get(name, {}), size=model.input_size)
             row.passes = method.cost(model).passes
             if row.passes > MANY and number >= slow:
                 continue
-            found = method.explain(model, view, target)
-            facts = context.facts(found, target)
-            inside = context.within(target, found.view)
-            row.scenes += 1
-            row.inside += int(inside.flat[peak(found.attribution)] and found.attribution.max() > 0)
-            order = np.argsort(-found.attribution, axis=None, kind="stable")
-            count = max(1, round(HIDDEN * float(inside.sum())))
-            left = [
-                _without(model, view, target, places) / whole
-                for places in (order[:count], rng.permutation(order.size)[:count])
-            ]
-            for part, value in zip(
-                kept[name], (facts["inside"], facts["area"], *left), strict=True
-            ):
-                kept[name][part].append(value)
+            found = known.get((name, number))
+            if found is None:
+                found = _scene(method, model, view, target, number)
+                if keep is not None:
+                    line = {"method": name, "scene": number, **found}
+                    with keep.open("a", encoding="utf-8") as file:
+                        file.write(f"{json.dumps(line)}\n")
+            values[name].append(found)
     for name, row in rows.items():
-        for part, values in kept[name].items():
-            setattr(row, part, round(float(np.median(values)), 3) if values else 0.0)
+        row.scenes = len(values[name])
+        row.inside = round(sum(each["inside"] for each in values[name]))
+        for part in PARTS:
+            every = [each[part] for each in values[name]]
+            setattr(row, part, round(float(np.median(every)), 3) if every else 0.0)
     return list(rows.values())
+
+
+def _known(keep: Path | None) -> dict[tuple[str, int], dict[str, float]]:
+    lines = keep.read_text("utf-8").splitlines() if keep is not None and keep.is_file() else []
+    read = [json.loads(line) for line in lines]
+    return {(each.pop("method"), each.pop("scene")): each for each in read}
+
+
+def _scene(method: Any, model: Any, view: Any, target: BoxTarget, number: int) -> dict[str, float]:
+    """Return whether the peak of a method's map is inside, and the four shares."""
+    whole = float(target.of_views(model, view[None])[0])
+    found = method.explain(model, view, target)
+    facts = context.facts(found, target)
+    inside = context.within(target, found.view)
+    order = np.argsort(-found.attribution, axis=None, kind="stable")
+    count = max(1, round(HIDDEN * float(inside.sum())))
+    by_chance = np.random.default_rng(number).permutation(order.size)
+    left, random = (
+        _without(model, view, target, places[:count]) / whole for places in (order, by_chance)
+    )
+    peaked = bool(inside.flat[peak(found.attribution)] and found.attribution.max() > 0)
+    return {
+        "inside": float(peaked),
+        "mass": float(facts["inside"]),
+        "area": float(facts["area"]),
+        "left": left,
+        "random": random,
+    }
 
 
 def _without(model: Any, view: Any, target: BoxTarget, places: Any) -> float:
@@ -174,10 +205,11 @@ def main() -> None:
 
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=explaining("detection"))
-    only = parser.parse_args().only
-    rows = {row.method: row for row in read()} if only else {}
-    for row in measured([only] if only else list(explaining("detection"))):
+    parser.add_argument("--only", nargs="+", choices=explaining("detection"))
+    parser.add_argument("--keep", type=Path, metavar="FILE")
+    asked = parser.parse_args()
+    rows = {row.method: row for row in read()} if asked.only else {}
+    for row in measured(asked.only or list(explaining("detection")), keep=asked.keep):
         rows[row.method] = row
     DATA.write_text(json.dumps([dataclasses.asdict(row) for row in rows.values()], indent=1) + "\n")
     PAGE.write_text(drawn(PAGE.read_text(), list(rows.values())))

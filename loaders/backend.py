@@ -57,7 +57,8 @@ class Passes:
 
     `plain` runs it in its framework, which is called `name`. Each of `ways` makes another that does
     the same sooner, or raises: whatever they raise, the network stays where it is. The first that
-    serves is taken. `weights` are its bytes, and `why_not` says why it stays in any case.
+    serves is taken. `weights` are its bytes, and `why_not` says why it stays in any case. `repays`
+    are the seconds of a run's passes from which a change repays itself, where not `REPAYS`.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Passes:
         size: tuple[int, int],
         weights: int,
         why_not: str = "",
+        repays: float | None = None,
     ) -> None:
+        self._repays = repays
         if not why_not and weights > LARGEST:
             why_not = "its weights are too large to be held twice"
         self._plain, self._ways, self._size = plain, ways, size
@@ -100,9 +103,10 @@ class Passes:
         if self._settled or images < FEWEST:
             return
         # the first pass of all prepares much, so one alone says too little
-        while self._timed < 2 and (not self._timed or self._pace * images >= REPAYS):
+        least = REPAYS if self._repays is None else self._repays
+        while self._timed < 2 and (not self._timed or self._pace * images >= least):
             self(probes(self._size)[:1])
-        if self._pace * images >= REPAYS:
+        if self._pace * images >= least:
             self.settle()
 
     def settle(self) -> Backend:

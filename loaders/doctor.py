@@ -48,6 +48,18 @@ ORDERS = {"rgb": "red, green, blue", "bgr": "blue, green, red", "grey": "grey"}
 FITTED = {"stretch": "stretched", "crop": "cropped", "pad": "padded"}
 
 
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """From where on another preparation is said: `MARGIN`, `FITS_BELOW` and `WORSE`, or others."""
+
+    margin: float = MARGIN
+    fits_below: float = FITS_BELOW
+    worse: float = WORSE
+
+
+LIMITS = Limits()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trial:
     """One preparation, and what the model says of the photo under it.
@@ -219,19 +231,19 @@ def named(rows: Sequence[Sequence[Trial]]) -> str:
     return max(sums, key=sums.__getitem__)
 
 
-def better(trials: Sequence[Trial]) -> Trial | None:
+def better(trials: Sequence[Trial], limits: Limits = LIMITS) -> Trial | None:
     """Return the preparation that is much more plausible than the model's own, or None."""
     own = next((each for each in trials if each.own), None)
     if own is None:
         return None
     others = [each for each in trials if each.values != own.values]
     first = max(others, key=lambda each: each.plausible, default=None)
-    if first is not None and first.plausible - own.plausible > MARGIN:
+    if first is not None and first.plausible - own.plausible > limits.margin:
         return first
-    return fitting(own, others)
+    return fitting(own, others, limits)
 
 
-def fitting(own: Trial, others: Sequence[Trial]) -> Trial | None:
+def fitting(own: Trial, others: Sequence[Trial], limits: Limits = LIMITS) -> Trial | None:
     """Return the preparation that fits the training's statistics far better, or None.
 
     Of those that fit about as well as the best, the one with the most plausible answer; its answer
@@ -240,12 +252,13 @@ def fitting(own: Trial, others: Sequence[Trial]) -> Trial | None:
     fits = [
         (each.misfit, each)
         for each in others
-        if each.misfit is not None and each.plausible > own.plausible - MARGIN
+        if each.misfit is not None and each.plausible > own.plausible - limits.margin
     ]
     least = min((off for off, _ in fits), default=math.inf)
-    if own.misfit is None or least > FITS_BELOW or own.misfit <= WORSE * least:
+    if own.misfit is None or least > limits.fits_below or own.misfit <= limits.worse * least:
         return None
-    near = [each for off, each in fits if off <= min(WORSE * least, own.misfit / WORSE)]
+    worse = limits.worse
+    near = [each for off, each in fits if off <= min(worse * least, own.misfit / worse)]
     return max(near, key=lambda each: each.plausible)
 
 

@@ -26,6 +26,7 @@ ADAPTERS = {
         for part in (
             "convert",
             "detector",
+            "many_views",
             "folded",
             "forward",
             "first_pass",

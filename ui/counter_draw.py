@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from loaders import printed
 from ui import counter_edits, counter_runs, drawing, jobs, kept, text, views
 from ui.counter_edits import CLIP, SLOT, Clip, Edits, Step
 from ui.desk import Desk
@@ -24,9 +26,10 @@ from xai_core.probes._edited import Edited
 from xai_core.probes.edits import ACTS, dragged, landing
 from xai_core.probes.fills import FILLS as KINDS
 from xai_core.question import Question
-from xai_core.report.edited import edited_facts, edited_sentences
+from xai_core.report.command import edit_command
+from xai_core.report.edited import edited_sentences
 from xai_core.report.numbers import percent, quote
-from xai_core.report.plates import Plate, Shown
+from xai_core.report.plates import Plate, Shown, edited_shown
 
 FILL = "edit-fill"
 Pixels = NDArray[np.uint8]
@@ -182,17 +185,8 @@ def sentences(step: Step, made: Edited) -> list[str]:
 
 def shown(step: Step, made: Edited) -> list[Shown]:
     """Return the photo before, the edited one and its first control, with the answers."""
-    labels, facts = step.model.card.labels, edited_facts(made)
-    photos = [("Before", step.task.before, 0), ("After", step.after, 1),
-              (f"Elsewhere, 1 of {made.draws}", step.control(), 2)]  # fmt: skip
-    drawn = []
-    for title, pixels, row in photos:
-        first = int(made.firsts[row])
-        flips = first != facts["first"]
-        number = percent(float(made.probabilities[row, first]))
-        answer = f"{'then ' if flips else ''}{quote(labels[first])}, {number}"
-        drawn.append(Shown([pixels], title, [answer], flips))
-    return drawn
+    photos = (step.task.before, step.after, step.control())
+    return edited_shown(made, photos, step.model.card.labels)
 
 
 def _pictures(step: Step, made: Edited) -> None:
@@ -256,6 +250,40 @@ def _further(desk: Desk, asked: Question | None, found: Edits, step: Step, made:
             on_click="ignore",
             key="edit-png",
         )
+    _command(step.model, found)
+
+
+def _command(model: Model, found: Edits) -> None:
+    """Offer the command that makes the edits again, and the photos that no file holds yet."""
+    with st.expander("As a command", key="edit-command"):
+        if not found.whole:
+            views.line("There is no command for it: the first edits are no longer kept.")
+            return
+        st.code(command(model, found), language="bash", wrap_lines=True)
+        photos = [found.photo, *(each.source for each in found.steps[: found.at])]
+        needed = {each.word: each for each in photos if each is not None and each.made}
+        files = printed.files(model.options, model.flags)
+        if needed or files:
+            views.line("The command reads these files, beside the model and the photos:")
+        for name, content in files.items():
+            st.download_button(
+                name, content, name, "text/plain", on_click="ignore", key=f"edit-needed-{name}"
+            )
+        for name, photo in needed.items():
+            st.download_button(
+                name,
+                functools.partial(render.png, photo.pixels),
+                name,
+                "image/png",
+                on_click="ignore",
+                key=f"edit-needed-{name}",
+            )
+
+
+def command(model: Model, found: Edits) -> str:
+    """Return the command that makes the edits that are done again."""
+    words = [each.word for each in found.steps[: found.at]]
+    return edit_command(words, model=model.word, photo=found.photo.word, flags=model.flags)
 
 
 def under_way(desk: Desk, work: Work) -> None:

@@ -18,6 +18,7 @@ from xai_core.errors import VitrineError
 from xai_core.probes import edits
 from xai_core.probes._augmented import reduced
 from xai_core.probes._edited import Edited
+from xai_core.probes.edit_words import Edit
 from xai_core.probes.edits import Act, Drawn
 
 if TYPE_CHECKING:
@@ -32,11 +33,15 @@ MOST = 40
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Clip:
-    """A part that is taken along to another photo."""
+    """A part that is taken along to another photo.
+
+    `source` is the photo that has it: the one that was taken from as it is, or as it was edited.
+    """
 
     photo: Photo
     pixels: Pixels
     drawn: Drawn
+    source: Photo
 
     @property
     def share(self) -> float:
@@ -48,16 +53,24 @@ class Clip:
 class Step:
     """One edit: the task that asks about it, the photo that it gave, and what a model said.
 
-    `model` was asked last; `made` is its answer, or `note` says why there is none.
+    `model` was asked last; `made` is its answer, or `note` says why there is none. `source` is the
+    photo out of which a part was pasted in.
     """
 
     task: TryEdit
     words: str
     after: Pixels
     model: Model
+    source: Photo | None = None
     made: Edited | None = None
     note: str = ""
     kept: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """Write it as the command line takes it."""
+        source = "" if self.source is None else self.source.word
+        return Edit(self.task.act, self.task.drawn, self.task.fill, source).word
 
     @property
     def share(self) -> float:
@@ -100,6 +113,11 @@ class Edits:
         return self.steps[self.at - 1] if self.at else None
 
     @property
+    def whole(self) -> bool:
+        """Whether the first edit ever is still kept."""
+        return not self.at or np.array_equal(self.steps[0].task.before, self.base)
+
+    @property
     def words(self) -> str:
         """Say what was done to the photo."""
         done = [each.words for each in self.steps[: self.at]]
@@ -139,7 +157,8 @@ def do(desk: Desk, model: Model, found: Edits, act: Act, fill: str) -> None:
             else:
                 return
             next(task.controls(counter_runs.place(model, found.now)))  # what is none is refused
-            step = Step(task, words, task.edited(), model)
+            source = None if taken is None else taken.source
+            step = Step(task, words, task.edited(), model, source)
         except VitrineError as error:
             found.note = str(error)
             return
@@ -218,8 +237,10 @@ def take(desk: Desk, found: Edits) -> None:
         return
 
     def change() -> None:
-        plain = dataclasses.replace(part, by=(0, 0))
-        desk.results[CLIP] = Clip(found.photo, found.now, plain)
+        plain, source = dataclasses.replace(part, by=(0, 0)), found.photo
+        if found.at:
+            source = counter_runs.named(found.photo, found.words, found.now)
+        desk.results[CLIP] = Clip(found.photo, found.now, plain, source)
 
     desk.change(change)
 

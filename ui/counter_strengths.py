@@ -78,8 +78,10 @@ def show(desk: Desk, grid: Grid) -> None:
         first = f"{turned} of {counted(len(flips.names), 'change')}"
         views.line(
             f"{first} {'turns' if turned == 1 else 'turn'} the label at some strength: each was "
-            f"asked in {counted(flips.strengths.shape[1], 'rising step')}, and the step that "
-            "turned it was halved. The mark at a slider is where."
+            f"asked in {counted(flips.strengths.shape[1], 'rising step')}, and where the lead "
+            "over the next class fell below half of the photo's own and rose again, on both sides "
+            "of that step; the step that turned it was halved. A turn that turns back between two "
+            "steps can still be missed. The mark at a slider is where."
         )
         return
     task = asked(grid)

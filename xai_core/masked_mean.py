@@ -63,25 +63,41 @@ class MaskedMean:
 
     def error(self) -> Array:
         """Return each pixel's standard error, float32 `[h, w]`."""
+        return np.sqrt(self._spread()).astype(np.float32)
+
+    def _spread(self) -> Sums:
+        """Return each pixel's squared standard error."""
         n = self.count
         if n < 2:
-            return np.zeros(self._masks.shape[1:], np.float32)
+            return np.zeros(self._masks.shape[1:])
         if self._keep is not None:
             about, (m, md, mdd) = self._about, self._squares
             second = (mdd + 2 * about * md + about**2 * m) / self._keep**2
-            spread = second / n - self._map() ** 2
-            return np.asarray(np.sqrt(np.maximum(spread, 0) / (n - 1)), np.float32)
+            spread: Sums = np.maximum(second / n - self._map() ** 2, 0) / (n - 1)
+            return spread
         # a ratio less a mean, to the first order: each mask adds
-        # M / mean(M) (d - ratio) - (d - mean(d)) over n
+        # M / mean(M) (d - ratio) - (d - mean(d)) over n; in place, as it is asked for often
         shown, weighed, weighed2 = self._masks
         m, md, mdd = self._squares
         _, first, second_moment = self._scores
-        ratio, mean = self._ratio(), first / n
-        share = np.where(shown > 0, shown, 1) / n
-        own = (mdd - 2 * ratio * md + ratio**2 * m) / share**2
-        both = (weighed2 - mean * weighed - ratio * weighed + ratio * mean * shown) / share
-        total = own - 2 * both + (second_moment - n * mean**2)
-        return np.asarray(np.sqrt(np.maximum(total, 0) / (n * (n - 1))), np.float32)
+        each = np.divide(n, shown, out=np.full_like(shown, n), where=shown > 0)  # 1 / mean(M)
+        ratio = weighed * each
+        ratio /= n
+        own: Sums = ratio * m  # sum of (M (d - ratio))^2
+        own -= md
+        own -= md
+        own *= ratio
+        own += mdd
+        own *= each
+        ratio *= weighed  # sum of M (d - ratio) (d - mean(d)), in which the mean cancels
+        ratio -= weighed2
+        ratio *= 2
+        own += ratio
+        own *= each
+        own += second_moment - first**2 / n
+        np.maximum(own, 0, out=own)
+        own /= n * (n - 1)
+        return own
 
     def steadiness(self) -> tuple[float, float]:
         """Return the map's standard error, and how it would agree with that of endless masks.
@@ -89,7 +105,7 @@ class MaskedMean:
         The first is the root of the mean square over the pixels. The second is a correlation:
         what the map varies by more than its error lets expect is the part that stays.
         """
-        noise = float(np.mean(np.square(self.error(), dtype=np.float64)))
+        noise = float(self._spread().mean())
         varies = float(np.var(self._map()))
         level, square = self._levels / max(self.count, 1)
         alike = (square - level**2) / max(self.count - 1, 1)  # lifts all pixels, and moves no place

@@ -60,10 +60,15 @@ def why_not(module: Wrapped, random: str) -> str:
 
 def converted(module: Wrapped, size: tuple[int, int]) -> Any:
     """Return the model of OpenVINO from views `[n, h, w, 3]`. Raises Refused, and anything else."""
+    return traced(_Views(module).eval(), size)
+
+
+def traced(network: nn.Module, size: tuple[int, int]) -> Any:
+    """Return the same of a module that takes such views by itself."""
     import openvino
 
     photos = np.random.default_rng(0).random((2, *size, 3), np.float32)
-    views, network = torch.from_numpy(photos), _Views(module).eval()
+    views = torch.from_numpy(photos)
     with torch.no_grad():
         with _Reads() as reads:
             network(views)
@@ -71,10 +76,10 @@ def converted(module: Wrapped, size: tuple[int, int]) -> Any:
             raise Refused("its code goes by what is in a photo")
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            traced = torch.jit.trace(network, (views,), check_trace=False)
+            made = torch.jit.trace(network, (views,), check_trace=False)
         if any(part in str(each.message) for each in said for part in _UNSEEN):
             raise Refused("its code goes by what is in a photo")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             shape = openvino.PartialShape([-1, *size, 3])
-            return openvino.convert_model(traced, input=[shape])
+            return openvino.convert_model(made, input=[shape])

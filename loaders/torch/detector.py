@@ -17,8 +17,9 @@ from torch import nn
 
 from loaders.preprocessing import Preprocessing
 from loaders.torch import pyramid, regions
+from loaders.torch.many_views import ManyViews
 from xai_core import perturb
-from xai_core.card import Kind
+from xai_core.card import Backend, Kind
 from xai_core.errors import LoadError, ParamError
 from xai_core.model import (
     Detections,
@@ -108,6 +109,12 @@ class TorchDetector:
             raise LoadError(
                 f"The detector does not run on photos of {width} x {height} pixels: {said}"
             ) from error
+        self._many = ManyViews(module, self.input_size, self._unkept)
+
+    @property
+    def backend(self) -> Backend | None:
+        """What runs the convolutions of long runs, once that was decided."""
+        return self._many.backend
 
     def lacks(self, need: type) -> str | None:
         """Say why it does not give what a capability is, or None where it does."""
@@ -131,11 +138,20 @@ class TorchDetector:
         Those from a score of 0.02 on, and 300 at the most. Of one view its levels are kept, so
         that what is asked about its boxes afterwards need not make them again.
         """
-        with self._judging(**WEIGHED):
-            if len(images) != 1:
+        if len(images) != 1:
+            return self._unkept(images)
+        with self._judging(**WEIGHED), torch.inference_mode():
+            maps = self._maps(images[0])
+            with pyramid.handed(self._module, maps):
                 return self.detect(images)
-            with torch.inference_mode(), pyramid.handed(self._module, self._maps(images[0])):
+
+    def _unkept(self, images: Array) -> tuple[Detections, ...]:
+        """Return the same of views whose levels are not kept."""
+        with self._judging(**WEIGHED), torch.inference_mode():
+            said = self._many.said(images)
+            if said is None:
                 return self.detect(images)
+            return tuple(pyramid.detections(each) for each in said)
 
     def masked_scores(
         self,
@@ -149,6 +165,8 @@ class TorchDetector:
         for target in targets:
             target.check(self)
             pyramid.boxed(target)
+
+        self._many.expect(len(masks))
 
         def scores(views: Array) -> Array:
             found = self.candidates(views)

@@ -55,8 +55,19 @@ def test_a_part_is_drawn_by_mouse_by_keys_and_by_finger(browser, server):
     over, hide = page.locator("svg.over"), page.get_by_role("button", name="Hide it")
     expect(hide).to_be_disabled()
     rested(page)
+    # a polygon and a brush by keys: set, told, and cleared
+    ways = (("Polygon", " ,ArrowRight, ,ArrowDown, ,Enter", "g.grab polygon.light", 3),
+            ("Brush", " ,ArrowRight,ArrowDown,Enter", "g.grab polyline", 3))  # fmt: skip
+    for tool, keys, drawn, points in ways:
+        page.get_by_role("button", name=tool).click()
+        over.focus()
+        for key in keys.split(","):
+            page.keyboard.press(key)
+        expect(hide).to_be_enabled()
+        assert len(over.locator(drawn).get_attribute("points").split()) == points
+        page.keyboard.press("Escape")
+        expect(hide).to_be_disabled()
     # a brush by mouse
-    page.get_by_role("button", name="Brush").click()
     frame = over.bounding_box()
 
     def at(across, down):

@@ -1,5 +1,6 @@
-"""`counter-test` and `augment`: what the page shows, as JSON, pictures and a report."""
+"""`counter-test`, `augment` and `edit`: what the page shows, as JSON, pictures and a report."""
 
+import itertools
 import json
 import re
 
@@ -9,10 +10,12 @@ from PIL import Image
 
 import cli
 from commands import _opened, augment
+from loaders import catalogue
 from tests.lasting import Lent
 from xai_core.errors import ParamError
 from xai_core.probes._augmented import Change
 from xai_core.probes.augmentations import AUGMENTATIONS
+from xai_core.probes.edits import Drawn, edited
 from xai_core.region import Region
 
 MODEL = ["shapes_shortcut", "heart_marked", "--method", "grad-cam"]
@@ -95,9 +98,55 @@ def test_augment_lists_sixteen_changes_with_labels_and_overlaps(tmp_path, capsys
     assert len(list(out.glob("*-back.png"))) == 16
 
 
+def test_edit_does_one_edit_after_another_and_asks_elsewhere(tmp_path, capsys):
+    out = tmp_path / "out"
+    done = [
+        "hide:box:100,0/128,30:fill=grey",
+        "move:polygon:20,20/20,60.5/70,40:by=-8,12",
+        "paste:brush:110,5/120,20:width=9:by=-4,3:from=star_marked",
+    ]
+    words = ["edit", "shapes_shortcut", "heart_marked", "--draws", "2", "--report"]
+    words += [word for each in done for word in ("--do", each)]
+    assert cli.main([*words, "--out", str(out)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [row["do"] for row in said["edits"]] == done
+    heart, star = (
+        np.asarray(Image.open(each.path).convert("RGB"))
+        for name in ("heart_marked", "star_marked")
+        for each in catalogue.photos()
+        if each.name == name
+    )
+    parts = [
+        Drawn("box", ((100.0, 0.0), (128.0, 30.0))),
+        Drawn("polygon", ((20.0, 20.0), (20.0, 60.5), (70.0, 40.0)), by=(-8, 12)),
+        Drawn("brush", ((110.0, 5.0), (120.0, 20.0)), 9.0, (-4, 3)),
+    ]
+    now = edited(heart, parts[0], "hide", fill="grey")
+    shots = [now, now := edited(now, parts[1], "move"), edited(star, parts[2], "paste", into=now)]
+    for number, (row, wanted) in enumerate(zip(said["edits"], shots, strict=True), 1):
+        made = np.asarray(Image.open(out / f"edited-{number}.png"))
+        np.testing.assert_array_equal(made, wanted)
+        elsewhere = np.asarray(Image.open(out / f"elsewhere-{number}.png"))
+        assert (elsewhere != made).any()
+        assert len(row["firsts"]) == row["draws"] == 2
+    for before, after in itertools.pairwise(said["edits"]):  # each begins where the last one ended
+        assert after["first"] == before["now"]
+        assert after["classes"][0]["before"] == pytest.approx(before["classes"][-1]["after"])
+    assert said["labels"][said["edits"][0]["first"]] == "star"  # the mark's word
+    assert said["edits"][2]["words"].endswith("of star_marked pasted in")
+    report = (out / "report.html").read_text()
+    assert report.count("<figure>") == 9
+    for row in said["edits"]:
+        assert row["sentences"][-1] in report
+    assert json.loads((out / "edit.json").read_text())["edits"] == said["edits"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["edit", *MODEL[:2], "--do", "melt:box:1,1/9,9"], "An edit must be ACT:KIND:"),
+        (["edit", *MODEL[:2], "--do", "hide:box:1,1/900,9"], "lies inside the photo of 512 x 512"),
+        (["edit", *MODEL[:2], "--do", "move:box:1,1/9,9"], "Say where to first"),
         (["counter-test", *MODEL, "--share", "2"], "--share must be over 0"),
         (["counter-test", *MODEL, "--fill", "pink"], "must be one of mean"),
         (["counter-test", *MODEL, "--frame", "upload"], "--frame is for maps alone"),

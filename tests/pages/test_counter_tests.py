@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import commands
 from loaders import catalogue
 from tests.conftest import PATIENCE
 from tests.pages.conftest import settle
@@ -29,8 +31,10 @@ from ui import (
 )
 from workers.tasks.try_changes import TryChanges
 from xai_core.hashes import hash_of
-from xai_core.probes._augmented import Change
+from xai_core.probes._augmented import Change, reduced
 from xai_core.probes.augmentations import AUGMENTATIONS
+from xai_core.probes.edit_words import Edit
+from xai_core.probes.edits import edited
 from xai_core.probes.masking import POINTS
 from xai_core.region import Region
 from xai_core.report import markup
@@ -241,7 +245,7 @@ def test_the_flip_points_stand_at_the_sliders(page):
     app = tried(page)
     grid = grid_of(app)
     task = counter_strengths.asked(grid)
-    most = 2 * 1 + 14 * (12 + 4) + 1
+    most = 2 * 1 + 14 * (12 + 4 + 2) + 1
     assert task.passes == most
     assert f"at most {most} passes" in button(app, "flips").label
     button(app, "flips").click()
@@ -339,12 +343,30 @@ def test_a_drawn_part_is_hidden_and_what_changes_is_computed(surface):
     assert edits(app).part is None  # what was drawn was used
 
 
+def replayed(app, *others):
+    """Do again what the printed command says."""
+    found = edits(app)
+    args = commands.parse(shlex.split(counter_draw.command(desk(app).model, found))[2:])
+    photos = {each.word: reduced(each.pixels) for each in (desk(app).photo, *others)}
+    now = photos[args.image]
+    for word in args.do:
+        edit = Edit.read(word)
+        part = photos.get(edit.source, now)
+        edit = edit.on(part.shape[:2], now.shape[:2])
+        into = now if edit.source else None
+        now = edited(part, edit.drawn, edit.act, fill=edit.fill, into=into)
+    return now
+
+
 def test_edits_are_undone_and_done_again(surface):
     app = did(drew(surface), "hide")
     first = edits(app).step
     app = did(drew(app, by=[20, -10]), "move")
     assert edits(app).words == "24\u00a0% of the photo hidden, 24\u00a0% of the photo moved"
     assert "Before all edits it was" in words(app)
+    assert (replayed(app) == edits(app).now).all()
+    (shown,) = [each.value for each in app.code]
+    assert shown == counter_draw.command(desk(app).model, edits(app))
     button(app, "edit-undo").click().run()
     assert edits(app).step is first
     assert edits(app).now is first.after
@@ -375,6 +397,7 @@ def test_a_part_is_pasted_into_another_photo(surface):
     assert (after[pasted] == own.pixels[10:50, 12:60].reshape(-1, 3)).all()
     assert (after[~pasted] == desk(app).photo.pixels[~pasted]).all()
     assert edits(app).words.endswith(f"of {own.name} pasted in")
+    assert (replayed(app, own) == after).all()
     assert not parts(app, "vitrine_drawing")[0]["held"]
 
 

@@ -1,6 +1,7 @@
 """Changes of a photo through the wall: cells, strengths, stop, cancel, and lies."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.lasting import Lent
 from tests.workers.conftest import wait_for
 from workers.tasks.try_changes import TryChanges
 from workers.tasks.try_edit import TryEdit
-from workers.tasks.try_strengths import TryStrengths
+from workers.tasks.try_strengths import TryStrengths, dips
 from xai_core.errors import JobError, ParamError
 from xai_core.probes._augmented import AS_IS, Augmented, Change
 from xai_core.probes._edited import Edited
@@ -97,7 +98,7 @@ def test_strengths_until_the_answer_flips(opened):
     handle, pixels, entry = opened
     star = entry.classes.index("star")
     task = TryStrengths(pixels=pixels, index=star, names=("mirrored", "shifted"), steps=6)
-    assert task.passes == 1 + 1 + 6 + 4
+    assert task.passes == 1 + 1 + 6 + 4 + 2
     made = handle.run(task).result(120)
     assert made.whole == star
     assert made.flip("mirrored") is None
@@ -129,6 +130,52 @@ def test_strengths_until_the_answer_flips(opened):
     job = handle.run(TryStrengths(pixels=pixels, index=star, steps=32))
     job.command("stop")
     assert job.result(120).done.sum() < 16 * 32
+
+
+class _Band:
+    """Says another class in a narrow band of brightness alone; its lead is how far that is off."""
+
+    labels = ("one", "two")
+    preprocessing = SimpleNamespace(view=lambda pixels: (pixels / np.float32(255), None))
+    head = SimpleNamespace(probabilities=lambda logits: np.full_like(logits, 0.5))
+
+    def logits(self, views):
+        return np.array([[abs(float(views.mean()) - 200 / 255 * 0.608) - 0.02, 0]], np.float32)
+
+
+def test_a_turn_that_turns_back_between_two_steps_is_found():
+    grey = np.full((8, 8, 3), 200, np.uint8)
+    task = TryStrengths(pixels=grey, index=0, names=("darker", "noisy"))
+    told = []
+    made = task.run(Bench(model=_Band()), _Telling(told))
+    assert made.step(0) is None  # no step of its own has it
+    low, high = made.flip("darker")
+    # from 0.608 + 0.02 of 200 / 255 down to 0.608 - 0.02 of it
+    assert low <= 1 - 0.608 - 0.0255 + 0.003
+    assert high == pytest.approx(1 - 0.608 - 0.0255, abs=0.006)
+    assert made.flip("noisy") is None
+    assert max(told) <= task.passes
+    task.check(made, None)
+    with pytest.raises(ValueError, match="a flip that the steps do not have"):
+        task.check(dataclasses.replace(made, between=made.between + 0.1 * np.eye(2)), None)
+
+
+def test_both_sides_of_the_lowest_lead_are_asked():
+    at = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+    assert dips(at, [8, 3, 4, 1, 2, 9]) == [(2, 3), (3, 4)]
+    assert dips(at, [8, 7, 6, 5, 6, 9]) == []  # far from naught
+    assert dips(at, [8, 6, 4, 2, 1, 0.5]) == []  # it falls, and does not rise again
+    assert dips(at[:3], [8, 3, 1, -1]) == []  # where it turned is known
+
+
+class _Telling:
+    stopping = False
+
+    def __init__(self, told):
+        self.told = told
+
+    def __call__(self, done, total, *more):
+        self.told.append(done)
 
 
 def test_a_box_moves_what_lies_in_it(opened):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,10 @@ from xai_core.region import Region
 from xai_core.task import Bench, Progress, Shape, Task, task
 
 STEPS, HALVINGS = 12, 4
+LOOKS = 2
+"""Passes for a change's lowest lead, between its step and the ones before and after it."""
+NEAR = 0.5
+"""Part of the whole photo's lead below which a step's is near to turning the answer."""
 
 
 @task
@@ -27,7 +32,8 @@ class TryStrengths(Task):
 
     Each change is made in `steps` rising steps up to its most, and is given up at the first step
     that changes the answer; between that one and the last one before it the strength is then halved
-    `halvings` times. `index` is the class whose probability is kept.
+    `halvings` times. Where the answer's lead over the next class falls near naught and rises again,
+    both sides of that step are asked, too. `index` is the class whose probability is kept.
     """
 
     needs = (Predicts,)
@@ -60,7 +66,7 @@ class TryStrengths(Task):
     def passes(self) -> int:
         """How many passes it takes at the most."""
         return 1 + sum(
-            len(each.strengths(self.steps)) + (0 if each.switch else self.halvings)
+            len(each.strengths(self.steps)) + (0 if each.switch else self.halvings + LOOKS)
             for each in map(named, self.names)
         )
 
@@ -100,11 +106,13 @@ class TryStrengths(Task):
     def _check_flips(self, result: Any) -> None:
         """Raise ValueError for flips elsewhere than the steps have them."""
         for row in range(len(self.names)):
-            coarse = result.step(row)
-            low, high = result.between[row]
-            good = (result.turned[row] >= 0) == (coarse is not None)
-            if good and coarse is not None:
-                good = coarse[0] <= low < high <= coarse[1] and result.turned[row] != result.whole
+            turned, coarse = int(result.turned[row]), result.step(row)
+            good = turned >= 0 or coarse is None
+            if turned >= 0:
+                low, high = result.between[row]
+                asked = (0.0, *result.strengths[row, : result.done[row]])
+                within = (one <= low < high <= two for one, two in itertools.pairwise(asked))
+                good = turned != result.whole and any(within)
             if not good:
                 raise ValueError("a flip that the steps do not have")
 
@@ -121,36 +129,45 @@ class TryStrengths(Task):
         if not 0 <= self.index < len(model.labels):
             raise ParamError(f"The class must be from 0 to {len(model.labels) - 1}")
         photo, box = small(self.pixels, self.box)
-        whole, chance = self._asked(model, photo)
+        whole, chance, first_lead = self._asked(model, photo)
         firsts = np.full(strengths.shape, whole, np.int32)
         chances = np.full(strengths.shape, chance, np.float32)
         count = len(self.names)
         done, turned = np.zeros(count, np.int32), np.full(count, -1, np.int32)
         between = np.zeros((count, 2))
 
-        def ask(name: str, strength: float) -> tuple[int, float]:
+        def ask(name: str, strength: float) -> tuple[int, float, float]:
             made = changed(name, photo, strength, box=box, seed=self.seed)
             return self._asked(model, made.pixels)
 
         for row, name in enumerate(self.names):
-            before = 0.0
+            before, leads = 0.0, [first_lead]
             for step, strength in enumerate(named(name).strengths(self.steps)):
                 if progress.stopping:
                     break
-                firsts[row, step], chances[row, step] = ask(name, strength)
+                firsts[row, step], chances[row, step], lead = ask(name, strength)
+                leads.append(lead)
                 done[row] = step + 1
                 if firsts[row, step] != whole:
                     turned[row], between[row] = firsts[row, step], (before, strength)
                     break
                 before = strength
                 progress(self._before(row) + step + 1, self.passes)
+            unturned = int(done[row]) - int(turned[row] >= 0)
+            for low, high in dips((0.0, *strengths[row, :unturned]), leads):
+                if progress.stopping:
+                    break
+                first, *_ = ask(name, (low + high) / 2)
+                if first != whole:
+                    turned[row], between[row] = first, (low, (low + high) / 2)
+                    break
             halves = turned[row] >= 0 and not named(name).switch
             for half in range(self.halvings if halves else 0):
                 progress(self._before(row) + int(done[row]) + half, self.passes)
                 if progress.stopping:
                     break
                 middle = float(between[row].mean())
-                first, _chance = ask(name, middle)
+                first, *_ = ask(name, middle)
                 between[row, int(first != whole)] = middle
                 turned[row] = first if first != whole else turned[row]
             progress(self._before(row + 1), self.passes)
@@ -171,7 +188,8 @@ class TryStrengths(Task):
         """Return how many passes at the most come before a change."""
         return dataclasses.replace(self, names=self.names[:row]).passes if row else 1
 
-    def _asked(self, model: Any, pixels: NDArray[np.uint8]) -> tuple[int, float]:
+    def _asked(self, model: Any, pixels: NDArray[np.uint8]) -> tuple[int, float, float]:
+        """Return the first class, the chance of `index`, and the lead over the next class."""
         view, _ = model.preprocessing.view(pixels)
         logits = np.asarray(model.logits(view[None]), np.float32)
         if not np.isfinite(logits).all():
@@ -179,4 +197,24 @@ class TryStrengths(Task):
                 "The model's answer to a changed photo is not a finite number: it overflows. Check "
                 "its pre-processing."
             )
-        return int(logits[0].argmax()), float(model.head.probabilities(logits)[0, self.index])
+        chance = float(model.head.probabilities(logits)[0, self.index])
+        order = np.sort(logits[0])
+        lead = float(order[-1] - order[-2]) if len(order) > 1 else 0.0
+        return int(logits[0].argmax()), chance, lead
+
+
+def dips(strengths: Sequence[float], leads: Sequence[float]) -> list[tuple[float, float]]:
+    """Return both sides of the step with the lowest lead that is near naught and rises again.
+
+    `leads` are those of the answer at rising `strengths`, the first one of the photo as it is;
+    more leads than strengths may follow. There are none where no lead dips below `NEAR` of that.
+    """
+    low = [
+        at
+        for at in range(1, len(strengths) - 1)
+        if leads[at - 1] > leads[at] <= leads[at + 1] and leads[at] < NEAR * leads[0]
+    ]
+    if not low:
+        return []
+    at = min(low, key=leads.__getitem__)
+    return [(strengths[at - 1], strengths[at]), (strengths[at], strengths[at + 1])]

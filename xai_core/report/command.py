@@ -1,4 +1,4 @@
-"""The command line that makes an explanation again."""
+"""The command lines that make an explanation, or edits of a photo, again."""
 
 from __future__ import annotations
 
@@ -52,11 +52,25 @@ def command(
         value = explanation.parameters.get(name)
         if value is not None and value != usual[name]:
             words += param.words(value)
-    for name, word in flags.items():
-        words += _flag("--" + name.replace("_", "-"), word)
+    words += _flags(flags)
     if frame != "view":
         words += ["--frame", frame]
-    words += ["--out", "out/"]
+    return _line(words)
+
+
+def edit_command(edits: Sequence[str], *, model: str, photo: str, flags: Mapping[str, str]) -> str:
+    """Return the command line that makes edits by hand again, each given in its one word."""
+    done = [word for each in edits for word in ("--do", each)]
+    return _line(["edit", model, photo, *done, *_flags(flags)])
+
+
+def _flags(flags: Mapping[str, str]) -> list[str]:
+    named = ((f"--{name.replace('_', '-')}", word) for name, word in flags.items())
+    return [each for flag, word in named for each in _flag(flag, word)]
+
+
+def _line(words: Sequence[str]) -> str:
+    words = [*words, "--out", "out/"]
     return "python cli.py " + " ".join(shlex.quote(word) for word in words)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xai_core import render
 from xai_core.explanation import Explanation
 from xai_core.probes._augmented import AS_IS, Change
+from xai_core.probes._edited import Edited
 from xai_core.probes._masked import Masked
 from xai_core.probes.fills import cover, covered
 from xai_core.report.augmented import Row, answered
@@ -138,6 +139,19 @@ def changes_plate(
         "frame; all on one scale."
     )
     return Plate(title, [*sentences, note], shown)
+
+
+def edited_shown(made: Edited, photos: Sequence[Pixels], labels: Sequence[str]) -> list[Shown]:
+    """Return the photo before an edit, after it, and its first control, with the answers."""
+    titles = ("Before", "After", f"Elsewhere, 1 of {made.draws}")
+    shown = []
+    for row, (title, pixels) in enumerate(zip(titles, photos, strict=True)):
+        first = int(made.firsts[row])
+        flips = first != int(made.firsts[0])
+        number = percent(float(made.probabilities[row, first]))
+        answer = f"{'then ' if flips else ''}{quote(labels[first])}, {number}"
+        shown.append(Shown([pixels], title, [answer], flips))
+    return shown
 
 
 def grid_title(method: str, asked: str, count: int) -> str:

@@ -1,5 +1,6 @@
 """Torchvision's detectors: told by their tensors, filled, and held to torchvision's own answers."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 import torch
 from torchvision.models import get_model, get_model_weights
 
-from loaders import catalogue
+from assets.make_detector import draw
+from loaders import backend, catalogue
 from loaders.load import load
 from loaders.options import Options
-from loaders.torch import detectors
+from loaders.torch import detectors, many_views
 from loaders.torch.networks import unfilled
 from tests.hostile.conftest import SOAK
 from xai_core.detection.boxes import kept
@@ -296,3 +298,37 @@ def test_a_detector_is_no_classifier_and_the_other_way_round(tmp_path):
     torch.save(shapes.state_dict(), tmp_path / "c.pth")
     with pytest.raises(UnsupportedModel, match="finds no objects"):
         load(tmp_path / "c.pth", Options(), name="c.pth", wanted="detection")
+
+
+def test_long_runs_go_through_openvino_and_say_the_same(monkeypatch):
+    entry = catalogue.detectors()[0]
+    options = dataclasses.replace(entry.options, size=(SIDE, SIDE))
+    model = load(entry.path, options, name=entry.name, wanted="detection")
+    scene = draw(3, 1, SIDE)
+    view, box = scene.photos[0].astype(np.float32) / 255, scene.boxes[0][0]
+    target = BoxTarget(tuple(map(float, box[[1, 0, 3, 2]])), 0, "object")
+    masks = Dense(1 - 0.3 * np.random.default_rng(3).random((5, SIDE, SIDE), np.float32))
+    grey = np.full_like(view, 0.5)
+
+    def scores():
+        asked = model.masked_scores(view, masks, grey, [target])
+        return np.concatenate([part for _, part in asked])
+
+    own, module = scores(), model.native()
+    assert model.backend is None  # so few repay nothing
+    head, backbone = module.rpn.head, module.backbone
+    monkeypatch.setattr(many_views, "FEWEST", 5)
+    monkeypatch.setattr(backend, "FEWEST", 5)
+    monkeypatch.setattr(many_views, "REPAYS", 0.0)
+    for each in (backend, many_views):  # how quick it is goes by what else runs here
+        monkeypatch.setattr(each, "QUICKER", 0.0)
+    found = scores()
+    assert model.backend.name.startswith("OpenVINO")
+    assert model.backend.agreement <= backend.AGREES
+    assert model.backend.gain > 0
+    np.testing.assert_allclose(found, own, atol=1e-4)
+    assert np.ptp(own) > 0.01
+    assert (module.rpn.head, module.backbone) == (head, backbone)
+    alone = model.candidates(view[None])[0]
+    both = model.candidates(np.stack([view, grey]))[0]
+    np.testing.assert_allclose(both.boxes, alone.boxes, atol=1e-2)
