@@ -44,9 +44,10 @@ test: setup-dev
 
 soak: setup-dev
 	@VITRINE_SOAK=1 $(BIN)/python -m pytest -s tests/hostile tests/workers/test_answers_fuzz.py \
-	  tests/browser/test_upload.py tests/browser/test_access.py tests/browser/test_lessons.py tests/test_cli.py \
+	  tests/browser/test_upload.py tests/browser/test_access.py tests/browser/test_lessons.py \
+	  tests/browser/test_inversion.py tests/browser/test_links.py tests/browser/test_weights.py tests/test_cli.py \
 	  tests/benchmarks/test_assumptions.py tests/benchmarks/test_formats.py tests/benchmarks/test_peaks.py \
-	  tests/loaders/torch/test_detectors.py tests/xai_core/test_rise.py
+	  tests/loaders/torch/test_detectors.py tests/xai_core/test_parity.py tests/xai_core/test_rise.py
 	@$(BIN)/python -m benchmarks.siege
 
 lint: setup-dev

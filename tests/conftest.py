@@ -7,7 +7,12 @@ import pytest
 import torch  # TensorFlow aborts a process that imports torchvision after it
 import torchvision
 
-from tests import lasting, times
+from tests import lasting
+from tests.times import (  # noqa: F401 - hooks
+    pytest_collection_modifyitems,
+    pytest_terminal_summary,
+    pytest_xdist_make_scheduler,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 120.0
@@ -16,20 +21,6 @@ machine an event may come late, and a test that waits for it must not fall."""
 assert torchvision.__version__
 ALONE = "PYTEST_XDIST_WORKER" not in os.environ
 torch.set_num_threads(2 if ALONE else 1)
-
-
-@pytest.hookimpl(optionalhook=True)  # without pytest-xdist nobody asks for it
-def pytest_xdist_make_scheduler(config, log):
-    return times.scheduler(config, log)
-
-
-def pytest_collection_modifyitems(items):
-    place = {name: at for at, name in enumerate(times.sooner([item.nodeid for item in items]))}
-    items.sort(key=lambda item: place[times.group(item.nodeid)])
-
-
-def pytest_terminal_summary(terminalreporter):
-    times.summary(terminalreporter)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -44,8 +44,8 @@ def test_seconds_of_all_phases_are_summed_by_folder():
 def test_a_run_keeps_groups_whole_and_prints_the_seconds(tmp_path, processes):
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -q -p no:cacheprovider")
     (tmp_path / "conftest.py").write_text(
-        "from tests.conftest import pytest_collection_modifyitems\n"
-        "from tests.conftest import pytest_terminal_summary, pytest_xdist_make_scheduler\n"
+        "from tests.times import pytest_collection_modifyitems\n"
+        "from tests.times import pytest_terminal_summary, pytest_xdist_make_scheduler\n"
     )
     for folder in (SHARED, OWN):
         (tmp_path / folder).mkdir(parents=True)

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import Any
 
+import pytest
+
 WHOLE = ("tests/browser", "tests/hostile")
 """Folders whose tests share a server, or a wall with every framework: one process runs all of
 them, so that it is started once. Any other file is run by one process too."""
@@ -44,7 +46,7 @@ def by_folder(reports: list[Any]) -> dict[str, tuple[float, int]]:
 
 
 def summary(reporter: Any) -> None:
-    """Write the seconds of each folder: fixtures' beginnings and ends are counted."""
+    """Write the seconds of each folder."""
     reports = [each for several in reporter.stats.values() for each in several]
     timed = by_folder([each for each in reports if hasattr(each, "duration")])
     if not timed:
@@ -56,7 +58,22 @@ def summary(reporter: Any) -> None:
     reporter.line(f"{total:8.1f}  in all")
 
 
-def scheduler(config: Any, log: Any) -> Any:
+# The hooks, which tests/conftest.py takes over ----------------------------------------------------
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Put the tests in the order in which their groups should begin."""
+    place = {name: at for at, name in enumerate(sooner([item.nodeid for item in items]))}
+    items.sort(key=lambda item: place[group(item.nodeid)])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Write the seconds of each folder: fixtures' beginnings and ends are counted."""
+    summary(terminalreporter)
+
+
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist nobody asks for it
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
     """Return what gives the groups to the processes of pytest-xdist."""
     from xdist.scheduler import LoadScopeScheduling
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import TimeoutError, expect, sync_playwright
@@ -29,6 +30,7 @@ def browser():
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield made
+        _left.clear()
         made.close()
 
 
@@ -56,10 +58,32 @@ def served(log):
 
 
 @pytest.fixture(scope="session")
-def serving(tmp_path_factory):
+def _served(browser, tmp_path_factory):
+    """Serve the app; its address, its process, and what its first visitor saw at the side.
+
+    The first visitor of all does not come by the front door, but by another page's address.
+    """
+    with served(tmp_path_factory.mktemp("server") / "log") as (address, process):
+        first = newcomer(browser)
+        page = first.new_page()
+        page.goto(f"{address}/methods")
+        with contextlib.suppress(TimeoutError):
+            page.get_by_role("heading", name="Methods").wait_for()
+        seen = page.get_by_test_id("stSidebar").all_inner_texts()
+        first.close()
+        yield address, process, seen
+
+
+@pytest.fixture(scope="session")
+def serving(_served):
     """Return the address of the app on a free port, and its process."""
-    with served(tmp_path_factory.mktemp("server") / "log") as made:
-        yield made
+    return _served[:2]
+
+
+@pytest.fixture(scope="session")
+def first_seen(_served):
+    """Return the text at the side of the page that was the first that anybody opened."""
+    return _served[2]
 
 
 @pytest.fixture
@@ -79,11 +103,59 @@ def _wait(address, process, log):
     pytest.fail(f"the server did not start: {log.read_text()[-2000:]}")
 
 
+_left = {}
+"""Windows that somebody has left, by what cannot be changed in them."""
+
+FORGET = "localStorage.clear(); sessionStorage.clear(); window.name = ''"
+
+
+class Newcomer:
+    """Somebody new, who is patient, at a window that others had before.
+
+    Nothing of those is left, but for a tab at an empty page of the app, and the scripts that
+    chromium holds for it: to fetch and compile them for each test takes as long as the test.
+    A page that is `spent` has been changed beyond that, and is closed.
+    """
+
+    def __init__(self, browser, *, viewport=None, reduced_motion=None, color_scheme=None, **fixed):
+        self.size = viewport or {"width": 1420, "height": 1500}
+        self.media = {
+            "reduced_motion": reduced_motion or "null", "color_scheme": color_scheme or "null"
+        }  # fmt: skip
+        self.free = _left.setdefault(tuple(sorted(fixed.items())), [])
+        self.window, self.tab = (
+            self.free.pop() if self.free else (browser.new_context(viewport=self.size, **fixed), 0)
+        )
+        self.window.set_default_timeout(1000 * PATIENCE)
+
+    def new_page(self):
+        page, self.tab = self.tab or self.window.new_page(), None
+        page.set_viewport_size(self.size)
+        page.emulate_media(**self.media)
+        return page
+
+    def close(self):
+        """Leave the window as if nobody had been there."""
+        tab = self.tab
+        for page in self.window.pages:
+            if tab or getattr(page, "spent", False) or not page.url.startswith("http"):
+                if page is not tab:
+                    page.close()
+                continue
+            page.goto(f"{'://'.join(urlsplit(page.url)[:2])}/_stcore/health")
+            page.evaluate(FORGET)
+            page.mouse.move(0, 0)
+            tab = page
+        self.window.clear_cookies()
+        self.free.append((self.window, tab))
+
+    def __getattr__(self, name):
+        return getattr(self.window, name)
+
+
 def newcomer(browser, **more):
-    """Return a browser of somebody new, who is patient."""
-    context = browser.new_context(**{"viewport": {"width": 1420, "height": 1500}} | more)
-    context.set_default_timeout(1000 * PATIENCE)
-    return context
+    """Return a browser of somebody new."""
+    return Newcomer(browser, **more)
 
 
 def rested(page):

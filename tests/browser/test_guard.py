@@ -6,7 +6,7 @@ from tests.browser.test_offering import ready, run
 PAGES = ("compare", "grad_cam", "mlp", "lstm", "methods")
 
 
-def test_the_pages_ask_for_nothing_that_the_policy_refuses(visit, server):
+def test_the_pages_ask_for_nothing_that_the_policy_refuses_and_another_site_s_is(visit, server):
     page = visit()
     said = []
     page.on("console", lambda message: said.append(message.text))
@@ -21,10 +21,6 @@ def test_the_pages_ask_for_nothing_that_the_policy_refuses(visit, server):
     sent = {line.removeprefix("to ").split(":", 1)[0] for line in said if line.startswith("to ")}
     assert sent <= {"http", "ws", "data", "blob"}
     assert all(server in line for line in said if line.startswith(("to http", "to ws")))
-
-
-def test_what_another_site_would_load_is_refused(visit):
-    page = ready(visit())
     refused = page.evaluate(
         """() => new Promise(done => {
             document.addEventListener("securitypolicyviolation", found =>

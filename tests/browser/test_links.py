@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import newcomer, rested, until
 from tests.browser.test_offering import RUN, choose, ready, run
+from tests.hostile.conftest import SOAK
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -61,6 +62,8 @@ def test_a_link_asks_the_same_question_elsewhere(visit, browser):
     context.close()
 
 
+# tests/pages/test_links.py holds all that these say, and what a browser adds is above
+@pytest.mark.skipif(not SOAK, reason="four pages are opened: run by make soak")
 def test_a_lesson_s_and_a_grid_s_links_open_the_same_elsewhere(visit, browser, server):
     page = ready(visit("occlusion"))
     slider = page.get_by_role("slider", name="Patch height and width")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from loaders import trainings
-from tests.browser.conftest import newcomer, rested, turn_to, until
+from tests.browser.conftest import newcomer, rested, steady, turn_to, until
 from xai_core import colormaps
 from xai_core.training.lstm import RECORDED, LstmRecording
 from xai_core.training.lstm_view import Look
@@ -68,6 +68,7 @@ def test_a_pixel_on_the_screen_is_a_unit_s_gate_on_a_day_after_an_epoch(opened, 
         place = [(day + 0.5) / days * plot, (row + 0.5) / units]
         pixel = canvas.evaluate(PIXEL, place)
         assert np.array_equal(pixel[:3], table[made.coded[epoch, row, day]])
+    a_mistake_in_the_ticker_names_the_nearest(page)
 
 
 def test_epochs_play_only_when_they_may_and_days_by_the_keyboard(opened):
@@ -96,8 +97,7 @@ def test_epochs_play_only_when_they_may_and_days_by_the_keyboard(opened):
     expect(fed).to_have_attribute("data-day", "114")
 
 
-def test_a_mistake_in_the_ticker_names_the_nearest(opened):
-    page = opened()
+def a_mistake_in_the_ticker_names_the_nearest(page):
     box = page.get_by_role("combobox", name="Ticker")
     box.fill("APPL")
     box.press("Enter")
@@ -142,12 +142,14 @@ def test_train_leave_come_back_and_take_it_away(opened, tmp_path):
             expect(page.locator(".gates").nth(at)).to_have_attribute(attribute, str(to))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_all_of_it_in_one_column(opened, scheme):
-    page = opened(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for canvas in ("map", "price"):
-        box = page.locator(f"canvas.{canvas}").bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390
-    assert page.locator("canvas.map").bounding_box()["width"] > 300
+def test_a_phone_shows_all_of_it_in_one_column(opened):
+    page = opened(viewport={"width": 390, "height": 844})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        steady(page.locator("canvas.map"))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for canvas in ("map", "price"):
+            box = page.locator(f"canvas.{canvas}").bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+        assert page.locator("canvas.map").bounding_box()["width"] > 300

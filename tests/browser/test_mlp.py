@@ -78,16 +78,19 @@ def test_a_pixel_is_the_activation_of_a_unit_a_digit_and_an_epoch(mlp):
     page.get_by_label("Curves", exact=True).select_option("weight norms")
     norm = shipped("mlp").recording.arrays["each norms"][99, 0]
     expect(page.locator(".losses figcaption")).to_contain_text(f"layer 1 {norm:.3g}")
+    by_keyboard_alone(page)
 
 
 def test_a_visit_trains_leaves_comes_back_branches_and_takes_away(mlp):
-    page = mlp(accept_downloads=True)
+    page = mlp()
     page.get_by_role("button", name="Dying ReLU").click()
     rested(page)
-    box = page.get_by_role("spinbutton", name="Epochs").first
-    box.fill("200")
-    box.press("Enter")
-    rested(page)
+    # small batches, so that few epochs have passed when it pauses: each is a frame of the films
+    for name, value in (("Epochs", "200"), ("Batch size", "4")):
+        box = page.get_by_role("spinbutton", name=name).first
+        box.fill(value)
+        box.press("Enter")
+        rested(page)
     page.get_by_role("button", name="Submit").click()
     page.locator(".live .pane[data-drawn]").first.wait_for()
     page.get_by_role("button", name="Pause").click()
@@ -148,7 +151,7 @@ def frames_of(data):
     return Image.open(io.BytesIO(data)).n_frames
 
 
-def test_a_click_on_a_line_chooses_the_unit(mlp):
+def test_a_click_chooses_a_unit_a_digit_is_drawn_and_a_folder_of_pictures_sent(mlp, tmp_path):
     page = mlp()
     stage = page.locator(".stage").first
     stage.scroll_into_view_if_needed()
@@ -160,15 +163,14 @@ def test_a_click_on_a_line_chooses_the_unit(mlp):
     stage.click(position={"x": width * 100.5 / 512, "y": 40})
     unit = page.get_by_role("spinbutton", name="Unit", exact=True)
     until(page, lambda: unit.input_value() == str(order[100]))
-
-
-def test_a_folder_of_pictures_is_sent_as_it_is(mlp, tmp_path):
+    rested(page)
+    a_drawn_digit_is_answered(page)
+    # a folder of pictures, as it is
     for name, shade in (("cat", 30), ("dog", 200)):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for at in range(20):
             picture = Image.fromarray(np.full((9, 7), shade + at, np.uint8))
             picture.save(tmp_path / "pets" / name / f"{at}.png")
-    page = mlp()
     page.get_by_text("Other data").click()
     rested(page)
     page.locator(".st-key-mlp-folder input[type=file]").set_input_files(tmp_path / "pets")
@@ -176,10 +178,7 @@ def test_a_folder_of_pictures_is_sent_as_it_is(mlp, tmp_path):
     page.get_by_text("Trains on 32 samples of pets in 2 classes").wait_for()
 
 
-@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])
-def test_a_drawn_digit_is_answered(mlp, touch):
-    size = {"width": 390, "height": 844} if touch else {"width": 1366, "height": 768}
-    page = mlp(viewport=size, has_touch=touch)
+def a_drawn_digit_is_answered(page):
     page.get_by_role("tab", name="Draw a digit").click()
     pad = page.locator(".pad canvas")
     pad.scroll_into_view_if_needed()
@@ -194,8 +193,7 @@ def test_a_drawn_digit_is_answered(mlp, touch):
     expect(page.locator(".answers .layer")).to_contain_text("MLP layer 1 (784, 512)")
 
 
-def test_by_keyboard_alone(mlp):
-    page = mlp()
+def by_keyboard_alone(page):
     page.locator(".theatre .play").focus()
     page.keyboard.press("Home")
     page.locator(".theatre[data-epoch='0']").wait_for()
@@ -211,8 +209,9 @@ def test_by_keyboard_alone(mlp):
     expect(page.locator(".theatre .aloud")).to_contain_text("Epoch")
 
 
-def test_a_phone_sees_all_of_it(mlp):
-    page = mlp(viewport={"width": 390, "height": 844})
+def test_a_phone_sees_all_of_it_and_answers_a_digit_drawn_by_finger(mlp):
+    page = mlp(viewport={"width": 390, "height": 844}, has_touch=True)
+    a_drawn_digit_is_answered(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for selector in (".stage", ".losses", ".deaths", ".confused", ".scrub"):
         box = page.locator(selector).first.bounding_box()

@@ -298,9 +298,19 @@ def test_it_fits_a_phone(mounted):
         assert min(place["width"], place["height"]) >= 40
 
 
-def test_the_page_plays_the_answers_film_and_hands_it_out(visit):
+def test_a_recording_plays_where_nothing_has_run_and_then_the_answers_film(visit):
     page = visit()
-    run(ready(page))
+    ready(page)
+    page.get_by_text("How Grad-CAM works: a recording").click()
+    shown = page.get_by_role("group", name="Recording. Channels add up to the map")
+    expect(shown).to_have_attribute("data-drawn", re.compile(r"\d"))
+    expect(shown.locator(".tag")).to_have_text("Recording")
+    shown.get_by_role("slider").fill("1")
+    expect(shown.locator(".caption")).to_have_text(re.compile(r"^Channel \d+ has the weight "))
+    expect(shown.locator("canvas")).to_have_js_property("width", 640)
+    page.get_by_text("Recording: Grad-CAM for").wait_for()
+    # the answer's film, which is handed out
+    run(page)
     assert page.locator(".player").count() == 0
     page.get_by_text("How it came about").click()
     shown = page.locator(".player")
@@ -318,19 +328,7 @@ def test_the_page_plays_the_answers_film_and_hands_it_out(visit):
         if kind != "webm":
             assert Image.open(io.BytesIO(data)).n_frames == count
     expect(page.get_by_text("1. The layer gives 160 maps of 16 x 16 cells.")).to_be_visible()
-
-
-def test_a_recording_plays_where_nothing_has_run(visit):
-    page = visit()
-    ready(page)
-    page.get_by_text("How Grad-CAM works: a recording").click()
-    shown = page.get_by_role("group", name="Recording. Channels add up to the map")
-    expect(shown).to_have_attribute("data-drawn", re.compile(r"\d"))
-    expect(shown.locator(".tag")).to_have_text("Recording")
-    shown.get_by_role("slider").fill("1")
-    expect(shown.locator(".caption")).to_have_text(re.compile(r"^Channel \d+ has the weight "))
-    expect(shown.locator("canvas")).to_have_js_property("width", 640)
-    page.get_by_text("Recording: Grad-CAM for").wait_for()
+    # what is recorded of each method
     page.get_by_role("link", name="Methods").click()
     page.get_by_role("heading", name="Methods").wait_for()
     rested(page)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from loaders.keras.model import KerasModel
 from loaders.sanity import preparation
@@ -26,8 +27,9 @@ def trained(photos, steps):
             layers.Dense(3),
         ]
     )
+    step = tf.function(lambda: model(photos, training=True))
     for _ in range(steps):  # as a training moves the statistics, step by step
-        model(photos, training=True)
+        step()
     return model
 
 

@@ -340,8 +340,7 @@ def test_the_order_is_that_of_the_run() -> None:
 
 @both
 @builds
-@pytest.mark.parametrize("classes", [3, 5, 1])
-def test_other_output_weights(library: Any, build: Any, classes: int) -> None:
+def test_other_output_weights(library: Any, build: Any) -> None:
     net = untrained(build(library))
     model, view = wrapped(net), views(2)
     before, state = model.logits(view), weights_of(model)
@@ -356,23 +355,24 @@ def test_other_output_weights(library: Any, build: Any, classes: int) -> None:
     features = plain.logits(view)
     close(features @ kernel + own, before)
     rng = np.random.default_rng(0)
-    weights = rng.normal(size=(classes, count)).astype(np.float32)
-    bias = rng.normal(size=classes).astype(np.float32)
-    made = model.rewritten(OutputWeights(weights, bias))
-    wanted = features @ weights.T + bias
-    close(made.logits(view), wanted)
-    close(np.asarray(made.native()(view)), wanted)
-    named = tuple(f"class {number}" for number in range(classes))
-    assert made.labels == (model.labels if classes == 3 else named)
-    ClassTarget(classes - 1).check(made)
-    assert made.parameters - model.parameters == (classes - 3) * (count + 1)
     layer = model.layers()[0].name
-    maps = made.activations(view[:1], layer)
-    close(made.run_from(layer, maps, view[0]), wanted[:1])
-    np.testing.assert_array_equal(model.logits(view), before)
-    for wrong in ((weights[:, :-1], bias), (weights, np.zeros(classes + 1, np.float32))):
-        with pytest.raises(ParamError, match="OutputWeights"):
-            model.rewritten(OutputWeights(*wrong))
+    for classes in (3, 5, 1):
+        weights = rng.normal(size=(classes, count)).astype(np.float32)
+        bias = rng.normal(size=classes).astype(np.float32)
+        made = model.rewritten(OutputWeights(weights, bias))
+        wanted = features @ weights.T + bias
+        close(made.logits(view), wanted)
+        close(np.asarray(made.native()(view)), wanted)
+        named = tuple(f"class {number}" for number in range(classes))
+        assert made.labels == (model.labels if classes == 3 else named)
+        ClassTarget(classes - 1).check(made)
+        assert made.parameters - model.parameters == (classes - 3) * (count + 1)
+        maps = made.activations(view[:1], layer)
+        close(made.run_from(layer, maps, view[0]), wanted[:1])
+        np.testing.assert_array_equal(model.logits(view), before)
+        for wrong in ((weights[:, :-1], bias), (weights, np.zeros(classes + 1, np.float32))):
+            with pytest.raises(ParamError, match="OutputWeights"):
+                model.rewritten(OutputWeights(*wrong))
 
 
 @both
