@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import boxes
+from tests.hostile.conftest import SOAK
 from xai_core.explainer import explaining
 
 QUICK = ("eigencam", "grad-cam", "hirescam", "odam", "box-fixed-ablation", "saliency",
@@ -10,12 +11,14 @@ QUICK = ("eigencam", "grad-cam", "hirescam", "odam", "box-fixed-ablation", "sali
 PER_BOX = ("d-rise", "odam", "grad-cam", "hirescam", "ablationcam", "occlusion",
            "box-fixed-ablation", "saliency", "gradient-x-input")  # fmt: skip
 
+SCENES = 10 if SOAK else 4
+
 
 def test_a_part_of_the_scenes_is_as_the_table_says() -> None:
     kept = {row.method: row for row in boxes.read()}
-    rows = boxes.measured(QUICK, scenes=10)
+    rows = boxes.measured(QUICK, scenes=SCENES)
     for row in rows:
-        assert 8 <= row.scenes <= 10  # but where nothing right was found
+        assert 0.75 * SCENES <= row.scenes <= SCENES  # but where nothing right was found
         assert row.inside <= kept[row.method].inside
         assert row.scenes - row.inside <= kept[row.method].scenes - kept[row.method].inside
         assert row.passes == kept[row.method].passes

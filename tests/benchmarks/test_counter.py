@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from benchmarks import counter
+from tests.hostile.conftest import SOAK
+
+PHOTOS = 4 if SOAK else 2
 
 
 def test_what_is_planted_is_found_on_the_first_photos() -> None:
     """The same seeds as the benchmark's, so the same photos and regions."""
-    rows = counter.measured(photos=4)
+    rows = counter.measured(photos=PHOTOS)
     for row in rows:
-        assert row.photos == 4
+        assert row.photos == PHOTOS
         if "shortcut" in row.done:
-            assert row.held >= 3, row
+            assert row.held >= PHOTOS - 1, row
             assert row.free <= row.apart / 5
 
 

@@ -144,7 +144,9 @@ SOURCES: dict[str, Source] = {
     ),
     "an exit": Source("import os\nos._exit(0)\n", False, "ended by itself"),
     "an abort": Source("import os\nos.abort()\n", False, "crashed"),
-    "closed doors": Source("import os\nos.closerange(0, 256)\n", False, r"ended|crashed"),
+    "closed doors": Source(  # where the machine is busy, it is stopped before it has ended
+        "import os\nos.closerange(0, 256)\n", False, r"ended|crashed|stopped talking"
+    ),
     "no words at all": Source(
         "import os, sys\nsys.stdout = sys.stderr = None\nos.close(1); os.close(2)\n", False
     ),

@@ -190,6 +190,8 @@ def test_a_box_of_ones_own_asks_for_a_class(app):
     app.run()
     key = next(each.key for each in app.selectbox if each.label == "What could stand there?")
     app.selectbox(key=key).set_value(2)
+    (masks,) = (each for each in app.slider if "d-rise:masks" in (each.key or ""))
+    masks.set_value(50)
     app.run()
     target = ran(app).explanation.target
     assert target.index == 2
