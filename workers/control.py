@@ -1,14 +1,19 @@
 """The wire between the client and a mother: lines of JSON, with descriptors handed over.
 
-Both ends are ours; no worker ever holds one.
+Beside it lies a board, on which the client notes who works. Both ends are ours; no worker ever
+holds one.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
+import struct
+import tempfile
 import threading
+import weakref
 from typing import Any
 
 
@@ -56,3 +61,36 @@ class Control:
             os.close(fd)
         self._fds = []
         self._socket.close()
+
+
+class Board:
+    """What the client notes of each worker, and its mother reads when she looks at it.
+
+    Nobody is woken for a note: a quick order would pay more for two messages than for itself. A
+    note is a number that grows, odd while the worker has an order, and 0 before the first.
+    """
+
+    _ROW = struct.Struct("<Q")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._count = itertools.count(1)
+        weakref.finalize(self, os.close, fd)
+
+    @classmethod
+    def new(cls) -> Board:
+        """Make an empty one, in memory where the system has such files."""
+        if hasattr(os, "memfd_create"):
+            return cls(os.memfd_create("vitrine-board"))
+        with tempfile.TemporaryFile() as file:
+            return cls(os.dup(file.fileno()))
+
+    def note(self, number: int, works: bool) -> None:
+        """Note that a worker has an order, or none any more."""
+        note = self._ROW.pack(2 * next(self._count) + works)
+        os.pwrite(self.fd, note, number * self._ROW.size)
+
+    def read(self, number: int) -> int:
+        """Return the last note of a worker."""
+        note = os.pread(self.fd, self._ROW.size, number * self._ROW.size)
+        return int(self._ROW.unpack(note)[0]) if len(note) == self._ROW.size else 0

@@ -96,7 +96,7 @@ class ModelHandle(Handle):
             self.card = self.card.run_on(result.backend)
         if isinstance(result, Explanation) and isinstance(task, Explain):
             image = hash_of(task.pixels)
-            return dataclasses.replace(result, model_hash=self.hash, image_hash=image)
+            return result.amended(model_hash=self.hash, image_hash=image)
         if isinstance(result, Explanations) and isinstance(task, ExplainBoxes):
             return task.hashed(result, self.hash)
         return result

@@ -41,11 +41,13 @@ class Mother:
     def __init__(
         self,
         wires: control.Control,
+        board: control.Board,
         kind: kinds.Kind,
         threads: int,
         base: Path | None = None,
     ) -> None:
-        self.control, self.kind, self.threads, self.base = wires, kind, threads, base
+        self.control, self.board, self.kind = wires, board, kind
+        self.threads, self.base = threads, base
         self.emptied: list[groups.Group] = []
         self.children: dict[int, Child] = {}
         self.client = os.getppid()
@@ -56,6 +58,7 @@ class Mother:
         if kind.draws:
             self.extras.append(discovery.steps)
         self.asked = time.monotonic()
+        self.due = 0.0
 
     def run(self) -> None:
         """Serve until the client says goodbye, or is gone."""
@@ -71,10 +74,11 @@ class Mother:
                 if self.control.fileno() in ready:
                     for order, fds in self.control.receive():
                         self._obey(order, fds)
-                self._reap()
-                for child in self.children.values():
-                    child.watch()
-                self.emptied = [each for each in self.emptied if not each.remove()]
+                due = time.monotonic() >= self.due
+                if due or bell in ready:
+                    self._reap()
+                if due:
+                    self._watch()
                 self._import_one()
         except (EOFError, OSError):
             pass  # the client died
@@ -82,10 +86,18 @@ class Mother:
             selector.close()
             self._end()
 
+    def _watch(self) -> None:
+        for number, child in self.children.items():
+            child.heed(self.board.read(number))
+            child.watch()
+        self.emptied = [each for each in self.emptied if not each.remove()]
+        self.due = time.monotonic() + WATCH
+
     def _patience(self) -> float:
-        longest = WATCH if self.children else 1.0
+        now = time.monotonic()
+        longest = max(0.0, self.due - now) if self.children else 1.0
         if self.extras:
-            return min(longest, max(0.0, self.asked + REST - time.monotonic()))
+            return min(longest, max(0.0, self.asked + REST - now))
         return longest
 
     def _import_one(self) -> None:
@@ -96,7 +108,7 @@ class Mother:
             gc.freeze()
 
     def _obey(self, order: dict[str, Any], fds: list[int]) -> None:
-        if order["op"] not in ("work", "rest"):
+        if order["op"] != "look":
             self.asked = time.monotonic()
         match order["op"]:
             case "spawn":
@@ -104,9 +116,8 @@ class Mother:
             case "kill":
                 if child := self.children.get(order["id"]):
                     child.kill("asked")
-            case "work" | "rest" as state:
-                if child := self.children.get(order["id"]):
-                    child.work() if state == "work" else child.rest()
+            case "look":
+                self.due = 0.0
             case "bye":
                 self.dismissed = True
 
@@ -237,6 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=kinds.KINDS)
     parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--board", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--wall", type=Path, required=True)
     parser.add_argument("--groups", type=Path)
@@ -251,7 +263,7 @@ def main() -> None:
         raise
     gc.collect()
     gc.freeze()  # so that a child's collector does not copy every page it inherited
-    mother = Mother(wires, kind, told.threads, told.groups)
+    mother = Mother(wires, control.Board(told.board), kind, told.threads, told.groups)
     offered = sandbox.available()
     seconds = time.monotonic() - start
     wires.send({"event": "ready", "seconds": seconds, "sandbox": dict(offered)})

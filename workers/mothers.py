@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workers import groups, spool
-from workers.control import Control
+from workers.control import Board, Control
 from workers.grip import Grip
 from workers.process import Stop, Stopped, Worker
 from workers.protocol import Channel
@@ -39,6 +39,7 @@ class Mother:
         self._settled = threading.Event()
         self._workers: dict[int, Worker] = {}
         self._numbers = itertools.count(1)
+        self._board = Board.new()
         ours, hers = socket.socketpair()
         with hers:
             self._log = wall / f"mother-{kind}.log"
@@ -48,7 +49,8 @@ class Mother:
                     [
                         sys.executable,
                         *("-m", "workers.mother", kind),
-                        *("--control", str(hers.fileno()), "--wall", str(wall)),
+                        *("--control", str(hers.fileno()), "--board", str(self._board.fd)),
+                        *("--wall", str(wall)),
                         *("--threads", str(threads)),
                         *_divided(),
                     ],
@@ -57,7 +59,7 @@ class Mother:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    pass_fds=[hers.fileno()],
+                    pass_fds=[hers.fileno(), self._board.fd],
                     start_new_session=True,  # Ctrl-C in the terminal is for the client alone
                 )
         self._control = Control(ours)
@@ -107,10 +109,12 @@ class Mother:
         except OSError:
             self.close()
 
-    def tell(self, number: int, works: bool) -> None:
-        """Tell her that a worker has an order, or none any more."""
-        with contextlib.suppress(OSError):  # she is gone, and takes it along
-            self._control.send({"op": "work" if works else "rest", "id": number})
+    def tell(self, number: int, works: bool, *, now: bool = False) -> None:
+        """Let her know that a worker has an order, or none any more; `now`, or at her next look."""
+        self._board.note(number, works)
+        if now:
+            with contextlib.suppress(OSError):  # she is gone, and takes it along
+                self._control.send({"op": "look"})
 
     def close(self) -> None:
         """End her and all her children."""

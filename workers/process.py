@@ -98,8 +98,8 @@ class Breeder(Protocol):
     def kill(self, number: int) -> None:
         """Have a worker killed."""
 
-    def tell(self, number: int, works: bool) -> None:
-        """Tell her that a worker has an order, or none any more."""
+    def tell(self, number: int, works: bool, *, now: bool = False) -> None:
+        """Let her know that a worker has an order, or none any more; `now`, or at her next look."""
 
     def forget(self, number: int) -> None:
         """Drop a worker that ended."""
@@ -218,7 +218,8 @@ class Worker:
             ) from None
         finally:
             if self.alive:
-                self._mother.tell(self.number, works=False)
+                # what it opened is open: from now on it stands beside others
+                self._mother.tell(self.number, works=False, now=job == 1)
 
     def _order(self, order: Body, arrays: Arrays, tick: Tick) -> None:
         try:

@@ -169,10 +169,12 @@ class Channel:
         out = np.empty(size, np.uint8)
         view, done = out.data, 0
         while done < size:
-            self._ready(tick, write=False)
+            if tick:
+                tick()
             try:
                 got = self._socket.recv_into(view[done:])
             except BlockingIOError:
+                self._ready(tick, write=False)
                 continue
             except OSError as error:
                 raise EOFError(str(error)) from None
@@ -184,17 +186,17 @@ class Channel:
     def _write(self, data: bytes | NDArray[np.uint8], tick: Tick | None) -> None:
         view, done = memoryview(data) if isinstance(data, bytes) else data.data, 0
         while done < len(view):
-            self._ready(tick, write=True)
+            if tick:
+                tick()
             try:
                 done += self._socket.send(view[done : done + (1 << 20)])
             except BlockingIOError:
+                self._ready(tick, write=True)
                 continue
             except OSError as error:
                 raise EOFError(str(error)) from None
 
     def _ready(self, tick: Tick | None, *, write: bool) -> None:
-        if tick:
-            tick()
         while not _wait(self._socket, write=write, seconds=TICK if tick else None):
             if tick:
                 tick()

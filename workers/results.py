@@ -72,12 +72,13 @@ def clean(value: Any, depth: int = 0) -> Any:
     """
     if depth > DEEPEST:
         raise ValueError("plain data nested too deep")
-    if type(value) is int and not -LARGEST <= value <= LARGEST:
-        raise ValueError("a number too large")
-    if isinstance(value, str):
+    kind = type(value)  # of JSON's own
+    if kind is str:
         return plain_text(value, TEXT_CAP)
-    if isinstance(value, list):
+    if kind is int and not -LARGEST <= value <= LARGEST:
+        raise ValueError("a number too large")
+    if kind is list:
         return [clean(item, depth + 1) for item in value]
-    if isinstance(value, dict):
+    if kind is dict:
         return {plain_text(key, KEY_CAP): clean(item, depth + 1) for key, item in value.items()}
     return value

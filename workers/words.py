@@ -44,8 +44,10 @@ def error_of(body: dict[str, Any]) -> VitrineError:
 
 def plain_text(text: object, cap: int) -> str:
     """Return what a worker said as printable text of a bounded length."""
-    kept = (each for each in str(text or "")[:cap] if each.isprintable() or each in "\n\u00a0")
-    return "".join(kept)
+    whole = str(text or "")[:cap]
+    if whole.isprintable():  # nearly all is: a card has thousands of names and sentences
+        return whole
+    return "".join(each for each in whole if each.isprintable() or each in "\n\u00a0")
 
 
 MUTE = (

@@ -69,6 +69,8 @@ class Progress:
             if partial is not None:
                 self._waiting["partial"] = np.asarray(partial, np.float32)
             self._declared(self._waiting)
+        if done >= total and self._told < 0 and not (self._waiting or self._paused):
+            return  # its result is on the way, and tells more
         # one that stands says where
         if (self._paused and not self._step) or now - self._told >= PERIOD:
             self._told = now

@@ -376,10 +376,10 @@ def make(
     declared default. Raises ParamError for an unknown method, an unknown value, or one that the
     engine does not honour.
     """
-    known = explainers()
-    if name not in known:
-        raise ParamError(f"A method must be one of {', '.join(known)}, got {name!r}")
-    cls = known[name]
+    discovery.explainers()
+    if name not in _REGISTRY:
+        raise ParamError(f"A method must be one of {', '.join(explainers())}, got {name!r}")
+    cls = _REGISTRY[name]
     engine = engine or cls.engines[0].name
     declared = cls.declared()
     for key, value in values.items():

@@ -14,7 +14,7 @@ from xai_core.errors import UnsupportedModel
 from xai_core.grain import PIXELS, Grain
 from xai_core.model import Geometry
 from xai_core.question import Question
-from xai_core.result import Result
+from xai_core.result import Result, frozen
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
@@ -49,7 +49,7 @@ class Explanation(Result):
     way: str = ""
 
     def __post_init__(self) -> None:
-        attribution = np.array(self.attribution, np.float32)
+        attribution = frozen(np.asarray(self.attribution, np.float32))
         if attribution.ndim != 2:
             raise ValueError(f"Explanation.attribution must be [h, w], got {attribution.shape}")
         if not np.isfinite(attribution).all():
@@ -57,7 +57,6 @@ class Explanation(Result):
                 f"{self.method} gave values that are not finite, so there is no map to show: the "
                 "model overflows on this photo. Check its pre-processing."
             )
-        attribution.setflags(write=False)  # so that it is not copied once more
         object.__setattr__(self, "attribution", attribution)
         super().__post_init__()
         self.grain.check(self.view)

@@ -7,6 +7,7 @@ float32 `[N, h, w, 3]`, RGB in 0..1, whatever the network itself eats.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol, cast, runtime_checkable
@@ -314,12 +315,35 @@ def lacks(model: Any, need: type) -> str | None:
     return missing(model, need)
 
 
+def _has(model: Any, need: type) -> bool:
+    """Say whether a model has the members of a capability, as `isinstance` does.
+
+    That looks through a protocol's bases each time; opening a model asks some hundred times.
+    """
+    if need in GIVEN:
+        methods, values = _members(need)
+        called = all(getattr(model, name, None) is not None for name in methods)
+        return called and all(hasattr(model, name) for name in values)
+    try:
+        return isinstance(model, need)
+    except TypeError:  # a protocol that cannot be checked, of somebody else's
+        return False
+
+
+@functools.cache
+def _members(need: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the methods and the values that a protocol asks for, its bases' among them."""
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for base in need.__mro__:
+        for name in {**vars(base), **vars(base).get("__annotations__", {})}:
+            if not name.startswith("_"):
+                found[callable(getattr(need, name, None))].append(name)
+    return tuple(found[True]), tuple(found[False])
+
+
 def missing(model: Any, need: type) -> str | None:
     """Say that a model has not the methods of a capability, or None where it has."""
-    try:
-        held = isinstance(model, need)
-    except TypeError:  # a protocol that cannot be checked, of somebody else's
-        held = False
+    held = _has(model, need)
     if held and need in (ShowsLayers, HasLayers, RunsFrom, MatchesCodes) and not model.layers():
         return f"This needs {given(need)}; this network is made of dense layers only."
     return None if held else f"This needs {given(need)}, which the model does not give."

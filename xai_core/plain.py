@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -37,14 +37,20 @@ def pack(value: Any) -> tuple[Any, Arrays]:
     return _packed(value, "", arrays), arrays
 
 
+PLAIN = (str, bool, int, float, type(None))
+"""Types of JSON's own that hold nothing else."""
+
+
 def _packed(value: Any, path: str, arrays: Arrays) -> Any:
+    if type(value) in PLAIN:  # most are
+        return value
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         made = {
-            field.name: _packed(getattr(value, field.name), _under(path, field.name), arrays)
-            for field in dataclasses.fields(value)
+            name: _packed(getattr(value, name), _under(path, name), arrays)
+            for name in names(type(value))
         }
         return {"kind": value.kind, **made} if isinstance(value, Family) else made
     if isinstance(value, Mapping):
@@ -57,9 +63,15 @@ def _packed(value: Any, path: str, arrays: Arrays) -> Any:
         return value.item()
     if isinstance(value, Path):
         return str(value)
-    if value is None or isinstance(value, (str, bool, int, float)):
+    if isinstance(value, (str, int, float)):
         return value
     raise TypeError(f"{path or 'a value'} of type {type(value).__name__} is no plain data")
+
+
+@functools.cache
+def names(cls: type) -> tuple[str, ...]:
+    """List a dataclass's fields by name."""
+    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 def _under(path: str, name: str) -> str:
@@ -73,81 +85,114 @@ def unpack(cls: type[T], data: Any, arrays: Mapping[str, NDArray[Any]] | None = 
     itself raises.
     """
     left = dict(arrays or {})
-    made = _built(cls, data, left, "", 0)
+    made = _builder(cls)(data, left, "", 0)
     if left:
         raise ValueError(f"arrays of no known name: {', '.join(sorted(left))[:200]}")
     return made  # type: ignore[no-any-return]
 
 
-def _built(hint: Any, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
-    if depth > DEEPEST:
-        raise ValueError("plain data nested too deep")
+Build = Callable[[Any, Arrays, str, int], Any]
+"""What builds data of one declared type, with the arrays left, where it stands, and how deep."""
+
+
+def _builder(hint: Any) -> Build:
+    """Return what builds a declared type; for a class's fields it is made once (`_builders`)."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
-        return data
-    if _is_array(hint):
-        if path not in arrays:
-            raise ValueError(f"the array {path} is missing")
-        return arrays.pop(path)
+        return lambda data, arrays, path, depth: data
+    if hint is np.ndarray or origin is np.ndarray:
+        return _array
     if origin is Literal:
-        if not any(data == each and type(data) is type(each) for each in inner):
-            raise ValueError(f"{path} must be one of {inner}")
-        return data
+        return functools.partial(_literal, inner)
     if origin in (Union, types.UnionType):
-        return _one_of(inner, data, arrays, path, depth)
+        rest = [_builder(option) for option in inner if option is not type(None)]
+        return functools.partial(_one_of, rest, type(None) in inner)
     if origin is tuple:
-        return _row(inner, data, arrays, path, depth)
+        if len(inner) == 2 and inner[1] is Ellipsis:
+            return functools.partial(_row, _builder(inner[0]), inner[0])
+        return functools.partial(_parts, [_builder(each) for each in inner])
     if origin in (list, dict) or hint in (list, dict):
-        raise TypeError(f"{path}: declared data is frozen; say tuple or Mapping")
+        return _unfrozen
     if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(data, dict):
-            raise TypeError(f"{path} must be an object")
-        named = {key: _under(path, key) for key in data}
-        return types.MappingProxyType(
-            {key: _built(inner[1], data[key], arrays, named[key], depth + 1) for key in data}
-        )
+        return functools.partial(_mapping, _builder(inner[1]))
     if isinstance(hint, type) and issubclass(hint, Family):
-        hint, data = _member(hint, data, path)
+        return functools.partial(_relative, hint)
     if dataclasses.is_dataclass(hint):
-        return _instance(hint, data, arrays, path, depth)
-    return _scalar(hint, data, path)
+        return functools.partial(_instance, hint)
+    return functools.partial(_scalar, hint)
 
 
-def _is_array(hint: Any) -> bool:
-    return hint is np.ndarray or get_origin(hint) is np.ndarray
+def _array(data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+    if path not in arrays:
+        raise ValueError(f"the array {path} is missing")
+    return arrays.pop(path)
 
 
-def _one_of(options: tuple[Any, ...], data: Any, arrays: Arrays, path: str, depth: int) -> Any:
-    standing = any(name == path or name.startswith(f"{path}.") for name in arrays)
-    if data is None and not standing and type(None) in options:
+def _literal(known: tuple[Any, ...], data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+    if not any(data == each and type(data) is type(each) for each in known):
+        raise ValueError(f"{path} must be one of {known}")
+    return data
+
+
+def _one_of(
+    rest: Sequence[Build], none: bool, data: Any, arrays: Arrays, path: str, depth: int
+) -> Any:
+    if data is None and none and not _stands(path, arrays):
         return None
-    rest = [option for option in options if option is not type(None)]
-    for option in rest[:-1]:
+    for build in rest[:-1]:
         with contextlib.suppress(TypeError, ValueError):
-            return _built(option, data, arrays, path, depth)
-    return _built(rest[-1], data, arrays, path, depth)
+            return build(data, arrays, path, depth)
+    return rest[-1](data, arrays, path, depth)
 
 
-def _row(inner: tuple[Any, ...], data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+def _stands(path: str, arrays: Arrays) -> bool:
+    """Say whether an array stands at a place, or below it."""
+    return bool(arrays) and any(name == path or name.startswith(f"{path}.") for name in arrays)
+
+
+def _row(build: Build, hint: Any, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+    _deeper(depth)
     if not isinstance(data, (list, tuple)):
         raise TypeError(f"{path} must be a list")
-    if len(inner) == 2 and inner[1] is Ellipsis:
-        inner = (inner[0],) * len(data)
-    if len(inner) != len(data):
-        raise ValueError(f"{path} must have {len(inner)} parts, not {len(data)}")
+    if hint is str and all(type(each) is str for each in data):  # thousands of names
+        return tuple(data)
     return tuple(
-        _built(hint, each, arrays, _under(path, str(at)), depth + 1)
-        for at, (hint, each) in enumerate(zip(inner, data, strict=True))
+        build(each, arrays, _under(path, str(at)), depth + 1) for at, each in enumerate(data)
     )
 
 
-def _member(family: type[Family], data: Any, path: str) -> tuple[type[Family], dict[str, Any]]:
+def _parts(builders: Sequence[Build], data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+    _deeper(depth)
+    if not isinstance(data, (list, tuple)):
+        raise TypeError(f"{path} must be a list")
+    if len(builders) != len(data):
+        raise ValueError(f"{path} must have {len(builders)} parts, not {len(data)}")
+    return tuple(
+        build(each, arrays, _under(path, str(at)), depth + 1)
+        for at, (build, each) in enumerate(zip(builders, data, strict=True))
+    )
+
+
+def _unfrozen(data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+    raise TypeError(f"{path}: declared data is frozen; say tuple or Mapping")
+
+
+def _mapping(build: Build, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+    _deeper(depth)
+    if not isinstance(data, dict):
+        raise TypeError(f"{path} must be an object")
+    return types.MappingProxyType(
+        {key: build(each, arrays, _under(path, key), depth + 1) for key, each in data.items()}
+    )
+
+
+def _relative(family: type[Family], data: Any, arrays: Arrays, path: str, depth: int) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         raise TypeError(f"{path or family.__name__} must be an object with its kind")
     rest = {name: value for name, value in data.items() if name != "kind"}
     for member in members(family):
         if member.kind == data["kind"]:
-            return member, rest
+            return _instance(member, rest, arrays, path, depth)
     raise ValueError(f"{path or family.__name__} of no known kind {data['kind'][:40]!r}")
 
 
@@ -158,41 +203,48 @@ def members(family: type[Family]) -> list[type[Any]]:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
+def _builders(cls: type) -> dict[str, Build]:
+    hints = get_type_hints(cls)
+    return {
+        field.name: _builder(hints[field.name]) for field in dataclasses.fields(cls) if field.init
+    }
 
 
 def _instance(cls: Any, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+    _deeper(depth)
     if not isinstance(data, dict):
         raise TypeError(f"{path or cls.__name__} must be an object")
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
-    if unknown := [name for name in data if name not in fields]:
+    builders, given = _builders(cls), {}
+    if unknown := [name for name in data if name not in builders]:
         raise ValueError(f"{cls.__name__} has no {unknown[0][:60]!r}")
-    hints, given = _hints(cls), {}
-    for name in fields:
+    for name, build in builders.items():
         here = _under(path, name)
-        if name in data or any(each == here or each.startswith(f"{here}.") for each in arrays):
-            given[name] = _built(hints[name], data.get(name), arrays, here, depth + 1)
+        if name in data or _stands(here, arrays):
+            given[name] = build(data.get(name), arrays, here, depth + 1)
     return cls(**given)
 
 
-def _scalar(hint: Any, data: Any, path: str) -> Any:
-    match hint:
-        case _ if hint is float:
-            good = isinstance(data, (int, float)) and not isinstance(data, bool)
-            if not good or not math.isfinite(data):
-                raise TypeError(f"{path} must be a finite number")
-            return float(data)
-        case _ if hint is int:
-            good = isinstance(data, int) and not isinstance(data, bool) and abs(data) < 1 << 63
-        case _ if hint is bool or hint is str:
-            good = isinstance(data, hint)
-        case _ if hint is Path:
-            return Path(_scalar(str, data, path))
-        case _ if hint is type(None):
-            good = data is None
-        case _:
-            raise TypeError(f"{path} is declared as {hint}, which is no plain data")
+def _deeper(depth: int) -> None:
+    if depth >= DEEPEST:
+        raise ValueError("plain data nested too deep")
+
+
+def _scalar(hint: Any, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+    if hint is float:
+        good = isinstance(data, (int, float)) and not isinstance(data, bool)
+        if not good or not math.isfinite(data):
+            raise TypeError(f"{path} must be a finite number")
+        return float(data)
+    if hint is int:
+        good = isinstance(data, int) and not isinstance(data, bool) and abs(data) < 1 << 63
+    elif hint is bool or hint is str:
+        good = isinstance(data, hint)
+    elif hint is Path:
+        return Path(_scalar(str, data, arrays, path, depth))
+    elif hint is type(None):
+        good = data is None
+    else:
+        raise TypeError(f"{path} is declared as {hint}, which is no plain data")
     if not good:
         raise TypeError(f"{path} must be of type {hint.__name__}, got {type(data).__name__}")
     return data

@@ -28,11 +28,15 @@ class Question:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+        object.__setattr__(self, "_known", {})
 
     def made(self, size: tuple[int, int] | None = None) -> Explainer:
         """Return the method, set so, for a view of `size`. Raises ParamError."""
-        from xai_core.explainer import make
+        known: dict[tuple[int, int] | None, Explainer] = self._known  # type: ignore[attr-defined]
+        if size not in known:  # a run asks six times, and neither side of it changes
+            from xai_core.explainer import make
 
-        method = make(self.method, self.values, engine=self.engine, size=size)
-        method.takes(self.target)
-        return method
+            method = make(self.method, self.values, engine=self.engine, size=size)
+            method.takes(self.target)
+            known[size] = method
+        return known[size]

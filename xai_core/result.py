@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,8 +34,19 @@ class Result:
 
     def __post_init__(self) -> None:
         """Make every array read-only, and every mapping a frozen one."""
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, frozen(getattr(self, field.name)))
+        own: Any = type(self)
+        for name in plain.names(own):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    def amended(self: R, **values: Any) -> R:
+        """Return a copy with other values of fields on which no other depends.
+
+        Nothing is checked or copied anew: they are the caller's own, frozen ones.
+        """
+        made = copy.copy(self)
+        for name, value in values.items():
+            object.__setattr__(made, name, value)
+        return made
 
     def to_wire(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the result as plain data and arrays, for `from_wire`."""
@@ -49,6 +61,8 @@ class Result:
 
 def frozen(value: Any) -> Any:
     """Return a value that nobody changes: a mapping's or an array's own read-only copy."""
+    if type(value) in plain.PLAIN:  # most are
+        return value
     if isinstance(value, np.ndarray):
         if value.flags.writeable or value.base is not None:
             value = np.array(value)

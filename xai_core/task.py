@@ -207,7 +207,7 @@ def tasks() -> dict[str, type[Task]]:
 
 def named(name: str) -> type[Task]:
     """Return the task of that name. Raises ParamError."""
-    known = tasks()
-    if name not in known:
-        raise ParamError(f"A task must be one of {', '.join(known)}, got {name[:60]!r}")
-    return known[name]
+    discovery.tasks()
+    if name not in _REGISTRY:
+        raise ParamError(f"A task must be one of {', '.join(tasks())}, got {name[:60]!r}")
+    return _REGISTRY[name]

@@ -1,6 +1,5 @@
 """A worker that takes more than its share of threads, time or secrecy is ended, and says why."""
 
-import io
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from tests.workers.conftest import wait_for
 from workers import spool, watch, words
+from workers.control import Board
 from workers.folders import plain_file
 from xai_core.errors import JobError, LoadError
 
@@ -77,6 +77,25 @@ def test_an_order_s_own_time_is_not_counted(monkeypatch, tmp_path):
     assert (child.reason, len(killed)) == ("", 1)
 
 
+def test_a_note_is_read_when_somebody_looks(monkeypatch, tmp_path):
+    board, child, heard = Board.new(), watch.Child(os.getpid(), 1, tmp_path), []
+    monkeypatch.setattr(child, "work", lambda: heard.append("work"))
+    monkeypatch.setattr(child, "rest", lambda: heard.append("rest"))
+    child.heed(board.read(7))
+    assert heard == []  # nothing was noted yet
+    for works, said in ((True, ["work"]), (True, ["work"] * 2), (False, ["work"] * 2 + ["rest"])):
+        board.note(7, works)
+        board.note(9, not works)  # of another
+        for _ in range(2):
+            child.heed(board.read(7))
+        assert heard == said
+    board.note(7, works=True)  # an order between two looks
+    board.note(7, works=False)
+    child.heed(board.read(7))
+    assert heard[-2:] == ["rest", "rest"]
+    assert (Board(os.dup(board.fd)).read(7) % 2, board.read(8)) == (0, 0)
+
+
 _LEAVES = f"""
 import ctypes, threading, time
 held = bytearray(b"x") * (64 << 20)
@@ -133,7 +152,7 @@ HugetlbPages:\t    4096 kB
 
 def test_what_was_moved_out_of_memory_is_counted(monkeypatch):
     """A worker may ask the kernel to move all of its pages out, and take as many again."""
-    monkeypatch.setattr(watch.Path, "open", lambda path: io.StringIO(STATUS))
+    monkeypatch.setattr(watch, "told", lambda pid, name: STATUS.encode())
     assert watch.resident(7) == (1000 + 20 + 300_000 + 4096) * 1024
 
 

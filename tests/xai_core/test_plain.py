@@ -88,7 +88,7 @@ def test_what_is_nested_too_deep_is_refused() -> None:
     for _ in range(plain.DEEPEST + 2):
         data = [data]
     with pytest.raises(ValueError, match="too deep"):
-        plain._built(deep, data, {}, "x", 0)
+        plain._builder(deep)(data, {}, "x", 0)
 
 
 @pytest.mark.parametrize(

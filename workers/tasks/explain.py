@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -92,8 +91,7 @@ class Explain(Task):
         made = explainer.explain(model, view, self.question.target, progress=progress)
         # behind the wall the client takes its own: a worker's word would not count
         image = "" if bench.sandbox else hash_of(self.pixels)
-        return dataclasses.replace(
-            made,
+        return made.amended(
             geometry=geometry,
             model_hash=bench.hash,
             image_hash=image,

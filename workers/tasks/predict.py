@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -77,8 +79,15 @@ def check_place(said: Geometry | None, pixels: NDArray[np.uint8], card: Card | N
     if card is None:
         return
     height, width, _ = pixels.shape
-    if said != Preprocessing.from_json(card.preprocessing).geometry((height, width)):
+    prepared = _prepared(json.dumps(dict(card.preprocessing)))
+    if said != prepared.geometry((height, width)):
         raise ValueError("a view that lies elsewhere in the photo")
+
+
+@functools.lru_cache(maxsize=64)
+def _prepared(said: str) -> Preprocessing:
+    """Return what a card's preparation is made into, which each answer's check needs."""
+    return Preprocessing.from_json(json.loads(said))
 
 
 def seen_of(geometry: Geometry, view: NDArray[np.float32]) -> tuple[Finding, ...]:
