@@ -49,8 +49,8 @@ test: setup-dev
 # The files that ask SOAK, whole.
 soak: setup-dev
 	@VITRINE_SOAK=1 $(BIN)/python -m pytest -s tests/hostile tests/workers/test_answers_fuzz.py tests/test_cli.py \
-	  tests/browser tests/benchmarks tests/loaders/torch/test_detectors.py tests/xai_core/test_parity.py \
-	  tests/xai_core/test_rise.py
+	  tests/browser tests/benchmarks tests/loaders/test_doctor.py tests/loaders/torch/test_detectors.py \
+	  tests/xai_core/test_parity.py tests/xai_core/test_rise.py
 	@$(BIN)/python -m benchmarks.siege
 
 lint: setup-dev

@@ -14,6 +14,7 @@ from loaders.load import load
 from loaders.preprocessing import preset
 from loaders.presets import PRESETS
 from tests.conftest import ROOT
+from tests.hostile.conftest import SOAK
 
 SHARED = ROOT.parents[1] / "shared" / "models"
 PHOTO = np.asarray(Image.open(catalogue.photos()[0].path).convert("RGB"))
@@ -182,9 +183,11 @@ def test_the_right_preset_of_the_built_in_models_is_named(name):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the models of others are not here")
+# the third is the first as Keras has it, which is slow: by `make soak`
 @pytest.mark.parametrize(
     "file",
-    ["imagenet_mobilenet_v2.pth", "imagenet_mobilenet_v2.h5", "emotions_mini_xception.hdf5"],
+    ["imagenet_mobilenet_v2.pth", "emotions_mini_xception.hdf5"]
+    + ["imagenet_mobilenet_v2.h5"] * SOAK,
 )
 def test_the_right_preset_of_others_models_is_named(file):
     case = next(each for each in cases(SHARED) if each.name == file)
