@@ -126,8 +126,13 @@ def lines(models: Mapping[str, Sequence[Asking]], kin: Mapping[str, str]) -> lis
         ("margin", "the lead"), ("fits_below", "what fits"), ("worse", "how many times worse"),
     ):  # fmt: skip
         low, high = reach(every, name)
-        said.append(f"{words} from {low:.3g} to {high:.3g}")
-    made += ["", f"No figure changes while {said[0]}, {said[1]}, or {said[2]}, each moved alone."]
+        lies = f"lies from {low:.3g} to {high:.3g}" if low < high else f"stays at {low:.3g}"
+        said.append(f"{words} {lies}")
+    made += [
+        "",
+        f"No figure changes while {said[0]}, {said[1]}, or {said[2]}, each",
+        "moved alone in steps of 2 %.",
+    ]
     return made
 
 

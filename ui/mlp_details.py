@@ -178,7 +178,7 @@ def _mistakes(run: Run) -> None:
     x = (wrong[at] / 255).astype(np.float32)
     network = dense(run)
     probabilities = network.probabilities(x[None])[0]
-    found = network.integrated(x, against=true, target=got)
+    found = run.once(f"why {at}", lambda: network.integrated(x, against=true, target=got))
     scores = network.answers(np.stack([x, np.zeros_like(x)]))[-1]
     gap = (scores[0, got] - scores[0, true]) - (scores[1, got] - scores[1, true])
     figures(

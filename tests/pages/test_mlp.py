@@ -21,8 +21,10 @@ from ui import mlp_data, mlp_draw, mlp_own, mlp_page, mlp_view, state, theatre, 
 from workers.fetch import Cache
 from workers.tasks.train_mlp import TrainMlp
 from xai_core.training import mlp_units
+from xai_core.training.dense import Dense
 from xai_core.training.digits import digits
 from xai_core.training.mlp_presets import PRESETS
+from xai_core.training.recording import Frames
 
 
 @pytest.fixture
@@ -107,6 +109,24 @@ def test_it_opens_on_a_labelled_recording(page):
     assert layer["counts"]["always active"] == (active == 255).sum(1).tolist()
     by_activity = last.mean(0)[layer["orders"]["by activity"]]
     assert (np.diff(by_activity) <= 1e-6).all()
+
+
+def test_the_next_visitor_costs_no_reading_and_no_working_out(page, monkeypatch):
+    asked = []
+
+    def counted(cls, name):
+        own = getattr(cls, name)
+        monkeypatch.setattr(
+            cls, name, lambda *given, **more: asked.append(name) or own(*given, **more)
+        )
+
+    for cls, name in ((np, "load"), (Frames, "coded"), (Dense, "integrated")):
+        counted(cls, name)
+    before = shown(page)
+    other = AppTest.from_file(str(ROOT / "pages" / "mlp.py"), default_timeout=PATIENCE)
+    other = settle(other, lambda app: shown(app))
+    assert shown(other)[0]["panes"] == before[0]["panes"]
+    assert asked == []
 
 
 def test_accuracy_and_weight_norms_are_drawn_as_recorded(page):

@@ -150,5 +150,5 @@ def boxes_d_rise(size: Size) -> Case:
             f"{len(targets)} boxes": lambda: method.explain_all(model, view, targets),
         },
         passes=masks + 1,
-        floors={"torch": (lambda: model.candidates(views), len(views))},
+        floors={"the detector": (lambda: model.candidates(views), len(views))},
     )
