@@ -74,6 +74,8 @@ tables: setup-dev
 	@$(BIN)/python -W ignore -m benchmarks.peaks
 	@$(BIN)/python -W ignore -m benchmarks.gaps
 	@$(BIN)/python -W ignore -m benchmarks.boxes
+	@$(BIN)/python -W ignore -m benchmarks.few_passes
+	@$(BIN)/python -W ignore -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.methods
 	@$(BIN)/python -m benchmarks.sentences
 

@@ -266,6 +266,7 @@ def test_a_long_run_says_before_when_it_is_stopped(app):
     agree = next(s for s in app.slider if s.label.startswith("Stop at an agreement"))
     agree.set_value(0.9).run()
     assert run_button(app).label == "Run (at most 17\u00a0min)"
+    assert "Adaptive masks is made for few passes: 150 passes, about 8\u00a0s here." in words(app)
 
 
 def test_a_moved_slider_keeps_the_answer_and_says_so(app):

@@ -112,7 +112,10 @@ def check(explanation: Explanation, methods: Mapping[str, Service], size: tuple[
         family = known[name].family
         last = own is not None and family == own.family
         trust = CHECKS.index(family) if family in CHECKS else len(CHECKS)
-        served.append((last, trust, _passes(name, size), known[name].place, known[name].title))
+        rough = known[name].quick  # a map of few passes is no check of a better one
+        served.append(
+            (last, trust, rough, _passes(name, size), known[name].place, known[name].title)
+        )
     if not served:
         return ""
     title = min(served)[-1]
