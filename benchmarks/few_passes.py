@@ -68,7 +68,8 @@ class Row:
     @property
     def less(self) -> NDArray[np.float64]:
         """Insertion less deletion, `[photos]`."""
-        return np.asarray(self.insertion) - np.asarray(self.deletion)
+        found: NDArray[np.float64] = np.subtract(self.insertion, self.deletion)
+        return found
 
 
 def scenes(photos: int) -> Iterator[Case]:

@@ -56,7 +56,9 @@ def test_insertion_and_deletion_are_the_closed_form_of_a_line() -> None:
     view[7, 7] = 1
     case = few_passes.Case(LinearModel(weights), view, 1)
     good, bad = (few_passes.curves(case, sign * attribution, 16) for sign in (1, -1))
-    assert good[0] - good[1] > bad[0] - bad[1] + 0.2
+    gone = 1 / (1 + np.exp(-150 / 64))  # the mean colour stands there
+    assert good[1] == pytest.approx((0.5 * (1 + gone) + 15 * gone) / 16, abs=1e-5)
+    assert bad[1] == pytest.approx((15 + 0.5 * (1 + gone)) / 16, abs=1e-5)
 
 
 def test_the_peer_moves_its_windows_to_the_planted_place() -> None:
