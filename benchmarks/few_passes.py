@@ -213,7 +213,7 @@ def title(way: str) -> str:
 
 
 def lines(rows: list[Row]) -> list[str]:
-    """Return the table, and below it how often ours is above the peer's."""
+    """Return the table, and below it how often ours is above RISE."""
     made = [
         "| network | passes | way | insertion | deletion | insertion less deletion | above AISE |",
         "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
@@ -227,6 +227,15 @@ def lines(rows: list[Row]) -> list[str]:
             f"| {row.network} | {row.passes} | {title(row.way)} | {np.mean(row.insertion):.3f} "
             f"| {np.mean(row.deletion):.3f} | {row.less.mean():.3f} ± {error:.3f} | {above} |"
         )
+    plain = {(row.network, row.budget): row for row in rows if row.way == "rise"}
+    said = [
+        f"on {(row.less > plain[row.network, row.budget].less).sum()} of {len(row.less)} photos of "
+        f"{row.network} at {row.budget}"
+        for row in rows
+        if row.way == OURS and (row.network, row.budget) in plain
+    ]
+    if said:
+        made += ["", f"{title(OURS)} is above RISE at the same count {', '.join(said)} passes."]
     return made
 
 

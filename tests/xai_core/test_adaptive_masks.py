@@ -117,6 +117,3 @@ def test_what_cannot_be_told_or_done_is_said() -> None:
     assert any("hide with another colour" in note for note in made.notes)
     with pytest.raises(ParamError, match=r"AdaptiveMasks.coarse must be at most 7 windows for 60"):
         AdaptiveMasks(passes=60, coarse=8)
-    for passes, coarse in ((50, 4), (150, 6), (300, 9), (1000, 16)):
-        assert AdaptiveMasks.suggest((224, 224), {"passes": passes}) == {"coarse": coarse}
-        AdaptiveMasks(passes=passes, coarse=coarse)
