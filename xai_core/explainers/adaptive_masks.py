@@ -135,15 +135,15 @@ class AdaptiveMasks(Explainer):
     score fell most and where no other has been, a round at a time, so that the network is used as
     well as by masks that were known before. Each place gets the mean fall, weighed by how much each
     window hid of it and by how small it is. Placing masks where they tell most is the idea of AISE
-    (adaptive input sampling). It is for models that are slow, and nothing in it is random; RISE of as
-    many masks is as good or better on the networks that it was measured on (docs/few-passes.md).
+    (adaptive input sampling). It is for models that are slow, and nothing in it is random; RISE of
+    as many masks did as well or better where both were measured.
     """
 
     title: ClassVar[str] = "Adaptive masks"
     place: ClassVar[int] = 25
     family: ClassVar[Family] = "perturbation"
     shows: ClassVar[str] = (
-        "Where hiding lowers the score, coarse first and then finer, in few passes."
+        "Where hiding lowers the score, coarse first and finer then, in few passes."
     )
     reference: ClassVar[str] = "https://github.com/openvinotoolkit/openvino_xai"
     needs: ClassVar[tuple[type, ...]] = (MasksFast,)
