@@ -45,7 +45,7 @@ AXES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Point:
-    """One run: CPU `seconds`, `memory` in MB above the model, `work` in multiplications a pass.
+    """One run: CPU `seconds`, `memory` in MB above a short run's, `work` in multiplications a pass.
 
     `by` is what ran the passes.
     """
@@ -166,11 +166,12 @@ def said(told: dict[str, Any]) -> list[str]:
         f"{first.passes:,} to {last.passes:,}), as the pixels to the power "
         f"{power['pixels']:.2f} (from {small.side} to {large.side} px a side), and as the "
         "multiplications of a pass to the power "
-        f"{power['network']:.2f} (from {ends}); 1.00 is a straight line through the origin. Above "
-        f"the model a run held {held['passes']} however many its passes, {held['pixels']} over the "
-        f"sizes of the view, and {held['network']} over the networks.",
+        f"{power['network']:.2f} (from {ends}); 1.00 is a straight line through the origin. "
+        "Above what it held after a short run of 50 masks, whose buffers serve on, a run held "
+        f"{held['passes']} more however many its passes, {held['pixels']} over the sizes of the "
+        f"view, and {held['network']} over the networks.",
         "",
-        "| network | px | passes | CPU ms a pass | MB above the model | by |",
+        "| network | px | passes | CPU ms a pass | MB more | by |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
     ]
     for point in points:
@@ -214,7 +215,7 @@ def plotted(told: dict[str, Any], path: Path) -> None:
         below.semilogx(x, [point.memory for point in own], "o-", color="#14786f", linewidth=1)
         below.set_ylim(0, 1.3 * max(point.memory for point in points))
         below.set_xlabel(AXES[series][0])
-        below.set_ylabel("MB above the model")
+        below.set_ylabel("MB more")
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=100, metadata={"Software": None})

@@ -20,7 +20,7 @@ def test_the_page_is_what_was_measured() -> None:
     slope = ((x - x.mean()) * (y - y.mean())).sum() / np.square(x - x.mean()).sum()
     assert f"CPU time grows as the passes to the power {slope:.2f} (from 250 to 16,000)" in page
     held = [run["memory"] for run in runs]
-    assert f"a run held {min(held):.0f} to {max(held):.0f} MB however many its passes" in page
+    assert f"a run held {min(held):.0f} to {max(held):.0f} MB more however many its passes" in page
     with Image.open(growth.PLOT) as plot:
         assert plot.size == (1000, 460)
     assert growth.PLOT.stat().st_size < 100_000
