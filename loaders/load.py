@@ -73,6 +73,16 @@ def load(
     return model
 
 
+def prepare() -> None:
+    """Import what each opening would import for itself; whoever forks workers does it once."""
+    from PIL import Image
+
+    from loaders import recognise
+
+    Image.preinit()
+    recognise.table()
+
+
 def _torch(path: Path, options: Options, name: str, wanted: Wanted) -> Any:
     from loaders.torch import file
 

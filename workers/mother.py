@@ -241,6 +241,10 @@ def _import(kind: kinds.Kind) -> None:
 
     explainer.explainers()
     task.tasks()
+    if kind.reads:
+        from loaders import load
+
+        load.prepare()
 
 
 def main() -> None:

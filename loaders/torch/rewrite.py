@@ -175,7 +175,7 @@ def output(module: Wrapped, photos: torch.Tensor) -> Dense:
             begun = watch.begin(photos.view_as(photos))
             with watch:
                 scores = module.scores(begun)
-            logits = module.logits(photos)
+            logits = module.classes(scores)
     finally:
         for handle in handles:
             handle.remove()

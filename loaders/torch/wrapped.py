@@ -62,14 +62,15 @@ class Wrapped(nn.Module):
 
     def logits(self, photos: torch.Tensor) -> torch.Tensor:
         """Return float32 `[N, classes]` for the network's inputs `[N, c, h, w]`."""
-        return self._classes(self.scores(photos))
+        return self.classes(self.scores(photos))
 
     def read(self, answer: Any, count: int) -> torch.Tensor:
         """Return float32 `[count, classes]` out of what the network answered to so many photos."""
         scores = read(answer, count, self.reading)
-        return self._classes(inverted(scores, self.reading.inverse))
+        return self.classes(inverted(scores, self.reading.inverse))
 
-    def _classes(self, scores: torch.Tensor) -> torch.Tensor:
+    def classes(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return float32 `[N, classes]` of the network's own scores: one unit stands for two."""
         if self.head.kind == "sigmoid" and scores.shape[1] == 1:
             scores = torch.cat([-scores / 2, scores / 2], 1)
         return scores
