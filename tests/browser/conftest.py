@@ -113,7 +113,7 @@ class Newcomer:
     """Somebody new, who is patient, at a window that others had before.
 
     Nothing of those is left, but for a tab at an empty page of the app, and the scripts that
-    chromium holds for it: to fetch and compile them for each test takes as long as the test.
+    chromium holds for it: else it fetches and compiles them for each test.
     A page that is `spent` has been changed beyond that, and is closed.
     """
 
