@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xai_core.errors import UnsupportedModel
 from xai_core.model import HasLayers, Layer, ShowsLayers, lacks
 from xai_core.target import ClassTarget
 
+Array = NDArray[np.float32]
 _TRIES = 12
 """Layers asked, from the last on, whether the score still hears them."""
 
@@ -21,6 +23,7 @@ _PASSED_ON = ("Pool", "Dropout", "Pad", "Identity", "StochasticDepth", "Permute"
 
 NO_MAP = "no layer gives a map; this network is made of dense layers only."
 
+_TRIED: weakref.WeakKeyDictionary[Any, tuple[Array, str, Array]] = weakref.WeakKeyDictionary()
 _DEFAULTS: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
@@ -71,14 +74,31 @@ def _found(model: Any) -> str:
     candidates = useful or pool
     if lacks(model, HasLayers):
         return candidates[-1].name
-    # not a flat view: on one, a symmetric network may give exact zeros
-    view = np.random.default_rng(0).random((1, *model.input_size, 3), np.float32)
-    target = ClassTarget(int(model.logits(view)[0].argmax()))
+    view = tried(model.input_size)
+    scores = model.logits(view)[0]
+    target = ClassTarget(int(scores.argmax()))
     for row in candidates[::-1][:_TRIES]:
-        _, gradients = model.activation_gradients(view, row.name, target)
+        maps, gradients = model.activation_gradients(view, row.name, target)
+        _TRIED[model] = scores, row.name, maps[0]
         if np.any(gradients):
             return row.name
     return candidates[-1].name
+
+
+def tried(size: tuple[int, int]) -> Array:
+    """Return the view that a network is tried on, float32 `[1, h, w, 3]`.
+
+    It is no flat one: on such a symmetric network may give exact zeros.
+    """
+    return np.random.default_rng(0).random((1, *size, 3), np.float32)
+
+
+def seen(model: Any) -> tuple[Array, str, Array] | None:
+    """Return what `tried` gave where a default layer was looked for; None where none was.
+
+    That is the scores `[classes]`, the name of the last layer that was asked, and its maps.
+    """
+    return _TRIED.get(model)
 
 
 def _backbone(layers: Sequence[Layer]) -> Sequence[Layer]:
