@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from benchmarks import boxes
-from tests.hostile.conftest import SOAK
 from xai_core.explainer import explaining
 
 QUICK = ("eigencam", "grad-cam", "hirescam", "odam", "box-fixed-ablation", "saliency",
@@ -11,7 +10,7 @@ QUICK = ("eigencam", "grad-cam", "hirescam", "odam", "box-fixed-ablation", "sali
 PER_BOX = ("d-rise", "odam", "grad-cam", "hirescam", "ablationcam", "occlusion",
            "box-fixed-ablation", "saliency", "gradient-x-input")  # fmt: skip
 
-SCENES = 10 if SOAK else 4
+SCENES = 10
 
 
 def test_a_part_of_the_scenes_is_as_the_table_says() -> None:
