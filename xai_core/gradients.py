@@ -26,19 +26,20 @@ def stream(
     chunk: int = CHUNK,
     partial: Callable[[], Array] | None = None,
     before: int = 0,
+    after: int = 0,
 ) -> Iterator[tuple[slice, Array]]:
     """Yield `(slice of views, d score / d view [b, h, w, 3])` in order.
 
     `views(start, stop)` makes float32 `[b, h, w, 3]` when they are due, so that memory stays flat
-    in `count`. `partial` gives the map so far; progress counts views, and `before` of other passes
-    that were made first, and is told after what was yielded has been used.
+    in `count`. `partial` gives the map so far; progress counts views, `before` of other passes that
+    were made first and `after` that may follow, and is told after what was yielded has been used.
     """
     if (expects := getattr(model, "expects", None)) is not None:
         expects(count)
     for start in range(0, count, chunk):
         stop = min(start + chunk, count)
         yield slice(start, stop), model.gradients(views(start, stop), target, chunk)
-        progress(before + stop, before + count, partial() if partial else None)
+        progress(before + stop, before + count + after, partial() if partial else None)
 
 
 def mean(

@@ -110,13 +110,20 @@ def other(method: Explainer, param: Param, model: Any) -> Any:
     return model.layers()[0].name
 
 
+BESIDE = {
+    "stop_at_gap": {"steps": 2, "largest_gap": 0.01},
+    "largest_gap": {"steps": 2, "largest_gap": 0.01, "stop_at_gap": True},
+}
+"""What else must be set, so that a parameter has something to say."""
+
+
 @pytest.mark.parametrize(("name", "engine", "field"), PARAMETERS)
 def test_every_parameter_changes_the_map(
     models: list[Any], name: str, engine: str, field: str
 ) -> None:
     model = serving(models, name, engine)
     target, view = ClassTarget(1), tiny.view(4)
-    first = make(name, {}, engine=engine, size=model.input_size)
+    first = make(name, BESIDE.get(field, {}), engine=engine, size=model.input_size)
     param = first.declared()[field]
     values = {key: getattr(first, key) for key in first.declared()}
     honoured = {

@@ -35,6 +35,16 @@ class Powers(LinearModel):
         return super().gradients(images, target) * self.power * images ** (self.power - 1)
 
 
+class Hill(LinearModel):
+    """Each class's score is a weighted sum that goes up on the way to white, and down again."""
+
+    def logits(self, images: Any) -> Any:
+        return super().logits(images**2 * (1 - images))
+
+    def gradients(self, images: Any, target: Any, batch: int = 0) -> Any:
+        return super().gradients(images, target) * (2 * images - 3 * images**2)
+
+
 @pytest.mark.parametrize("nodes", NODES)
 def test_a_linear_model_is_shared_out_exactly(nodes: str) -> None:
     method = IntegratedGradients(nodes=nodes, steps=7, value=0.25)
@@ -107,6 +117,55 @@ def test_a_large_gap_and_a_short_way_are_said() -> None:
         ClassTarget(0),
     )
     assert "Take another baseline" in same.notes[-1]
+
+
+def test_steps_are_doubled_until_the_gap_is_small() -> None:
+    model, target = Powers(WEIGHTS), ClassTarget(1)
+    told: list[tuple[int, int]] = []
+
+    def keep(done: int, total: int, partial: Any = None) -> None:
+        told.append((done, total))
+
+    method = IntegratedGradients(steps=2, stop_at_gap=True, largest_gap=1.0, batch=256)
+    result = method.explain(model, VIEW, target, progress=keep)
+    alone = {n: IntegratedGradients(steps=n).explain(model, VIEW, target) for n in (2, 4, 8, 16)}
+    gaps = {n: made.scalars["gap_share"] for n, made in alone.items()}
+    used = next(n for n, gap in gaps.items() if gap <= 0.01)
+    assert used > 4
+    assert result.scalars["steps"] == used
+    np.testing.assert_array_equal(result.attribution, alone[used].attribution)
+    assert result.scalars["gap_share"] == gaps[used]
+    rounds = [n for n in gaps if n <= used]
+    said = result.notes[-2]
+    assert all(f"{n} steps the gap is {gaps[n] * 100:.3g}\u00a0%" in said for n in rounds)
+    assert said.endswith(f"{used} are enough for the 1\u00a0% that was asked for.")
+    assert result.passes == 2 + sum(rounds)
+    total = method.cost(model).passes
+    assert total == 2 + 2 + 4 + 8 + 16 + 32
+    assert method.cost(model).at_most
+    assert not IntegratedGradients(steps=2).cost(model).at_most
+    assert told[-1] == (total, total)
+    assert told == sorted(told)
+
+
+def test_doubling_ends() -> None:
+    hard = IntegratedGradients(steps=2, stop_at_gap=True, largest_gap=0.01).explain(
+        Powers(WEIGHTS), VIEW, ClassTarget(1)
+    )
+    assert hard.scalars["steps"] == 32
+    assert hard.scalars["gap_share"] > 1e-4
+    assert "the 0.01\u00a0% that was asked for is not reached" in hard.notes[-2]
+    assert IntegratedGradients(steps=600, stop_at_gap=True).rounds() == [600, 1000]
+    assert IntegratedGradients(steps=1000, stop_at_gap=True).rounds() == [1000]
+    at_once = IntegratedGradients(steps=2, stop_at_gap=True, nodes="gauss-legendre").explain(
+        Powers(WEIGHTS), VIEW, ClassTarget(1)
+    )
+    assert (at_once.scalars["steps"], at_once.passes) == (2, 4)
+    still = IntegratedGradients(steps=2, stop_at_gap=True).explain(
+        Hill(WEIGHTS), np.ones((*SIZE, 3), np.float32), ClassTarget(0)
+    )
+    assert still.scalars["steps"] == 2
+    assert still.notes[-2].endswith("more were not tried, as the score hardly changes.")
 
 
 def test_partial_maps_grow_into_the_result() -> None:

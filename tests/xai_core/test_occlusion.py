@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from loaders.onnx.model import OnnxModel
 from tests.fakes import tiny
 from tests.fakes.linear import LinearModel
 from xai_core.errors import ParamError
-from xai_core.explainers.occlusion import Occlusion
+from xai_core.explainers.occlusion import BRUTE, Occlusion
 from xai_core.target import ClassTarget
 
 
@@ -85,3 +86,13 @@ def test_suggestions_fit_any_view() -> None:
         assert values["patch_height"] <= size[0]
         Occlusion(**values)
     assert Occlusion.suggest((224, 224), {"patch_width": 10})["stride_width"] == 5
+
+
+def test_brute_force_is_said_where_nothing_else_is_known() -> None:
+    view = np.zeros((16, 20, 3), np.float32)
+    given = method((8, 8), (8, 8))
+    plain = given.explain(LinearModel(np.ones((2, 16, 20, 3), np.float32)), view, ClassTarget(0))
+    assert plain.way == BRUTE
+    assert not hasattr(OnnxModel, "shortcut")
+    torch = given.explain(tiny.torch_model(), tiny.view(), ClassTarget(0))
+    assert torch.way == ""  # too short a run to look for anything else

@@ -1,4 +1,4 @@
-"""AblationCAM by one pass back against leaving each channel out, and where it must not be used."""
+"""One pass back against leaving out each channel or keeping each cell, and where it must not do."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from loaders.preprocessing import preset
 from loaders.torch.model import TorchModel
 from xai_core import straight
 from xai_core.explainer import make
-from xai_core.explainers import ablationcam
+from xai_core.explainers import ablationcam, reciprocam
 from xai_core.target import ClassTarget
 
 SIZE = (16, 20)
@@ -85,3 +85,26 @@ def test_what_bends_is_left_out_in_turn(
     made, slow = both(monkeypatch, net(), "2", target)
     assert made.passes == slow.passes == 42
     np.testing.assert_array_equal(made.attribution, slow.attribution)
+
+
+@pytest.mark.parametrize("window", ["cell", "gaussian"])
+@pytest.mark.parametrize("base", ["lowest", "empty"])
+@pytest.mark.parametrize(
+    ("net", "layer", "quick"), [(linear, "2", True), (linear, "1", False), (bent, "2", False)]
+)
+def test_cells_need_no_loop_on_a_straight_line(
+    monkeypatch: pytest.MonkeyPatch, net: Any, layer: str, quick: bool, base: str, window: str
+) -> None:
+    model, view = net(), np.random.default_rng(1).random((*SIZE, 3), np.float32)
+    values = {"layer": layer, "base": base, "window": window}
+    for target in (ClassTarget(1), ClassTarget(0, against=2)):
+        made = make("reciprocam", values).explain(model, view, target)
+        with monkeypatch.context() as patched:
+            patched.setattr(reciprocam, "ENOUGH", 1 << 20)
+            slow = make("reciprocam", values).explain(model, view, target)
+        scale = np.abs(slow.attribution).max()
+        np.testing.assert_allclose(made.attribution, slow.attribution, atol=1e-4 * scale)
+        np.testing.assert_allclose(made.arrays["scores"], slow.arrays["scores"], atol=1e-5)
+        assert made.scalars["empty"] == pytest.approx(slow.scalars["empty"], abs=1e-5)
+        assert slow.passes == 8 * 10 + 2
+        assert made.passes == (3 + straight.PROBES if quick else slow.passes)

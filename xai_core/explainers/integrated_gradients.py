@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from xai_core.engines import xplique_gradients
 from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.gradient_map import GradientMap
 from xai_core.model import Differentiates
-from xai_core.params import FILLS, batch, choice, number
+from xai_core.params import FILLS, batch, choice, number, switch
 from xai_core.perturb import baseline
 from xai_core.report.numbers import amount, percent
 from xai_core.target import Target
@@ -29,6 +30,8 @@ LARGE = 0.05
 """A gap of more than this share of the score's change is a doubt."""
 LITTLE = 0.02
 """A score that changes by less than this share of its own size has hardly a way to explain."""
+DOUBLINGS, MOST = 4, 1000
+"""How often steps are doubled for the gap's sake, and the most steps of all."""
 
 
 def _ours(
@@ -38,11 +41,47 @@ def _ours(
     target: Target,
     progress: Progress,
 ) -> Raw:
-    start, steps = method.start(image), method.steps
+    start = method.start(image)
     ends = target.of_views(model, np.stack([start, image]))
-    progress(2, steps + 2)
+    rounds = method.rounds()
+    done, total = 2, 2 + sum(rounds)
+    progress(done, total)
+    tried: dict[int, float] = {}
+    for steps in rounds:
+        parts, arrays = _summed(method, model, image, target, steps, progress, (done, total))
+        done += steps
+        tried[steps] = _missed(parts, ends)
+        if not method.stop_at_gap or _close(tried[steps], method.largest_gap / 100, ends):
+            break
+    made = method.raw(model, image, target, ends, parts, arrays)
+    if not method.stop_at_gap:
+        return made
+    if done < total:
+        progress(total, total, made.attribution)
+    return dataclasses.replace(
+        made,
+        scalars={**made.scalars, "steps": steps},
+        notes=(*made.notes[:-1], _doubled(tried, method.largest_gap / 100, ends), made.notes[-1]),
+        passes=done,
+    )
+
+
+def _summed(
+    method: IntegratedGradients,
+    model: Differentiates,
+    image: Array,
+    target: Target,
+    steps: int,
+    progress: Progress,
+    passed: tuple[int, int],
+) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+    """Return the pixels' parts `[h, w, 3]` by so many steps, and the arrays of the way.
+
+    `passed` are the passes made before, and all that there may be.
+    """
+    start, (before, passes) = method.start(image), passed
     way = image - start
-    nodes, weights = method.path()
+    nodes, weights = method.path(steps)
     total, slopes, done = np.zeros(image.shape), np.empty(steps, np.float32), 0
 
     def views(first: int, last: int) -> Array:
@@ -52,13 +91,13 @@ def _ours(
         return method.joined(total * way / weights[:done].sum())
 
     for part, found in gradients.stream(
-        model, views, steps, target, progress, chunk=method.batch, partial=so_far, before=2
-    ):
+        model, views, steps, target, progress, chunk=method.batch, partial=so_far,
+        before=before, after=passes - before - steps,
+    ):  # fmt: skip
         total += np.tensordot(weights[part], found, 1)
         slopes[part] = np.einsum("nhwc,hwc->n", found, way, dtype=np.float64)
         done = part.stop
-    arrays = {"nodes": nodes.astype(np.float32), "slopes": slopes}
-    return method.raw(model, image, target, ends, total * way, arrays)
+    return total * way, {"nodes": nodes.astype(np.float32), "slopes": slopes}
 
 
 def _xplique(
@@ -97,8 +136,8 @@ class IntegratedGradients(GradientMap):
     signed: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
         {
-            "nodes": Shape("<f4", ("",), most=1000, optional=True),
-            "slopes": Shape("<f4", ("",), most=1000, optional=True),
+            "nodes": Shape("<f4", ("",), most=MOST, optional=True),
+            "slopes": Shape("<f4", ("",), most=MOST, optional=True),
         }
     )
     engines: ClassVar[tuple[Engine, ...]] = (
@@ -109,7 +148,7 @@ class IntegratedGradients(GradientMap):
     steps: int = number(
         50,
         2,
-        1000,
+        MOST,
         unit="steps",
         help="Mixtures of baseline and photo at which the gradient is taken. More steps take "
         "longer and make the gap smaller.",
@@ -148,6 +187,26 @@ class IntegratedGradients(GradientMap):
             "trapezoid": "even, with both ends",
         },
     )
+    stop_at_gap: bool = switch(
+        False,
+        help="Take twice as many steps, and again, until the gap is as small as is wanted: four "
+        f"times, and up to {MOST:,} steps. The note tells how many were taken.",
+        engines=("ours",),
+        more=True,
+        label="Double the steps until the gap is small",
+    )
+    largest_gap: float = number(
+        1.0,
+        0.01,
+        20.0,
+        step=0.01,
+        unit="%",
+        help="How large the gap may be, as a share of the score's change from baseline to photo, "
+        "where the steps are doubled until it is small.",
+        engines=("ours",),
+        more=True,
+        label="Largest gap",
+    )
     colours: str = gradient_map.signs()
     batch: int = batch(16, source="Xplique IntegratedGradients.batch_size")
 
@@ -157,9 +216,16 @@ class IntegratedGradients(GradientMap):
             return np.full_like(image, self.value)
         return baseline(self.baseline, image)
 
-    def path(self) -> tuple[Nodes, Nodes]:
+    def rounds(self) -> list[int]:
+        """Return the steps that are taken, and those that follow where the gap is too large."""
+        made = [self.steps]
+        while self.stop_at_gap and made[-1] < MOST and len(made) <= DOUBLINGS:
+            made.append(min(2 * made[-1], MOST))
+        return made
+
+    def path(self, steps: int = 0) -> tuple[Nodes, Nodes]:
         """Return where on the way (0 to 1) gradients are taken, and their weights of sum 1."""
-        count = self.steps
+        count = steps or self.steps
         match self.nodes:
             case "gauss-legendre":
                 found, shares = np.polynomial.legendre.leggauss(count)
@@ -209,8 +275,47 @@ class IntegratedGradients(GradientMap):
         )
 
     def cost(self, model: Sized) -> Cost:
-        """One pass there and back for each step, and one forward for each end of the way."""
-        return Cost(forward=self.steps + 2, backward=self.steps)
+        """One pass there and back for each step, and one forward for each end of the way.
+
+        Fewer than all rounds, where the gap is small before the last one.
+        """
+        rounds = self.rounds() if self.engine == "ours" else [self.steps]
+        steps = sum(rounds)
+        return Cost(forward=steps + 2, backward=steps, at_most=len(rounds) > 1)
+
+
+def _missed(parts: NDArray[Any], ends: Array) -> float:
+    """Return the gap, as a share of the score's change from baseline to photo."""
+    before, after = (float(score) for score in ends)
+    gap = float(np.asarray(parts, np.float64).sum()) - (after - before)
+    return abs(gap) / max(abs(after - before), 1e-12)
+
+
+def _flat(before: float, after: float) -> bool:
+    """Say that a score hardly changes on the way."""
+    return abs(after - before) <= LITTLE * max(abs(before), abs(after))
+
+
+def _close(gap: float, largest: float, ends: Array) -> bool:
+    """Say that more steps are not wanted: the gap is small, or a share of next to nothing."""
+    return gap <= largest or _flat(*(float(score) for score in ends))
+
+
+def _share(part: float) -> str:
+    """Return a share in percent, with the digits that a small one needs."""
+    return f"{part * 100:.3g}\u00a0%"
+
+
+def _doubled(tried: Mapping[int, float], largest: float, ends: Array) -> str:
+    """Say how many steps were taken in each round, and the gap that each left."""
+    first, *more = (f"{steps:,} steps the gap is {_share(gap)}" for steps, gap in tried.items())
+    told = ", ".join([f"By {first}", *(f"by {each}" for each in more)])
+    steps, gap = [*tried.items()][-1]
+    if gap <= largest:
+        return f"{told}: {steps:,} are enough for the {_share(largest)} that was asked for."
+    if _close(gap, largest, ends):
+        return f"{told}: more were not tried, as the score hardly changes."
+    return f"{told}: the {_share(largest)} that was asked for is not reached by the most steps."
 
 
 def _gap(total: float, before: float, after: float, number: str) -> str:
@@ -220,7 +325,7 @@ def _gap(total: float, before: float, after: float, number: str) -> str:
         f"for the baseline to {amount(after)} for the photo, which is {amount(change)}"
     )
     gap = abs(total - change)
-    if abs(change) <= LITTLE * max(abs(before), abs(after)):
+    if _flat(before, after):
         return (
             f"{told}: it is nearly the same for baseline and photo, so that there is little to "
             "share out, and parts for and against cancel. Take another baseline."

@@ -22,6 +22,10 @@ from xai_core.target import JUDGED, Asked, Target
 from xai_core.task import Shape
 
 Array = NDArray[np.float32]
+BRUTE = (
+    "Computed by brute force, a whole pass through the network for each patch: only networks of "
+    "PyTorch classifiers are followed to what a patch can reach."
+)
 _LOOKS = 200
 """Maps so far that a run shows at the most."""
 
@@ -156,7 +160,7 @@ class Occlusion(Explainer):
                 due = part.stop + len(patches) / _LOOKS
                 partial = self.drawn(patches, wholes[0] - scores[: part.stop, 0], np.nan)
             progress(part.stop + 1, total, partial)
-        corners, way = patches.corners.astype(np.int32), getattr(model, "shortcut", "")
+        corners, way = patches.corners.astype(np.int32), getattr(model, "shortcut", BRUTE)
         return [
             Raw(
                 attribution=self.drawn(patches, whole - found),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core import straight
 from xai_core.cam import LayerMap, drawn, rest
 from xai_core.card import Cost
 from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
@@ -20,6 +22,8 @@ from xai_core.task import Shape
 Array = NDArray[np.float32]
 TOGETHER = 16
 """Maps that go through the rest of the network at once."""
+ENOUGH = 2 * straight.PROBES
+"""Cells up to which keeping each takes no longer than finding out whether one must."""
 USUAL = 49
 """Cells that are reckoned with where nothing is known of the layer."""
 GAUSSIAN = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32) / 16
@@ -36,10 +40,20 @@ def _ours(
     def scores(kept: Array) -> Array:
         return target.score(model.run_from(method.layer, kept, image), model.head)
 
-    empty = float(scores(np.zeros_like(maps)[None])[0])
-    progress(2, total)
-    found = np.full(cells, empty, np.float32)
-    for start in range(0, cells, TOGETHER):
+    line = None
+    if cells > ENOUGH:
+        whole = float(scores(maps[None])[0])
+        line = straight.slopes(model, method.layer, maps, image, target, whole)
+    if line is not None:  # what a cell adds to nothing is its values times their slopes
+        adds = np.einsum("hwc,hwc->hw", maps, line, dtype=np.float64)
+        empty = whole - float(adds.sum())
+        found = (empty + method.windowed(adds).ravel()).astype(np.float32)
+        progress(total, total)
+    else:
+        empty = float(scores(np.zeros_like(maps)[None])[0])
+        progress(2, total)
+        found = np.full(cells, empty, np.float32)
+    for start in range(0, cells if line is None else 0, TOGETHER):
         stop = min(start + TOGETHER, cells)
         found[start:stop] = scores(method.kept(maps, start, stop))
         so_far = method.counted(found.reshape(maps.shape[:2]), empty)
@@ -54,6 +68,7 @@ def _ours(
         scalars={"empty": empty, "highest": float(found.max())},
         arrays={"scores": found},
         notes=notes,
+        passes=None if line is None else 3 + straight.PROBES,
     )
 
 
@@ -62,10 +77,11 @@ class ReciproCAM(LayerMap):
     """How high the score is when a layer keeps one cell and forgets all others.
 
     Every cell of the layer's map in turn is left alone, all others are set to zero, and the rest of
-    the network gives the score of that cell (Byun and Lee 2022). No gradient is used. In a Vision
+    the network gives the score of that cell (Byun and Lee 2022). No gradient is needed. In a Vision
     transformer the class token and what goes round the layer stay as they are, and the layer is the
     norm before the last attention (Byun and Lee 2023, arXiv:2310.02588). The papers follow the
-    probability: choose it for their map.
+    probability: choose it for their map. Where the rest is a straight line, as behind an average
+    over all places and one dense layer, all cells' scores come from one pass back through it.
     """
 
     title: ClassVar[str] = "ReciproCAM"
@@ -112,6 +128,18 @@ class ReciproCAM(LayerMap):
                 mask[row + 1, column + 1] = 1
         return masks[:, 1:-1, 1:-1, None] * maps
 
+    def windowed(self, adds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what each kept window adds, of what each cell adds, both `[mh, mw]`."""
+        if self.window == "cell":
+            return adds
+        padded, (rows, columns) = np.pad(adds, 1), adds.shape
+        parts = (
+            GAUSSIAN[y, x] * padded[y : y + rows, x : x + columns]
+            for y in range(3)
+            for x in range(3)
+        )
+        return np.asarray(np.sum([*parts], 0), np.float64)
+
     def counted(self, scores: Array, empty: float) -> Array:
         """Return the map `[mh, mw]` of scores `[mh, mw]`."""
         return scores - (scores.min() if self.base == "lowest" else np.float32(empty))
@@ -125,6 +153,10 @@ class ReciproCAM(LayerMap):
         return f"Every cell of {self.layer} alone gets the same score: choose another layer."
 
     def cost(self, model: Sized) -> Cost:
-        """One pass up to the layer, and one through the rest for each cell and for none."""
+        """One pass up to the layer, and one through the rest for each cell and for none.
+
+        Fewer where the rest turns out to be a straight line.
+        """
         row = layer_of(model, self.layer)
-        return rest(model, self.layer, 1 + (row.map_size[0] * row.map_size[1] if row else USUAL))
+        cells = row.map_size[0] * row.map_size[1] if row else USUAL
+        return dataclasses.replace(rest(model, self.layer, 1 + cells), at_most=cells > ENOUGH)

@@ -88,7 +88,10 @@ def checked(
     """Return the method, where its gradients were taken, their slopes and weights. Raises Unfit."""
     try:
         method = IntegratedGradients(**dict(explanation.parameters), engine=explanation.engine)
-        nodes, weights = method.path()
+        taken = told(explanation, "steps") if method.stop_at_gap else method.steps
+        if taken not in method.rounds():
+            raise Unfit("steps")
+        nodes, weights = method.path(int(taken))
     except (ParamError, TypeError) as wrong:
         raise Unfit("parameters") from wrong
     at = np.asarray(held(explanation, "nodes", "f", (len(nodes),)), np.float64)

@@ -389,6 +389,16 @@ def test_integrated_gradients_frames_are_its_way_and_its_sum(model, nodes):
     assert f"the gap is {amount(abs(scalars['gap']))}." in last.caption
 
 
+def test_integrated_gradients_frames_are_those_of_the_last_doubling(model):
+    given = {"steps": 3, "stop_at_gap": True, "largest_gap": 0.01}
+    explanation = run(model, "integrated-gradients", **given)
+    used = explanation.scalars["steps"]
+    assert used > 3
+    assert len(film_of(explanation, VIEW).frames) == min(used, 40) + 1
+    wrong = dataclasses.replace(explanation, scalars={**explanation.scalars, "steps": 7})
+    assert film_of(wrong, VIEW) is None
+
+
 def test_another_model_gives_other_frames_of_the_same_photo(model, runs):
     import torch
 
