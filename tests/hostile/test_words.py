@@ -174,7 +174,7 @@ class Mum:
     def kill(self, number: int) -> None:
         self.worker._gone.set()
 
-    def tell(self, number: int, works: bool) -> None:
+    def tell(self, number: int, works: bool, *, now: bool = False) -> None:
         pass
 
     def forget(self, number: int) -> None:
