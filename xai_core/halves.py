@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.explainer import Raw
 from xai_core.masked_mean import MaskedMean, add_to
 
 Array = NDArray[np.float32]
@@ -73,6 +74,32 @@ def ended(what: str, used: int, most: int, agreed: Agreement, asked: float) -> s
     return (
         f"It took all {used:,} {what}, and {how} {agreed.words()}, below the {asked:g} that was "
         "asked."
+    )
+
+
+def closed(
+    raw: Raw,
+    what: str,
+    used: int,
+    most: int,
+    agreed: Agreement,
+    asked: float,
+    passes: int,
+    *,
+    words: str = "",
+) -> Raw:
+    """Return a result with why its run ended, and after how many of what it draws and passes.
+
+    `words` is what its sentence calls them, where that is not `what`.
+    """
+    said = ended(words or what, used, most, agreed, asked)
+    short = agreed.low < asked
+    return dataclasses.replace(
+        raw,
+        scalars={**raw.scalars, **agreed.scalars, f"{what}_used": used},
+        notes=(*raw.notes, said) if short else raw.notes,
+        way=raw.way if short else f"{raw.way} {said}".strip(),
+        passes=passes,
     )
 
 

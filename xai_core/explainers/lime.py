@@ -146,20 +146,10 @@ def _ours(method: Lime, model: MasksFast, image: Array, target: Target, progress
     raw = _raw(taken_of, scores[:used], fit, target.number)
     if steadies is None:
         return raw
-    return _ended(raw, method, used, passes, steadies.agreed)
-
-
-def _ended(raw: Raw, method: Lime, used: int, passes: int, agreed: Agreement) -> Raw:
-    """Return a result with why the run ended, and after how many samples and passes."""
-    said = halves.ended("masked photos", used, method.samples, agreed, method.stop_at)
-    short = agreed.low < method.stop_at
-    return dataclasses.replace(
-        raw,
-        scalars={**raw.scalars, **agreed.scalars, "samples_used": used},
-        notes=(*raw.notes, said) if short else raw.notes,
-        way="" if short else said,
-        passes=passes,
-    )
+    return halves.closed(
+        raw, "samples", used, method.samples, steadies.agreed, method.stop_at, passes,
+        words="masked photos",
+    )  # fmt: skip
 
 
 def _library(method: Lime, model: Any, image: Array, target: Target, progress: Progress) -> Raw:

@@ -17,7 +17,7 @@ from xai_core.errors import ParamError
 from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
 from xai_core.grain import Veils
 from xai_core.grids import Grids
-from xai_core.halves import Agreement, Halves
+from xai_core.halves import Halves
 from xai_core.mask_line import MaskLine
 from xai_core.masked_mean import MaskedMean, add_to
 from xai_core.model import MasksFast
@@ -259,7 +259,7 @@ class Rise(Explainer):
         if two is None:
             return made
         return [
-            self._ended(raw, used, asked, agreed)
+            halves.closed(raw, "masks", used, self.masks, agreed, self.stop_at, asked)
             for raw, agreed in zip(made, two.agreements, strict=True)
         ]
 
@@ -268,18 +268,6 @@ class Rise(Explainer):
         if self.stop_at >= halves.NEVER:
             return None
         return Halves(model.input_size, wholes, keep, self.masks, self.stop_at)
-
-    def _ended(self, raw: Raw, used: int, asked: int, agreed: Agreement) -> Raw:
-        """Return a result with why the run ended, and after how many masks and passes."""
-        said = halves.ended("masks", used, self.masks, agreed, self.stop_at)
-        short = agreed.low < self.stop_at
-        return dataclasses.replace(
-            raw,
-            scalars={**raw.scalars, **agreed.scalars, "masks_used": used},
-            notes=(*raw.notes, said) if short else raw.notes,
-            way=raw.way if short else f"{raw.way} {said}".strip(),
-            passes=asked,
-        )
 
     def after(self, used: int) -> Self:
         """Return what draws the masks of a run that ended after so many. Raises ParamError."""
