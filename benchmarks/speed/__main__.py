@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.speed import page
@@ -43,6 +44,14 @@ def measured(row: Row, full: bool, machine: str) -> page.Told:
     }
 
 
+def keep(known: Mapping[str, Row], found: Mapping[str, page.Told]) -> None:
+    """Write rows beside those that are kept by now, of which another run may have written some."""
+    told = {**page.read(), **found}
+    page.write(
+        {name: each | page.words(known[name]) for name, each in told.items() if name in known}
+    )
+
+
 def main() -> None:
     """Measure what was asked for, and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -50,8 +59,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="with the goals' own counts")
     parser.add_argument("--draw", action="store_true", help="only draw the page again")
     asked = parser.parse_args()
-    known, kept, machine = rows(), page.read(), page.machine()
-    kept = {name: told | page.words(known[name]) for name, told in kept.items() if name in known}
+    known, machine = rows(), page.machine()
     chosen = [row for name, row in known.items() if name.startswith(asked.only)]
     if not chosen:
         raise SystemExit(f"No row begins with {asked.only}; there are {', '.join(known)}")
@@ -59,16 +67,15 @@ def main() -> None:
     for row in [] if asked.draw else chosen:
         start = time.monotonic()
         try:
-            kept[row.name] = measured(row, asked.full, machine)
+            found = measured(row, asked.full, machine)
         except RuntimeError as error:  # the other rows are measured all the same
             failed.append(row.name)
             print(f"{row.name} failed: {error}", flush=True)
             continue
-        print(
-            f"{row.name} ({time.monotonic() - start:.0f} s)", *page.lines({"": kept[row.name]})[2:3]
-        )
-        page.write(kept)
-    page.write(kept)
+        took = f"{row.name} ({time.monotonic() - start:.0f} s)"
+        print(took, *page.lines({"": found})[2:3], flush=True)
+        keep(known, {row.name: found})
+    keep(known, {})
     if failed:
         raise SystemExit(f"not measured: {', '.join(failed)}")
 

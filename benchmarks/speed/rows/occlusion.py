@@ -56,3 +56,20 @@ def occlusion_torch(size: Size) -> Case:
         floors=networks.torch_floors(model.native().body),
         said=networks.started(model),
     )
+
+
+@row(what="occlusion 32/16, brute force, ResNet-50 in Keras", goal="1.05, 100 MB")
+def occlusion_keras(size: Size) -> Case:
+    """Count over the passes of our run."""
+    from xai_core.explainer import make
+
+    model, given = networks.keras_model(), values(size)
+    return Case(
+        sides={
+            "ours": explains(model, "ours", given, "occlusion"),
+            "Xplique": explains(model, "xplique", given, "occlusion"),
+        },
+        passes=make("occlusion", given, size=model.input_size).cost(model).passes,
+        floors=networks.keras_floors(model._network.model),
+        said=networks.started(model),
+    )

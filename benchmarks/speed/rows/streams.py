@@ -1,0 +1,72 @@
+"""RISE in two streams of one thread on two cores: alone, and beside a process that never rests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from benchmarks.speed import networks
+from benchmarks.speed.row import Case, Size, Work, row
+from benchmarks.speed.rows.rise import explains
+
+GOAL, ROUNDS = 1000, 5
+STREAMS = 2
+BUSY = "print(flush=True)\nwhile True: pass"
+
+
+def clock_seconds(work: Work) -> float:
+    """Return the seconds that `work` takes by the clock."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def neighbour() -> Iterator[None]:
+    """Keep a process busy beside this one, on the same cores."""
+    command = [sys.executable, "-c", BUSY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own words
+        try:
+            if process.stdout:
+                process.stdout.readline()  # it is at it
+            yield
+        finally:
+            process.kill()
+
+
+def shares(work: Work, rounds: int = ROUNDS) -> list[float]:
+    """Return seconds at the quickest, of that many runs in turn: alone, and with a neighbour.
+
+    The clock counts what else the machine does, of which the quickest run has least.
+    """
+    alone, beside = [], []
+    for _ in range(rounds):
+        alone.append(clock_seconds(work))
+        with neighbour():
+            beside.append(clock_seconds(work))
+    return [min(alone), min(beside)]
+
+
+@row(what="RISE, ResNet-50 in PyTorch, two streams on two cores beside one competing process",
+     goal="0.6 of its undisturbed speed (the fair share is 0.67)", memory=False)  # fmt: skip
+def streams_two(size: Size) -> Case:
+    """Say its speed beside the process, as a part of its speed alone."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:STREAMS])
+    os.environ["OMP_NUM_THREADS"] = str(STREAMS)  # what a backend goes by
+    model = networks.torch_model()
+    said = networks.started(model)
+    work = explains(model, "ours", {"masks": size.count(GOAL, 100), "grid": 7})
+    work()
+    alone, beside = shares(work)
+    return Case(
+        said={
+            "speed": f"{alone / beside:.2f}",
+            "by the clock": f"{alone:.1f} s alone and {beside:.1f} s beside it, "
+            f"each the quickest of {ROUNDS}",
+            **said,
+        }
+    )
