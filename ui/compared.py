@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import figure, text, views
+from ui import figure, mounts, text, views
 from ui.desk import Desk
 from ui.held import Answer, Photo
 from xai_core import colormaps, render, report
@@ -47,12 +47,12 @@ class Panel:
 
 
 @functools.cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "vitrine_compared",
-        html=views.part("compared/compared.html"),
-        css=views.part("compared/compared.css"),
-        js="\n".join(views.part(f"{script}.js") for script in _SCRIPTS),
+def _component() -> mounts.Mount:
+    return mounts.component(
+        "compared",
+        html=mounts.part("compared/compared.html"),
+        css="compared/compared.css",
+        js=[f"{script}.js" for script in _SCRIPTS],
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import kept, text, views
+from ui import kept, mounts, text, views
 from ui.detect_desk import DetectDesk, Found
 from ui.held import Seen
 from workers.tasks.detect import MOST
@@ -50,12 +50,12 @@ class Drawn:
 
 
 @functools.cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "vitrine_boxes",
-        html=views.part("boxes/boxes.html"),
-        css=views.part("boxes/boxes.css"),
-        js="\n".join(views.part(name) for name in ("places.js", "boxes/boxes.js")),
+def _component() -> mounts.Mount:
+    return mounts.component(
+        "boxes",
+        html=mounts.part("boxes/boxes.html"),
+        css="boxes/boxes.css",
+        js=["places.js", "boxes/boxes.js"],
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import views
+from ui import mounts, views
 from xai_core.probes.edits import Drawn, Kind
 
 TALL = 20
@@ -21,12 +21,12 @@ _TOLD = "drawing-told"
 
 
 @functools.cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "vitrine_drawing",
-        html=views.part("drawing/drawing.html"),
-        css=views.part("drawing/drawing.css"),
-        js="\n".join(views.part(name) for name in ("places.js", "drawing/drawing.js")),
+def _component() -> mounts.Mount:
+    return mounts.component(
+        "drawing",
+        html=mounts.part("drawing/drawing.html"),
+        css="drawing/drawing.css",
+        js=["places.js", "drawing/drawing.js"],
     )
 
 

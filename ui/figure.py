@@ -20,7 +20,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import views
+from ui import mounts, views
 from xai_core import colormaps, render
 from xai_core.errors import ParamError
 from xai_core.model import Geometry
@@ -38,13 +38,13 @@ _SCRIPTS = ("frame", "words", "paint", "marks", "figure")
 
 
 @functools.cache
-def _component(name: str) -> Any:
+def _component(name: str) -> mounts.Mount:
     """Return the component; a photo alone has another name, so that a page can tell them apart."""
-    return st.components.v2.component(
-        f"vitrine_{name}",
-        html=views.part("figure/figure.html"),
-        css=views.part("figure/figure.css"),
-        js="\n".join(views.part(f"figure/{script}.js") for script in _SCRIPTS),
+    return mounts.component(
+        name,
+        html=mounts.part("figure/figure.html"),
+        css="figure/figure.css",
+        js=[f"figure/{script}.js" for script in _SCRIPTS],
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import views
+from ui import mounts
 from xai_core import lesson, render
 from xai_core.explanation import Explanation
 from xai_core.lesson import Lesson, Part
@@ -23,12 +23,12 @@ _TAGS = {"_": "sub", "^": "sup"}
 
 
 @functools.cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "vitrine_formula",
-        html=views.part("formula/formula.html"),
-        css=views.part("formula/formula.css"),
-        js=views.part("formula/formula.js"),
+def _component() -> mounts.Mount:
+    return mounts.component(
+        "formula",
+        html=mounts.part("formula/formula.html"),
+        css="formula/formula.css",
+        js=["formula/formula.js"],
     )
 
 

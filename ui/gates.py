@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import views
+from ui import mounts
 from xai_core import colormaps
 from xai_core.training import lstm_cells
 from xai_core.training.lstm import HELD_OUT, LOSS
@@ -27,12 +27,12 @@ Chosen = Callable[[Any], None]
 
 
 @functools.cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "vitrine_gates",
-        html=views.part("gates/gates.html"),
-        css=views.part("gates/gates.css"),
-        js=views.part("gates/gates.js"),
+def _component() -> mounts.Mount:
+    return mounts.component(
+        "gates",
+        html=mounts.part("gates/gates.html"),
+        css="gates/gates.css",
+        js=["gates/gates.js"],
     )
 
 

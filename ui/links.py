@@ -285,7 +285,7 @@ def _decided(desk: Desk, opens: bool) -> None:
 def show(desk: Desk, question: Question | None, *, alone: bool = False) -> None:
     """Let the browser's address follow what is set; `alone` where the page is of one method."""
     state = st.session_state
-    if _WAITS in state or (question is not None and desk.looks):
+    if _WAITS in state or desk.looks:
         return  # what the address asks for stays in it until the page can say the same
     query = address(desk, question, alone=alone)
     held = state.get(_NOTE)

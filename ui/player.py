@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
-from ui import text, views
+from ui import mounts, text, views
 from xai_core import encode
 from xai_core.reel import Picture, Reel, Told
 
@@ -23,12 +22,12 @@ MIME = {"webp": "image/webp", "gif": "image/gif", "webm": "video/webm"}
 
 
 @functools.cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "vitrine_player",
-        html=views.part("player/player.html"),
-        css=views.part("player/player.css"),
-        js=views.part("player/player.js"),
+def _component() -> mounts.Mount:
+    return mounts.component(
+        "player",
+        html=mounts.part("player/player.html"),
+        css="player/player.css",
+        js=["player/player.js"],
     )
 
 

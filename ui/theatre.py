@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
-from ui import views
+from ui import mounts
 from xai_core import colormaps
 from xai_core.training.recording import Frames
 
@@ -20,12 +19,12 @@ PALETTE = "magma"
 
 
 @functools.cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "vitrine_training",
-        html=views.part("training/training.html"),
-        css=views.part("training/training.css"),
-        js=views.part("training/training.js"),
+def _component() -> mounts.Mount:
+    return mounts.component(
+        "training",
+        html=mounts.part("training/training.html"),
+        css="training/training.css",
+        js=["training/training.js"],
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from ui import identity, route, state, text, views
+from ui import identity, mounts, route, state, text, views
 from workers import incoming
 from xai_core.report.numbers import percent
 
@@ -31,7 +31,7 @@ def place() -> None:
             st.session_state["upload"] = st.session_state["upload-heard"] = given
             st.session_state["upload-began"] = True
 
-    mount = views.component("upload", views.part("upload.html"))
+    mount = views.component("upload", mounts.part("upload.html"))
     mount(
         key=key,
         data={

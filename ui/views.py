@@ -6,13 +6,12 @@ import base64
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import text
+from ui import mounts, text
 from xai_core import render
 from xai_core.report import percent
 
@@ -20,20 +19,11 @@ Array = NDArray[np.float32]
 SHOWN = 800
 """Longest side of a photo on the screen, in pixels."""
 
-_PARTS = Path(__file__).parent / "parts"
-
-
-def part(name: str) -> str:
-    """Return a file of `parts/`."""
-    return (_PARTS / name).read_text(encoding="utf-8")
-
 
 @functools.cache
-def component(name: str, html: str) -> Any:
+def component(name: str, html: str) -> mounts.Mount:
     """Return a component of ours; its script and style are `parts/<name>.js` and `.css`."""
-    return st.components.v2.component(
-        f"vitrine_{name}", html=html, css=part(f"{name}.css"), js=part(f"{name}.js")
-    )
+    return mounts.component(name, html=html, css=f"{name}.css", js=[f"{name}.js"])
 
 
 def style() -> None:

@@ -9,6 +9,16 @@ from playwright.sync_api import expect
 from tests.browser.conftest import newcomer, rested, until
 from tests.browser.test_offering import RUN, choose, ready, run
 from tests.hostile.conftest import SOAK
+from ui import mounts
+
+OUT_OF_TURN = """async script => {
+    const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+    const draws = (await import(url)).default, parentElement = document.createElement("div");
+    return [[2, "new"], [1, "old"], [3, "newer"]].map(([lastChanged, photo]) => {
+        draws({ data: { lastChanged, query: "photo=" + photo }, parentElement });
+        return location.search;
+    });
+}"""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -59,6 +69,11 @@ def test_a_link_asks_the_same_question_elsewhere(visit, browser):
     ready(other)
     until(other, lambda: carried(other) == carried(page))
     expect(other.get_by_role("button", name=RUN)).to_be_enabled()
+
+    # data that are handed over out of turn: the later ones stay
+    script = mounts._script([mounts.part("address.js")])
+    orders = other.evaluate(OUT_OF_TURN, script)
+    assert [parse_qs(each)["?photo"] for each in orders] == [["new"], ["new"], ["newer"]]
     context.close()
 
 
