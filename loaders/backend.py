@@ -30,10 +30,11 @@ QUICKER = 1.05
 """Times that a converted network must be as quick as its framework, to be taken."""
 LARGEST = 1 << 30
 """Bytes of weights above which a second and a third copy of them would be too much memory."""
-QUICK = 0.2
-"""Seconds of the probes' passes above which no other way to cut a batch is tried."""
 PIECES = (1, 2, 4, 8)
-"""Views of one request that are tried."""
+"""Views at once that are tried."""
+TRYING, SOONER = 1.0, 0.95
+"""Seconds that trying them may take (what takes longer has little to gain by it), and the share of
+the time below which one is taken."""
 
 
 class Refused(Exception):
@@ -44,12 +45,11 @@ class Way(Protocol):
     """Another way to run a network: views in, logits out."""
 
     name: str
+    piece: int
+    """Views that go through it at once."""
 
     def __call__(self, views: Array) -> Array:
         """Return the logits, float32 `[n, classes]`."""
-
-    def tune(self, views: Array) -> None:
-        """Find the best way to cut a batch, on some views."""
 
 
 class Passes:
@@ -120,6 +120,7 @@ class Passes:
                 whys.append(why)
             else:
                 self.backend = Backend(name=self.backend.name, why=whys[0] if whys else "")
+                self._cut()
             self._ways = ()  # they may hold the network's tensors
         return self.backend
 
@@ -152,11 +153,22 @@ class Passes:
             raise Refused(f"its scores through {network.name} differ by {apart:.0e} of the largest")
         if took < QUICKER * now:
             raise Refused(f"{network.name} is no quicker here")
-        if now < QUICK:
-            network.tune(np.resize(views, (PIECES[-1], *views.shape[1:])))
+        tune(network, views, now / len(views))
         self._run = network
         spent = time.process_time() - start
         self.backend = Backend(name=network.name, agreement=apart, gain=took / now, start=spent)
+
+    def _cut(self) -> None:
+        """Let the framework have as many views at once as it runs the soonest."""
+        views = np.resize(probes(self._size), (PIECES[-1], *self._size, 3))
+        own = Cut(self._plain, self.backend.name)
+        try:
+            took, _ = timed(self._plain, views[:1])
+            tune(own, views, took)
+            if own.piece < PIECES[-1] and difference(own(views), self._plain(views)) <= AGREES:
+                self._run = own
+        except Exception:  # what a stranger's network raises on the probes
+            return
 
 
 class Backed:
@@ -174,6 +186,20 @@ class Backed:
         return cast(Backend, self._forward.logits.settle())
 
 
+class Cut:
+    """A network that takes no more than `piece` views at once."""
+
+    def __init__(self, run: Run, name: str) -> None:
+        self._run, self.name, self.piece = run, name, PIECES[-1]
+
+    def __call__(self, views: Array) -> Array:
+        """Return the logits, float32 `[n, classes]`."""
+        if len(views) <= self.piece:
+            return self._run(views)
+        starts = range(0, len(views), self.piece)
+        return np.concatenate([self._run(views[at : at + self.piece]) for at in starts])
+
+
 class Compiled:
     """A network that OpenVINO runs, in as many streams of one thread as the worker has threads.
 
@@ -185,7 +211,7 @@ class Compiled:
         import openvino
 
         self.name = f"OpenVINO {openvino.__version__.split('-')[0]}"
-        streams = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
+        streams = threads()
         settings = {
             "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": streams,
@@ -215,13 +241,27 @@ class Compiled:
         made = [np.array(request.get_output_tensor(0).data, np.float32) for request, _ in asked]
         return np.concatenate(made) if made else np.empty((0, 0), np.float32)
 
-    def tune(self, views: Array) -> None:
-        """Choose how many views a request takes: the quickest of PIECES."""
-        taken = {}
-        for self.piece in PIECES:
-            self(views)
-            taken[self.piece], _ = timed(self, views, clock=time.perf_counter)
-        self.piece = min(taken, key=lambda piece: taken[piece])
+
+def tune(way: Way, views: Array, pace: float) -> None:
+    """Give a way the piece of PIECES that it runs the soonest, where `TRYING` seconds will tell.
+
+    `pace` are the seconds that a view takes it. By the clock where it has several threads.
+    """
+    views, before = np.resize(views, (PIECES[-1], *views.shape[1:])), way.piece
+    if pace * (sum(PIECES) + len(PIECES) * len(views)) > TRYING:
+        return
+    clock = time.process_time if threads() == 1 else time.perf_counter
+    taken = {}
+    for way.piece in PIECES:
+        way(views[: way.piece])  # what is made at a first run is made for each count of views
+        taken[way.piece], _ = timed(way, views, clock)
+    best = min(taken, key=lambda piece: taken[piece])
+    way.piece = best if taken[best] < SOONER * taken[before] else before
+
+
+def threads() -> int:
+    """Return how many threads the worker has."""
+    return max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def difference(found: Array, own: Array) -> float:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from loaders.backend import AGREES, Refused, difference
+from loaders.backend import AGREES, Cut, Refused, difference
 from loaders.torch.wrapped import Wrapped
 
 Array = NDArray[np.float32]
@@ -68,22 +68,18 @@ def _scores_and_slopes(module: Wrapped, views: Array) -> tuple[Array, Array]:
     return scores.detach().numpy(), slopes.numpy()
 
 
-class Folded:
+class Folded(Cut):
     """Such a copy as a way to run a network."""
 
-    name = "PyTorch with its batch normalisations folded"
-
     def __init__(self, module: Wrapped, still: Any) -> None:
-        self._module, self._still = folded(module), still
+        made = folded(module)
 
-    def __call__(self, views: Array) -> Array:
-        """Return the logits, float32 `[n, classes]`, of views `[n, h, w, 3]`."""
-        with self._still():
-            scores: Array = self._module(torch.from_numpy(views).permute(0, 3, 1, 2)).numpy()
-        return scores
+        def scores(views: Array) -> Array:
+            with still():
+                found: Array = made(torch.from_numpy(views).permute(0, 3, 1, 2)).numpy()
+            return found
 
-    def tune(self, views: Array) -> None:
-        """Leave the batches as they are."""
+        super().__init__(scores, "PyTorch with its batch normalisations folded")
 
 
 def _norms(body: Any) -> int:

@@ -37,15 +37,13 @@ class Faked:
     """Stands for a compiled network: the model is what it answers."""
 
     name = "a compiler"
+    piece = 8
 
     def __init__(self, model: Callable[[Array], Array]) -> None:
         self.model = model
 
     def __call__(self, views: Array) -> Array:
         return self.model(views)
-
-    def tune(self, views: Array) -> None:
-        pass
 
 
 def slow(views: Array) -> Array:
@@ -116,6 +114,38 @@ def test_answers_that_depend_on_the_others_of_a_batch_are_noticed() -> None:
         return scores(views) + (0.0 if len(views) == 4 else 1.0)
 
     assert "differ" in passes(slow, lambda: mixed).settle().why
+
+
+def crowded(views: Array) -> Array:
+    """Take longer for each view the more there are above two, and for one alone."""
+    until = time.process_time() + 0.001 * len(views) * (1 + abs(len(views) - 2))
+    while time.process_time() < until:
+        pass
+    return scores(views)
+
+
+def test_a_batch_is_cut_as_it_is_run_the_soonest(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = np.random.default_rng(0).random((7, *SIZE, 3), np.float32)
+    way = backend.Cut(crowded, "x")
+    backend.tune(way, views, 0.001)
+    assert way.piece == 2
+    np.testing.assert_array_equal(way(views), scores(views))
+    way.piece = 8
+    backend.tune(way, views, backend.TRYING / 40)  # it would take more than it may
+    assert way.piece == 8
+
+    network = passes(crowded, raising)  # what is not converted is cut, too
+    network.settle()
+    asked: list[int] = []
+    monkeypatch.setattr(network._run, "_run", lambda views: asked.append(len(views)) or views)
+    network(views)
+    assert asked == [2, 2, 2, 1]
+
+
+def test_answers_that_depend_on_the_others_of_a_batch_are_not_cut() -> None:
+    network = passes(lambda views: crowded(views) + len(views), raising)
+    network.settle()
+    assert network._run is None
 
 
 def test_large_networks_stay() -> None:
