@@ -30,12 +30,6 @@ from xai_core.target import BoxTarget, overlaps
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DATA, PAGE = DOCS / "boxes.json", DOCS / "boxes.md"
 SCENES, SPLIT = 100, 5  # splits 0, 1, 3 and 4 served other ends
-SLOW = 100
-"""Scenes for the methods that take many passes."""
-
-MANY = 100
-"""Passes from which a method is such a one."""
-
 HIDDEN = 0.1
 """Share of the box's pixels that the deletion hides, the strongest of the map."""
 
@@ -94,10 +88,8 @@ PARTS = ("mass", "area", "left", "random")
 """The fields of a row that are medians over the scenes."""
 
 
-def measured(
-    names: Iterable[str], scenes: int = SCENES, slow: int = SLOW, keep: Path | None = None
-) -> list[Row]:
-    """Return a row for each method; those that take many passes see the first `slow` boxes.
+def measured(names: Iterable[str], scenes: int = SCENES, keep: Path | None = None) -> list[Row]:
+    """Return a row for each method.
 
     `keep` is a file of lines of JSON: what it knows of a scene is not measured again.
     """
@@ -110,8 +102,6 @@ def measured(
         for name, row in rows.items():
             method = make(name, VALUES.get(name, {}), size=model.input_size)
             row.passes = method.cost(model).passes
-            if row.passes > MANY and number >= slow:
-                continue
             found = known.get((name, number))
             if found is None:
                 found = _scene(method, model, view, target, number)
