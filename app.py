@@ -11,7 +11,20 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # Imported here so that the first visitor does not wait for them.
-from ui import answer, ask, bounds, guard, model_card, page, photo_card, route, state, views
+from ui import (
+    answer,
+    ask,
+    bounds,
+    first,
+    guard,
+    model_card,
+    page,
+    photo_card,
+    route,
+    shelf,
+    state,
+    views,
+)
 
 __all__ = ["answer", "ask", "model_card", "page", "photo_card", "views"]
 
@@ -53,6 +66,7 @@ else:
         importlib.import_module("pandas")  # else Streamlit does it while the first visitor waits
         for name in ("ui.mlp_page", "ui.lstm_page"):  # their recordings are read once a process
             importlib.import_module(name).warm()
+        shelf.files()
         gc.collect()
         gc.freeze()  # Streamlit looks for garbage after each run of a page: not in all of this
         yield
@@ -64,10 +78,14 @@ else:
     app = st.App(
         __file__,
         lifespan=lifespan,
-        routes=route.routes(state.visitors, st.get_option("server.baseUrlPath")),
+        routes=[
+            *route.routes(state.visitors, st.get_option("server.baseUrlPath")),
+            *first.routes(st.get_option("server.baseUrlPath")),
+        ],
         middleware=[
             Middleware(guard.Guard),
             Middleware(bounds.Bounds),
             Middleware(route.Cookies),
+            Middleware(shelf.Shelf, base=st.get_option("server.baseUrlPath")),
         ],
     )

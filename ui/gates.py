@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui import mounts
+from ui import first, mounts
 from xai_core import colormaps
 from xai_core.training import lstm_cells
 from xai_core.training.lstm import HELD_OUT, LOSS
@@ -86,6 +86,7 @@ def show(
         "name": series.name,
         "unit": series.unit,
         "prices": look.prices().tolist(),
+        "stands": first.address(),
         "held": len(look.days),
         "window": look.window,
         "span": None if alike is None else [alike.first, alike.last],

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import gates, text, views
+from ui import first, gates, text, views
 from ui.desk import Desk
 from ui.player import MIME, NAMES
 from workers.tasks.train_lstm import LstmFile
@@ -64,7 +64,7 @@ def show(
         turned = look.turned(layer, factor, unit) if factor != 1 else None
     except ParamError:
         turned = None
-    first = functools.partial(
+    gated = functools.partial(
         gates.show,
         "lstm-gates",
         shown,
@@ -79,10 +79,11 @@ def show(
         on_span=functools.partial(_span, name, look),
     )
     if beside is None:
-        first(made)
+        gated(made)
     else:
-        _two(first, look, made, beside, layer, what, by)
+        _two(gated, look, made, beside, layer, what, by)
         views.line(f"Of {label}:", "v-label")
+    first.wait()
     views.line(look.compared.words, "v-prose")
     views.line(
         f"It reads the {settings.features} of {settings.window} days and forecasts "
@@ -103,7 +104,7 @@ def show(
     _take(look, desk, layer, by, own=own)
 
 
-def _two(first: Any, look: Look, made: Map, beside: Beside, layer: int, what: str, by: Any) -> None:
+def _two(gated: Any, look: Look, made: Map, beside: Beside, layer: int, what: str, by: Any) -> None:
     """Draw two side by side: on the same scales, in the same order of units where that can be."""
     other, label = beside
     layer = min(layer, other.recording.settings.layers - 1)
@@ -116,7 +117,7 @@ def _two(first: Any, look: Look, made: Map, beside: Beside, layer: int, what: st
         within = min(low, less), max(high, more)
     left_column, right_column = st.columns(2)
     with left_column:
-        first(made, pair=pair, within=within)
+        gated(made, pair=pair, within=within)
     with right_column:
         gates.show(
             "lstm-gates-beside",

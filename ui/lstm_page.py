@@ -58,18 +58,29 @@ def show() -> None:
     with page.opened(TITLE, KNOW, bench=True) as here:
         desk = here.desk
         held = trainings.of(desk, NAME, _start)
+        here.bench()
+        pressed = presses.waits(_SUBMIT)
+        if not pressed:  # the picture first: a reader waits for that, and not for the form
+            _stage(here, held)
         with here.rail():
             asked = lstm_form.draw(desk)
             _submit(desk, held, asked)
+        if pressed:
+            _stage(here, held)
         with here.stage():
-            here.place_progress({held.slot: under_way, lstm_quotes.FETCH: lstm_quotes.fetching})
-            if held.note and not any(held.note == " ".join(r.recording.notes) for r in held.runs):
-                views.error(held.note)
-            if held.job(desk) is None and held.shown:
-                _trained(desk, held)
             _story()
             lstm_own.show(desk, asked.series)
             jobs.say(*_aloud(desk, held))
+
+
+def _stage(here: page.Page, held: Trainings) -> None:
+    """Draw a training under way, or what was trained."""
+    with here.stage():
+        here.place_progress({held.slot: under_way, lstm_quotes.FETCH: lstm_quotes.fetching})
+        if held.note and not any(held.note == " ".join(r.recording.notes) for r in held.runs):
+            views.error(held.note)
+        if held.job(here.desk) is None and held.shown:
+            _trained(here.desk, held)
 
 
 def _start(held: Trainings) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from loaders.trainings import shipped
 from ui import (
+    first,
     jobs,
     mlp_data,
     mlp_details,
@@ -57,6 +58,17 @@ def show() -> None:
         desk = here.desk
         held = trainings.of(desk, NAME, _start)
         busy = held.job(desk) is not None
+        shown = not busy and bool(held.shown)
+        here.bench()
+        with here.stage():  # the picture first: a reader waits for that, and not for the form
+            here.place_progress({held.slot: _under_way, mlp_data.FETCH: mlp_data.fetching})
+            if held.note:
+                views.error(held.note) if not held.note.startswith("Stopped") else views.line(
+                    held.note, "v-prose"
+                )
+            if shown:
+                _trained(desk, held)
+                first.wait()
         with here.rail():
             settings_form.show(
                 NAME, MlpSettings, disabled=busy, between=lambda: _submit(desk, held, busy)
@@ -65,13 +77,8 @@ def show() -> None:
             mlp_data.choose(desk, busy)
             mlp_own.choose(desk, held)
         with here.stage():
-            here.place_progress({held.slot: _under_way, mlp_data.FETCH: mlp_data.fetching})
-            if held.note:
-                views.error(held.note) if not held.note.startswith("Stopped") else views.line(
-                    held.note, "v-prose"
-                )
-            if not busy and held.shown:
-                _trained(desk, held)
+            if shown:
+                _told(desk, held)
             jobs.say(*_aloud(desk, held))
 
 
@@ -173,7 +180,11 @@ def _trained(desk: Desk, held: Trainings) -> None:
         for doubt in () if run.settings is not None else run.recording.notes:
             views.finding(doubt, warning=True)
     mlp_view.show(held, desk)
-    _verdict(shown)
+
+
+def _told(desk: Desk, held: Trainings) -> None:
+    """Draw what stands under the picture."""
+    _verdict(held.shown)
     _contrast(held)
     branch(desk, held)
     mlp_details.show(desk, held)

@@ -19,7 +19,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import dialogs, jobs, kept, model_card, photo_card, presses, state, views
+from ui import dialogs, first, jobs, kept, model_card, photo_card, presses, state, views
 from ui.desk import RUNNING, Desk
 
 Need = Callable[[Desk], None]
@@ -40,25 +40,36 @@ class Page:
         self.under_way: Any = None
         self.shown: Mapping[str, jobs.Drawn] = {}
         self._title, self._sentence = title, sentence
-        self._bench: Any = None
+        self._rail: Any = None
+        self._stage: Any = None
 
     def head(self) -> None:
         """Draw the title, and what the reader will know."""
         views.heading(self._title, self._sentence)
 
+    def bench(self) -> None:
+        """Lay the rail with its head and the stage out, so that either can be filled first."""
+        views.skip("Skip to the question")
+        bench = st.container(horizontal=True, key="bench", gap="medium", wrap=False)
+        self._rail = bench.container(key="rail")
+        self._stage = bench.container(key="stage")
+        with self._rail:
+            self.head()
+
     @contextlib.contextmanager
     def rail(self) -> Iterator[None]:
         """Draw what is asked: beside the answer on a wide screen, above it on a narrow one."""
-        views.skip("Skip to the question")
-        self._bench = st.container(horizontal=True, key="bench", gap="medium", wrap=False)
-        with self._bench, st.container(key="rail"):
-            self.head()
+        if self._rail is None:
+            self.bench()
+        with self._rail:
             yield
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[None]:
-        """Draw the answer."""
-        with self._bench or st.container(), st.container(key="stage"):
+        """Draw the answer; what comes here before the rail is on the screen before it."""
+        if self._stage is None:
+            self._stage = st.container(key="stage")
+        with self._stage:
             yield
 
     def place_progress(self, shown: Mapping[str, jobs.Drawn] = RUNS) -> None:
@@ -89,7 +100,8 @@ def opened(
     On a workbench (`bench`) the title stands at the head of the rail. `kind` is that of the desk.
     """
     here = Page(state.desk(kind), title, sentence)
-    presses.begin(title)
+    if presses.begin(title):
+        first.begin()
     dialogs.begin()
     if not bench:
         here.head()

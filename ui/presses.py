@@ -14,11 +14,13 @@ import streamlit as st
 _PAGE, _PRESSED = "presses-page", "presses-pressed"
 
 
-def begin(page: str) -> None:
-    """Begin to draw a page: what was pressed on another one is forgotten."""
-    if st.session_state.get(_PAGE) != page:
-        st.session_state.pop(_PRESSED, None)
-        st.session_state[_PAGE] = page
+def begin(page: str) -> bool:
+    """Begin to draw a page, and say whether it was come to: no press on another one is kept."""
+    if st.session_state.get(_PAGE) == page:
+        return False
+    st.session_state.pop(_PRESSED, None)
+    st.session_state[_PAGE] = page
+    return True
 
 
 def end() -> None:
@@ -34,10 +36,15 @@ def button(label: str, *, key: str, disabled: bool = False, **more: Any) -> bool
 
 def taken(key: str) -> bool:
     """Say once that the button of that key was pressed, for one that is drawn later."""
-    if st.session_state.get(_PRESSED) != key:
+    if not waits(key):
         return False
     del st.session_state[_PRESSED]
     return True
+
+
+def waits(key: str) -> bool:
+    """Say whether the button of that key was pressed, and nobody has answered yet."""
+    return bool(st.session_state.get(_PRESSED) == key)
 
 
 def _press(key: str) -> None:

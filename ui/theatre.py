@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ui import mounts
+from ui import first, mounts
 from xai_core import colormaps
 from xai_core.training.recording import Frames
 
@@ -114,6 +114,7 @@ def show(
             "picked": picked,
             "live": live,
             "together": together,
+            "stands": first.address(),
         },
         on_picked_change=on_picked or nothing,
         on_branch_change=on_branch or nothing,

@@ -178,6 +178,14 @@ class Gates {
     this.drawLoss();
     this.root.dataset.epoch = this.data.epochs[this.epoch];
     this.root.dataset.day = this.day;
+    this.say(this.data.stands);
+  }
+
+  // The rest of the page waits until this stands.
+  say(where) {
+    if (!where || where === this.saidSo) return;
+    this.saidSo = where;
+    fetch(where).catch(() => {}); // it comes all the same
   }
 
   x(day, plot) {

@@ -302,7 +302,15 @@ class Theatre {
       if (this.data.id !== data.id) return;
       this.find(".panes").replaceChildren(...holder.children);
       this.find(".together").textContent = data.together;
+      this.say(data.stands);
     });
+  }
+
+  // The rest of the page waits until this stands.
+  say(where) {
+    if (!where || where === this.said) return;
+    this.said = where;
+    fetch(where).catch(() => {}); // it comes all the same
   }
 
   options(selector, names) {
