@@ -144,3 +144,4 @@ def _show(desk: Desk, held: Trainings) -> None:
     held.runs = [run for run in held.runs if run not in old]
     held.picked = held.branch = None
     held.note = ""
+    st.rerun()  # the stage is drawn before the form

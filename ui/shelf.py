@@ -1,10 +1,10 @@
 """Streamlit's own files for the browser: from memory, and named to it before it asks for them.
 
-A page by its address begins with about sixty small files that every page needs, and then, one after
-the other, those of the elements that this page has. Streamlit opens each from the disk, in a thread;
-here those that all of our pages need are read once. The page that comes first names the latter
-ones, too, so that they are there when they are asked for, and says where the server is, which
-Streamlit's script would else try out.
+A page by its address begins with about sixty small files that every page needs, and then, one
+after the other, those of the elements that this page has. Streamlit opens each from the disk, in a
+thread; here those that most of our pages need are read once. The page that comes first names the
+latter ones, too, so that they are there when they are asked for, and says where the server is,
+which Streamlit's script would else try out.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ ELEMENTS = ("BidiComponent", "Html", "NumberInput", "Button", "Selectbox", "Chec
 """Elements that most pages of ours have; each is a file, which names those that it needs."""
 
 LASTING = "public, immutable, max-age=31536000"
-"""A name has a hash of the file in it, so that a browser may keep what it has: as Streamlit says."""
+"""As Streamlit says: a name has a hash of its file in it, so that a browser may keep it."""
 
 _KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 _SCRIPT = re.compile(r"static/js/[\w.-]+\.js|static/css/[\w.-]+\.css")
 _NEEDS = re.compile(r'(?:from|import)"\./([\w.-]+\.js)"')
 _HERE = '<script>window.__streamlit={BACKEND_BASE_URL:new URL("./",location.href).href}</script>'
-"""The page's own files lie beside it, under whatever path a proxy gives it, and so does the rest."""
+"""The page's files lie beside it, under whatever path a proxy gives it, and so does the rest."""
 _END = "</head>"
 _OWN = ("content-encoding", "etag", "last-modified", "accept-ranges")
 """What is said of Streamlit's page, and does not hold of this one."""
