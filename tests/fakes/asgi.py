@@ -33,7 +33,7 @@ def ask(app, method, path, *, headers=None, pieces=(b"",), cut=False, scheme="ht
 
     scope = {
         "type": "http",
-        "asgi": {"version": "3.0"},
+        "asgi": {"version": "3.0", "spec_version": "2.4"},  # a send fails where nobody is there
         "http_version": "1.1",
         "method": method,
         "scheme": scheme,

@@ -45,7 +45,8 @@ def test_each_file_is_streamlits_own_and_lasts_as_long(base):
         for said in ("cache-control", "content-length"):
             assert one.headers[said] == other.headers[said]
         kind = "css" if name.endswith(".css") else "javascript"
-        assert kind in one.headers["content-type"] and kind in other.headers["content-type"]
+        assert kind in one.headers["content-type"]
+        assert kind in other.headers["content-type"]
 
 
 def test_what_is_not_there_is_streamlits_to_answer(base):
