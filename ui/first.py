@@ -15,8 +15,7 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-
-from ui import state
+from streamlit.runtime import exists
 
 PATH = "/vitrine/stands"
 PATIENCE = 1.0
@@ -39,7 +38,7 @@ _all: WeakValueDictionary[str, Standing] = WeakValueDictionary()
 
 def begin() -> None:
     """Note that the reader has come to a page."""
-    if state.exists():  # else nobody could say it
+    if exists():  # else nobody could say it
         made = st.session_state[_KEY] = Standing()
         _all[made.name] = made
 

@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.applications import Starlette
 
 from tests.fakes.asgi import ask
-from ui import first, state
+from ui import first
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def tab(monkeypatch):
     """Return a tab's own values, with a browser at its other end."""
     held = {}
     monkeypatch.setattr(st, "session_state", held)
-    monkeypatch.setattr(state, "exists", lambda: True)
+    monkeypatch.setattr(first, "exists", lambda: True)
     monkeypatch.setattr(first, "PATIENCE", 60)
     return held
 
