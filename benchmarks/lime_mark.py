@@ -61,10 +61,10 @@ def _disc(box: tuple[float, float, float, float], size: tuple[int, int]) -> NDAr
 
 def main() -> None:
     """Print one row for each way to cut the photo."""
-    from xai_core.superpixels import ALGORITHMS
+    from xai_core.params import SEGMENTATIONS
 
     print(f"LIME, 200 samples, on {PHOTOS} photos that the mark turns")
-    for algorithm in ALGORITHMS:
+    for algorithm in SEGMENTATIONS:
         found, asked = caught(PHOTOS, segmentation=algorithm, samples=200)
         print(f"{algorithm:14} finds the mark in {found} of {asked}")
 

@@ -17,7 +17,8 @@ from xai_core.param import Kind, Param, Titles
 
 __all__ = [
     "FILLS", "Kind", "Param", "choice", "declared", "fill", "layer", "maybe", "names", "number",
-    "numbers", "pair", "patch", "seed", "stop_at", "stride", "switch", "text", "validate", "whole",
+    "numbers", "pair", "patch", "seed", "segmentation", "segments", "stop_at", "stride", "switch",
+    "text", "validate", "whole",
 ]  # fmt: skip
 
 
@@ -181,6 +182,32 @@ def fill(what: str, fills: tuple[str, ...], **details: Unpack[Details]) -> str:
     }
     given: Details = {**about, **details}
     return choice(fills[0], fills, **given)
+
+
+SEGMENTATIONS = ("quickshift", "slic", "felzenszwalb", "grid")
+
+
+def segmentation(**details: Unpack[Details]) -> str:
+    """Declare how a photo is cut into superpixels."""
+    about: Details = {
+        "help": "How the photo is cut. Quickshift and felzenszwalb follow edges and leave small "
+        "parts that stand out alone; slic cuts pieces of like size; the grid does not look at the "
+        "photo.",
+    }
+    given: Details = {**about, **details}
+    return choice(SEGMENTATIONS[0], SEGMENTATIONS, **given)
+
+
+def segments(default: int, **details: Unpack[Details]) -> int:
+    """Declare into about how many superpixels."""
+    about: Details = {
+        "unit": "superpixels",
+        "help": "About how many. More show smaller parts, need more samples, and each alone does "
+        "less. 0 takes the algorithm as the lime library sets it.",
+        "source": "skimage n_segments, kernel_size, scale",
+    }
+    given: Details = {**about, **details}
+    return number(default, 0, 500, **given)
 
 
 Side = Literal["height", "width"]

@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core.errors import ParamError
+from xai_core.params import SEGMENTATIONS
+from xai_core.perturb import baseline
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.int32]
-ALGORITHMS = ("quickshift", "slic", "felzenszwalb", "grid")
 
+UNCUT = (
+    "The photo was not cut: it is one superpixel, so its weight says nothing of where the model "
+    "looks. Choose the grid, or more superpixels."
+)
 _SMALL = 96
 """Views with a shorter side are enlarged before they are cut: quickshift's smallest kernel would
 leave a handful of segments."""
@@ -30,8 +35,10 @@ def cut(view: Array, algorithm: str, number: int) -> Labels:
     height, width = view.shape[:2]
     if algorithm == "grid":
         return _grid(height, width, number or 49)
-    if algorithm not in ALGORITHMS:
-        raise ParamError(f"A segmentation must be one of {', '.join(ALGORITHMS)}, got {algorithm}")
+    if algorithm not in SEGMENTATIONS:
+        raise ParamError(
+            f"A segmentation must be one of {', '.join(SEGMENTATIONS)}, got {algorithm}"
+        )
     if number == 0:
         return _numbered(_by_default(view, algorithm))
     times = -(-_SMALL // min(height, width)) if algorithm == "quickshift" else 1
@@ -100,6 +107,19 @@ def means(view: Array, labels: Labels) -> Array:
     counts = np.bincount(flat)
     sums = [np.bincount(flat, view[..., channel].ravel()) for channel in range(3)]
     return np.asarray(np.stack(sums, 1) / counts[:, None], np.float32)
+
+
+def hidden(name: str, view: Array, labels: Labels) -> Array:
+    """Return what hidden superpixels show, float32 `[h, w, 3]`, by the name of a baseline.
+
+    `segment` is the mean colour of each.
+    """
+    return means(view, labels)[labels] if name == "segment" else baseline(name, view)
+
+
+def painted(weights: NDArray[np.float64], labels: Labels) -> Array:
+    """Return each pixel's superpixel's weight, float32 `[h, w]`."""
+    return np.asarray(weights[labels], np.float32)
 
 
 def joined(labels: Labels, view: Array, number: int) -> Labels:

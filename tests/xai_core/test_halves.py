@@ -174,7 +174,7 @@ def test_several_targets_end_together_and_a_line_goes_on_what_was_drawn() -> Non
     assert "where 0.9 was asked." in runs[0].way
 
 
-@pytest.mark.parametrize("name", ["rise", "lime"])
+@pytest.mark.parametrize("name", ["rise", "lime", "kernelshap"])
 def test_by_itself_a_run_takes_all_and_with_it_at_most_all(name: str) -> None:
     model = easy()
     plain, short = make(name, {}), make(name, {"stop_at": 0.9})

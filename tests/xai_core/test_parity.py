@@ -192,6 +192,7 @@ def test_rise_is_xpliques_at_equal_masks(
 RANDOM: dict[str, dict[str, Any]] = {
     "rise": {"masks": 50, "grid": 5},
     "lime": {"samples": 40, "segmentation": "grid", "segments": 30},
+    "kernelshap": {"samples": 40, "segmentation": "grid", "segments": 16},
 }
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from xai_core import superpixels
 from xai_core.errors import ParamError
+from xai_core.params import SEGMENTATIONS
 
 RNG = np.random.default_rng(4)
 ODD = ((5, 17), (20, 34))  # rows and columns of a small patch that stands out
@@ -16,7 +17,7 @@ def photo() -> np.ndarray:
     return np.clip(soft, 0, 1).astype(np.float32)
 
 
-@pytest.mark.parametrize("algorithm", superpixels.ALGORITHMS)
+@pytest.mark.parametrize("algorithm", SEGMENTATIONS)
 @pytest.mark.parametrize("number", [0, 4, 20, 60])
 def test_segments_are_numbered_without_a_gap(algorithm: str, number: int) -> None:
     labels = superpixels.cut(photo(), algorithm, number)

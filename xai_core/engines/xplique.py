@@ -155,6 +155,56 @@ def rise(
     return np.asarray(maps, np.float32).reshape(model.input_size)
 
 
+def kernel_shap(
+    model: Any,
+    image: Array,
+    target: Target,
+    *,
+    labels: NDArray[np.int32],
+    hidden: Array,
+    samples: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """Return Xplique's KernelSHAP of one view: a value for each superpixel, float64 `[segments]`.
+
+    `labels` int `[h, w]` says which superpixel a pixel is in, `hidden` float32 `[h, w, 3]` what
+    stands where one is hidden. It hides with one colour only, so it is given what the photo has
+    beyond `hidden`, and hides with nothing. Its graph keeps the seed of the first run, so it draws
+    outside of it.
+    """
+    import tensorflow as tf
+    from xplique.attributions import KernelShap
+
+    score = operator(model, target) or _weighed
+
+    def of_views(network: Any, beyond: Any, targets: Any) -> Any:
+        return score(network, beyond + hidden, targets)
+
+    with native(model) as network:
+        explainer = KernelShap(
+            network,
+            batch_size=BATCH,
+            operator=of_views,
+            map_to_interpret_space=lambda view: tf.constant(labels),
+            nb_samples=samples,
+            ref_value=np.zeros(3, np.float32),
+        )
+        explainer.pertub_func = KernelShap._kernel_shap_pertub_func.python_function
+        tf.random.set_seed(seed)
+        maps = explainer.explain((image - hidden)[None], one_hot(model, target))
+    found = np.asarray(maps, np.float64).reshape(labels.shape)
+    _, first = np.unique(labels, return_index=True)
+    values: NDArray[np.float64] = found.ravel()[first]
+    return values
+
+
+def _weighed(network: Any, inputs: Any, targets: Any) -> Any:
+    """Return the weighted sum of logits, as Xplique's own operator does."""
+    import tensorflow as tf
+
+    return tf.reduce_sum(network(inputs) * targets, axis=-1)
+
+
 @contextlib.contextmanager
 def native(model: Any, *, gradients: bool = False) -> Iterator[Any]:
     """Give the model as Xplique takes it, and undo afterwards what its torch wrapper switches.

@@ -77,6 +77,11 @@ class Windows(Blended):
         self.falls[part] = falls
         self._told = part.stop
 
+    def placed(self, at: Numbers, width: Numbers) -> None:
+        """Take where all windows lie, `[n, 2]` in parts of the view, and their widths `[n]`."""
+        self.at[:], self.width[:] = at, width
+        self._placed = self.count
+
     def sides(self, first: int, last: int, points: Sequence[Numbers]) -> tuple[Numbers, Numbers]:
         """Return each window's bell down and across, `[n, points]`, at parts of the view."""
         at, width = self.at[first:last], self.width[first:last, None]
@@ -199,7 +204,7 @@ class AdaptiveMasks(Explainer):
         for part, found in model.masked_scores(image, windows, hidden, targets, batch):
             windows.tell(part, wholes - found)
             if part.stop < len(windows):
-                progress(part.stop + 1, self.passes, self._drawn(windows, part.stop, 0))
+                progress(part.stop + 1, self.passes, self.drawn(windows, part.stop, 0))
         made = [
             self._made(model, image, target, windows, at, float(wholes[at]))
             for at, target in enumerate(targets)
@@ -207,7 +212,7 @@ class AdaptiveMasks(Explainer):
         progress(self.passes, self.passes, made[0].attribution)
         return made
 
-    def _drawn(self, windows: Windows, first: int, target: int) -> Array:
+    def drawn(self, windows: Windows, first: int, target: int) -> Array:
         """Return the map of the first windows; it is smooth, so a quarter of the places will do."""
         few = (max(1, windows.size[0] // 2), max(1, windows.size[1] // 2))
         return resize(
@@ -235,7 +240,7 @@ class AdaptiveMasks(Explainer):
                 "weigh: hide with another colour.",
             )
         return Raw(
-            attribution=self._drawn(windows, len(windows), at),
+            attribution=self.drawn(windows, len(windows), at),
             scalars={"score": whole, "largest_fall": float(falls.max()), "coarse_windows": wide},
             grain=self.grain(model),
             arrays={

@@ -15,12 +15,12 @@ from xai_core.card import Cost
 from xai_core.engines import lime_library
 from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
 from xai_core.grain import Superpixels
-from xai_core.halves import QUARTERS, WAYS, Agreement
 from xai_core.local_line import Line, LocalLine
 from xai_core.model import MasksFast
-from xai_core.params import choice, fill, number, seed, stop_at
-from xai_core.perturb import Segments, baseline
+from xai_core.params import choice, fill, number, seed, segmentation, segments, stop_at
+from xai_core.perturb import Segments
 from xai_core.report.numbers import percent
+from xai_core.steadies import Steadies
 from xai_core.target import Target
 from xai_core.task import Shape
 
@@ -71,55 +71,26 @@ def kernel(bits: Bits, distance: str, width: float) -> NDArray[np.float64]:
 def _ask(method: Lime, image: Array) -> _Samples:
     labels = superpixels.cut(image, method.segmentation, method.segments)
     bits = draw(method.seed, method.samples, int(labels.max()) + 1)
-    if method.hide == "segment":
-        hidden = superpixels.means(image, labels)[labels]
-    else:
-        hidden = baseline(method.hide, image)
+    hidden = superpixels.hidden(method.hide, image, labels)
     weights = kernel(bits, method.distance, method.kernel_width)
     return _Samples(labels=labels, bits=bits, hidden=hidden, kernel=weights)
 
 
-class _Steadies:
-    """The lines of four quarters of the samples, and whether their halves agree by now."""
-
-    def __init__(self, method: Lime, segments: int) -> None:
-        self.asked, self.features = method.stop_at, method.features
-        self._looks = halves.looks(method.samples, 2 * segments)
-        self._quarters = [LocalLine(segments) for _ in range(QUARTERS)]
-        self.count, self.agreed = 0, halves.NONE
-
-    @property
-    def done(self) -> bool:
-        """Whether any two halves give the superpixels one order, as far as was asked."""
-        return self.agreed.low >= self.asked
-
-    def until(self, end: int) -> int:
-        """Return how many samples are to be taken by the next look, `end` at the most."""
-        return min(end, self._looks[0])
-
-    def add(self, bits: Bits, scores: NDArray[np.float64], kernel: NDArray[np.float64]) -> None:
-        """Take samples, and look at the halves where that is due."""
-        for quarter, line in enumerate(self._quarters):
-            own = slice((quarter - self.count) % QUARTERS, len(bits), QUARTERS)
-            if own.start < len(bits):
-                line.add(bits[own], scores[own], kernel[own])
-        self.count += len(bits)
-        if self.count == self._looks[0]:
-            self._looks = self._looks[1:] or self._looks
-            self.agreed = Agreement.of(
-                [(self._weights(one), self._weights(other)) for one, other in WAYS]
-            )
-
-    def _weights(self, half: tuple[int, int]) -> NDArray[np.float64]:
-        one, other = (self._quarters[quarter] for quarter in half)
-        return one.joined(other).fit(self.features).weights
+def _steadies(method: Lime, segments: int) -> Steadies[LocalLine]:
+    return Steadies(
+        lambda: LocalLine(segments),
+        lambda line: line.fit(method.features).weights,
+        most=method.samples,
+        fewest=2 * segments,
+        asked=method.stop_at,
+    )
 
 
 def _ours(method: Lime, model: MasksFast, image: Array, target: Target, progress: Progress) -> Raw:
     asked = _ask(method, image)
     segments = asked.bits.shape[1]
     line, scores = LocalLine(segments), np.empty(method.samples)
-    steadies = _Steadies(method, segments) if method.stop_at < halves.NEVER else None
+    steadies = _steadies(method, segments) if method.stop_at < halves.NEVER else None
     masks = Segments(asked.labels, asked.bits)
     due = step = method.samples / _REFITS
     used = passes = 0
@@ -137,11 +108,11 @@ def _ours(method: Lime, model: MasksFast, image: Array, target: Target, progress
         partial = None
         if part.stop >= due:
             due += step
-            partial = _painted(line.fit(method.features).weights, asked.labels)
+            partial = superpixels.painted(line.fit(method.features).weights, asked.labels)
         if part.stop < method.samples:
             progress(part.stop, method.samples, partial)
     fit = line.fit(method.features)
-    progress(method.samples, method.samples, _painted(fit.weights, asked.labels))
+    progress(method.samples, method.samples, superpixels.painted(fit.weights, asked.labels))
     taken_of = dataclasses.replace(asked, bits=asked.bits[:used], kernel=asked.kernel[:used])
     raw = _raw(taken_of, scores[:used], fit, target.number)
     if steadies is None:
@@ -182,14 +153,10 @@ def _library(method: Lime, model: Any, image: Array, target: Target, progress: P
     return _raw(asked, np.concatenate(said), line, target.number)
 
 
-def _painted(weights: NDArray[np.float64], labels: NDArray[np.int32]) -> Array:
-    return np.asarray(weights[labels], np.float32)
-
-
 def _raw(asked: _Samples, scores: NDArray[np.float64], line: Line, number: str) -> Raw:
     worth = float(asked.kernel.sum() ** 2 / (asked.kernel**2).sum())
     return Raw(
-        attribution=_painted(line.weights, asked.labels),
+        attribution=superpixels.painted(line.weights, asked.labels),
         scalars={
             "r2": line.r2,
             "intercept": line.intercept,
@@ -214,10 +181,7 @@ def _notes(
 ) -> tuple[str, ...]:
     segments = len(line.weights)
     if segments == 1:
-        return (
-            "The photo was not cut: it is one superpixel, so its weight says nothing of where the "
-            "model looks. Choose the grid, or more superpixels.",
-        )
+        return (superpixels.UNCUT,)
     if np.ptp(scores) == 0:
         return (
             f"The {number} is the same for all masked photos, so there is nothing to weigh: hide "
@@ -269,22 +233,8 @@ class Lime(Explainer):
         Engine(name="lime", run=_library),
     )
 
-    segmentation: str = choice(
-        "quickshift",
-        superpixels.ALGORITHMS,
-        help="How the photo is cut. Quickshift and felzenszwalb follow edges and leave small parts "
-        "that stand out alone; slic cuts pieces of like size; the grid does not look at the photo.",
-        source="lime segmentation_fn",
-    )
-    segments: int = number(
-        50,
-        0,
-        500,
-        unit="superpixels",
-        help="About how many. More show smaller parts, need more samples, and each alone does "
-        "less. 0 takes the algorithm as the lime library sets it.",
-        source="skimage n_segments, kernel_size, scale",
-    )
+    segmentation: str = segmentation(source="lime segmentation_fn")
+    segments: int = segments(50)
     samples: int = number(
         1000,
         10,
