@@ -109,6 +109,29 @@ def torch_floors(module: Any, side: int = SIDE) -> Mapping[str, tuple[Work, int]
     return found
 
 
+def torch_slopes(module: Any, side: int = SIDE) -> Mapping[str, tuple[Work, int]]:
+    """Return passes of a batch there and back, the weights frozen: as it is, and folded."""
+    import torch
+    from torch.fx.experimental.optimization import fuse
+
+    torch.set_num_threads(1)
+    photos = torch.rand(BATCH, 3, side, side)
+    folded = fuse(copy.deepcopy(module).eval()).to(memory_format=torch.channels_last)
+    frozen = copy.deepcopy(module).eval()
+    for network in (folded, frozen):
+        network.requires_grad_(False)
+
+    def run(network: Any, given: Any) -> Work:
+        def pass_() -> None:
+            views = given.detach().requires_grad_()
+            torch.autograd.grad(network(views)[:, 0].sum(), views)
+
+        return pass_
+
+    last = photos.contiguous(memory_format=torch.channels_last)
+    return {"torch, frozen": (run(frozen, photos), BATCH), "folded": (run(folded, last), BATCH)}
+
+
 def keras_floors(network: Any, folder: Path | None = None) -> Mapping[str, tuple[Work, int]]:
     """Return the passes of a batch through a Keras network: predict's graph, and OpenVINO."""
     import tensorflow as tf

@@ -33,6 +33,7 @@ from loaders.keras.forward import SCORES, Forward, score
 from loaders.keras.front import front
 from loaders.keras.network import Network, tensor
 from loaders.keras.record import Record, record
+from loaders.keras.shared import Shared
 from loaders.keras.tail import Tail
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, Preprocessing
@@ -129,6 +130,7 @@ class KerasModel(norms.Watched, Backed):
     def _begin(self) -> None:
         """Make what stands on the network anew."""
         self._forward = Forward(self._network, self._sites, random=self.mode_reason)
+        self._shared = Shared(self._network, self._sites, random=self.mode_reason)
         self._tails: dict[str, Tail] = {}
         self._native: Any = None
         self.parameters = int(self._network.model.count_params())
@@ -235,12 +237,8 @@ class KerasModel(norms.Watched, Backed):
     def activations(self, images: Array, layer: str) -> Array:
         """Return float32 `[N, map h, map w, channels]`."""
         path = self._sites.path(layer)
-        parts = []
-        for part in _parts(len(images), BATCH):
-            with self._sites.at(path) as seen:
-                self._network.forward(tensor(images[part]))
-            parts.append(sites.array(seen[-1]))
-        return np.concatenate(parts)
+        parts = _parts(len(images), BATCH)
+        return np.concatenate([self._shared.maps(images[part], path) for part in parts])
 
     def activation_gradients(
         self, images: Array, layer: str, target: Target
@@ -250,9 +248,15 @@ class KerasModel(norms.Watched, Backed):
         The tape sees nothing before the layer's output: only what follows is differentiated.
         """
         path, weights = self._sites.path(layer), self._weights(target)
-        run = self._forward.plain(self._read(target))
+        read = self._read(target)
+        run = self._forward.plain(read)
         maps, gradients = [], []
         for part in _parts(len(images), GRADIENT_BATCH):
+            if read == SCORES:
+                kept = self._shared.sloped(images[part], path)
+                maps.append(sites.array(kept.output))
+                gradients.append(kept.slopes(lambda each: self._score(each, weights, target)))
+                continue
             with (
                 tf.GradientTape(watch_accessed_variables=False) as tape,
                 self._sites.at(path, tape.watch) as seen,

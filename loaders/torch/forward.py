@@ -20,6 +20,7 @@ from loaders.torch.layers import Modules
 from loaders.torch.layout import Layout
 from loaders.torch.replay import Ended
 from loaders.torch.script import Graph
+from loaders.torch.shared import Shared
 from loaders.torch.wrapped import Wrapped
 from xai_core.target import Target
 
@@ -56,6 +57,7 @@ class Forward:
             why_not=convert.why_not(module, random),
         )
         """Returns float32 `[n, classes]`, by whatever runs the network."""
+        self.shared = Shared(module, inside, layouts, size=size, random=random)
         self._lighter: Wrapped | None = None
         self._folds = not convert.why_not(module, random) and isinstance(inside, Modules)
 
@@ -83,6 +85,9 @@ class Forward:
         """Return layers' maps `[n, h, w, channels]`, and the logits for the name SCORES."""
         if set(names) == {SCORES}:
             return {SCORES: self.logits(images)}
+        if len(names) == 1 == len(images):
+            (layer,) = names
+            return {layer: self._maps(self.shared.outputs(images, layer), layer, 1)}
         with self._still():
             found = self._outputs(nchw(images), names)
         return {name: value.numpy() for name, value in found.items()}
@@ -92,6 +97,15 @@ class Forward:
 
         The maps are where gradients begin, so that the way back goes through what follows only.
         """
+        if reads(target) != SCORES:
+            return self._branched(images, layer, target)
+        kept = self.shared.sloped(images, layer)
+        assert kept.scores is not None  # noqa: S101 - it went on to them
+        leaf, score = kept.outputs[layer], self._number(kept.scores, target)
+        slope = pulled(score.sum(), leaf, again=True)
+        return self._maps(leaf, layer, len(images)), self._maps(slope, layer, len(images))
+
+    def _branched(self, images: Array, layer: str, target: Target) -> tuple[Array, Array]:
         leaves: list[torch.Tensor] = []
 
         def branch(output: torch.Tensor) -> torch.Tensor:
@@ -103,12 +117,8 @@ class Forward:
         if not leaves:  # the target's own layer comes before this one, and ended the pass
             maps = self.read(images, (layer,))[layer]
             return maps, np.zeros_like(maps)
-        leaf = leaves[-1]
-        both = (leaf.detach(), pulled(score.sum(), leaf))
-        maps, slopes = (
-            np.ascontiguousarray(self.as_map(each, layer)[: len(images)].numpy()) for each in both
-        )
-        return maps, slopes
+        slope = pulled(score.sum(), leaves[-1])
+        return self._maps(leaves[-1], layer, len(images)), self._maps(slope, layer, len(images))
 
     def back_to(self, images: Array, layer: str, cotangent: Array) -> Array:
         """Pull cotangents at a layer's map `[n, h, w, channels]` back to the view."""
@@ -123,6 +133,10 @@ class Forward:
         maps = self._outputs(views, (layer,))[layer].float()
         apart = (maps - torch.from_numpy(np.array(code, np.float32))).square().sum((1, 2, 3))
         return apart.detach().numpy(), _nhwc(pulled(apart.sum(), views))
+
+    def _maps(self, output: torch.Tensor, layer: str, count: int) -> Array:
+        """Return a layer's output of so many views as maps of their own memory."""
+        return np.array(self.as_map(output.detach(), layer)[:count].numpy(), order="C")
 
     def as_map(self, output: torch.Tensor, layer: str) -> torch.Tensor:
         """Turn a layer's output into `[n, map h, map w, channels]`."""
@@ -140,6 +154,9 @@ class Forward:
             chosen = weights != 0  # the others may overflow, and 0 times that is no number
             return maps[:, chosen] @ weights[chosen]
         logits: torch.Tensor = (lighter or self.module)(views)
+        return self._number(logits, target)
+
+    def _number(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
         if target.of == "probability":
             logits = logits.softmax(1) if self.module.head.exclusive else logits.sigmoid()
         weights = target.weights(logits.shape[1])
@@ -177,12 +194,21 @@ def reads(target: Target) -> str:
 
 
 def pulled(
-    values: torch.Tensor, source: torch.Tensor, cotangent: torch.Tensor | None = None
+    values: torch.Tensor,
+    source: torch.Tensor,
+    cotangent: torch.Tensor | None = None,
+    *,
+    again: bool = False,
 ) -> torch.Tensor:
-    """Return the gradient of `values` (with `cotangent`) by `source`; zero where there is none."""
+    """Return the gradient of `values` (with `cotangent`) by `source`; zero where there is none.
+
+    `again` leaves what another one needs.
+    """
     slope = None
     if values.requires_grad:
-        (slope,) = torch.autograd.grad(values, source, cotangent, allow_unused=True)
+        (slope,) = torch.autograd.grad(
+            values, source, cotangent, retain_graph=again, allow_unused=True
+        )
     return torch.zeros_like(source) if slope is None else slope
 
 

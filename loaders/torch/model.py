@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -21,9 +22,11 @@ from loaders.torch.incremental import Run
 from loaders.torch.layers import Modules
 from loaders.torch.occluding import Occluding
 from loaders.torch.script import Graph
+from loaders.torch.shared import Rest
 from loaders.torch.tail import Tail
 from loaders.torch.wrapped import Reading, Wrapped
 from xai_core import perturb
+from xai_core.card import Backend
 from xai_core.changes import Change, OutputWeights, Randomised, ReluRule
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.model import (
@@ -158,6 +161,11 @@ class TorchModel(Backed):
             logits = run.logits(np.arange(part.start, part.stop))
             yield part, np.stack([target.score(logits, self.head) for target in targets], 1)
 
+    @property
+    def backend(self) -> Backend:
+        """What the forward passes run on, and those to a layer."""
+        return dataclasses.replace(super().backend, layers=self._forward.shared.said)
+
     def _gain(self) -> float:
         """Return how many times quicker than torch's own whole passes are, or may become."""
         return self.backend.gain or (1.0 if self.backend.why else LIKELY)
@@ -199,20 +207,20 @@ class TorchModel(Backed):
 
     def run_from(self, layer: str, activations: Array, image: Array) -> Array:
         """Return logits `[N, classes]` from `[N, map h, map w, channels]`."""
-        tail, view = self._tail(layer, activations), nchw(image[None])
+        tail = self._tail(layer, activations, image)
         with self._still():
-            parts = [tail(_tensor(part), view).numpy() for part in self._parts(activations)]
+            parts = [tail(_tensor(part)).numpy() for part in self._parts(activations)]
         return np.concatenate(parts)
 
     def vjp_from(self, layer: str, activations: Array, image: Array, cotangent: Array) -> Array:
         """Pull logit cotangents `[N, classes]` back to the layer's activations."""
-        tail, view = self._tail(layer, activations), nchw(image[None])
+        tail = self._tail(layer, activations, image)
         self._fits("cotangent", cotangent, (len(activations), len(self.labels)))
         parts = []
         pairs = zip(self._parts(activations), self._parts(cotangent), strict=True)
         for part, slope in pairs:
             maps = _tensor(part).requires_grad_()
-            parts.append(pulled(tail(maps, view), maps, _tensor(slope)).numpy())
+            parts.append(pulled(tail(maps), maps, _tensor(slope)).numpy())
         return np.concatenate(parts)
 
     def vjp_to(self, layer: str, images: Array, cotangent: Array) -> Array:
@@ -330,13 +338,17 @@ class TorchModel(Backed):
             raise ParamError(f"This model gives scores and layers; the target reads {target.reads}")
         return reads(target)
 
-    def _tail(self, layer: str, activations: Array) -> Tail:
+    def _tail(self, layer: str, activations: Array, image: Array) -> Rest:
         self._check(layer)
         self._fits("activations", activations, (len(activations), *self._shape(layer)))
+        quick: Rest | None = self._forward.shared.rest(layer, image)
+        if quick is not None:
+            return quick
         if layer not in self._tails:
             batch, way = self.reading.batch, self._layouts[layer]
             self._tails[layer] = Tail(self._module, self._inside, layer, way, batch)
-        return self._tails[layer]
+        tail, view = self._tails[layer], nchw(image[None])
+        return lambda maps: tail(maps, view)
 
     def _fits(self, what: str, values: Array, shape: tuple[int, ...]) -> None:
         if values.shape != shape:

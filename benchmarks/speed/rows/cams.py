@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.speed import networks
 from benchmarks.speed.row import Case, Size, row
+from benchmarks.speed.rows.grad_cam import followed, fresh
 from benchmarks.speed.rows.rise import explains
 
 
@@ -12,10 +13,10 @@ from benchmarks.speed.rows.rise import explains
 def reciprocam_torch(size: Size) -> Case:
     """Count over one pass."""
     model = networks.torch_model()
+    floors = networks.torch_floors(model.native().body)
+    said = followed(model)
     return Case(
-        sides={"ours": explains(model, "ours", {}, "reciprocam")},
-        passes=1,
-        floors=networks.torch_floors(model.native().body),
+        sides={"ours": fresh(model, "ours", "reciprocam")}, passes=1, floors=floors, said=said
     )
 
 
@@ -26,7 +27,7 @@ def ablationcam_torch(size: Size) -> Case:
     ratio = 1.0 if size.full else 0.02  # it takes that share of its first channels and of its last
     theirs = explains(model, "grad-cam", {"ratio": ratio}, "ablationcam")
     return Case(
-        sides={"ours": explains(model, "ours", {}, "ablationcam"), "pytorch-grad-cam": theirs},
+        sides={"ours": fresh(model, "ours", "ablationcam"), "pytorch-grad-cam": theirs},
         over="pytorch-grad-cam",
         times={} if size.full else {"pytorch-grad-cam": 1 / (2 * ratio)},
     )

@@ -1,11 +1,16 @@
-"""Slopes of long runs, through the network as it is and with its batch normalisations folded."""
+"""Slopes of long runs, and integrated gradients, over what a pass there and back takes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from benchmarks.speed import networks
-from benchmarks.speed.row import Case, Size, row
+from benchmarks.speed.row import Case, Size, Work, row
+from benchmarks.speed.rows.rise import explains
+
+STEPS = 50
 
 
 @row(what="slopes of 8 photos, MobileNetV2 in PyTorch, over the network as it is",
@@ -25,3 +30,40 @@ def gradients_torch(size: Size) -> Case:
         },
         over="as it is",
     )
+
+
+def captum(model: Any) -> Work:
+    """Return captum's integrated gradients of as many steps, with what it takes by itself."""
+    import torch
+    from captum.attr import IntegratedGradients
+
+    view = torch.from_numpy(networks.view()).permute(2, 0, 1)[None].contiguous()
+    made = IntegratedGradients(model.native())
+    return lambda: made.attribute(view, target=0, n_steps=STEPS)
+
+
+def integrated(name: str, peers: bool) -> Case:
+    """Count over as many passes there and back as there are steps."""
+    model = networks.torch_model(name)
+    ours = explains(model, "ours", {"steps": STEPS}, "integrated-gradients")
+    model.expects(STEPS)
+    lighter = model._forward._lighter is not None
+    return Case(
+        sides={"ours": ours, **({"captum": captum(model)} if peers else {})},
+        passes=STEPS,
+        floors=networks.torch_slopes(model.native().body),
+        said={"batch normalisations": "folded" if lighter else "as they are"},
+    )
+
+
+@row(what="integrated gradients, 50 steps, ResNet-50 in PyTorch, over passes there and back",
+     goal="1.05, 300 MB", before="captum 1.89, 3.8 GB")  # fmt: skip
+def ig_torch(size: Size) -> Case:
+    """Count over the frozen, folded pass."""
+    return integrated("resnet50", peers=True)
+
+
+@row(what="The same, MobileNetV2", goal="1.05, 300 MB")
+def ig_torch_small(size: Size) -> Case:
+    """Count over the frozen, folded pass."""
+    return integrated("mobilenet_v2", peers=False)
