@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from loaders.backend import AGREES, QUICKER, Refused, difference
+from loaders import backend
+from loaders.backend import AGREES, Refused, difference
 from loaders.torch import convert
 from loaders.torch.folded import SLOPES
 from loaders.torch.halves import Front, Halves
@@ -92,9 +93,9 @@ class Shared:
             return f"Passes to a layer run as the network does, as {self.refused}."
         if any(self._trusted.values()):
             return (
-                f"Passes to a layer take packed convolutions where that was {QUICKER:.2f} times as "
-                f"quick or more when tried: up to {self._gain:.1f} times; maps and slopes differed "
-                f"by at most {self._apart:.0e} of the largest."
+                "Passes to a layer take packed convolutions where they were quicker when tried, up "
+                f"to {self._gain:.1f} times; maps and slopes differed by at most {self._apart:.0e} "
+                "of the largest."
             )
         if self._trusted:
             return (
@@ -273,7 +274,7 @@ class Shared:
             front = halves.front(layer, photos)
             outputs, scores = self._on(halves, layer, front)
             spent.append(time.thread_time() - start)
-        if min(spent) * QUICKER > took:
+        if min(spent) * backend.QUICKER > took:
             return False
         own, found = kept.outputs[layer], outputs[layer]
         some = torch.randn(scores.shape, generator=torch.Generator().manual_seed(0))

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.speed import networks
 from benchmarks.speed.row import Case, Size, Work, row
-from benchmarks.speed.rows.parity import TORCH
+from benchmarks.speed.rows.parity import TORCH, always
 
 AGAIN = ("grad-cam", "hirescam", "layercam", "grad-cam++")
 SMALL = 96
@@ -88,9 +88,7 @@ def grad_cam_shared(size: Size) -> Case:
      goal="1e-4", memory=False)  # fmt: skip
 def parity_cams(size: Size) -> Case:
     """Say the largest difference of the maps, as a part of the largest value, and who is left."""
-    from loaders.torch import shared
-
-    shared.QUICKER = 0.0  # where they gain nothing, too
+    always()
     said: dict[str, float] = {}
     left = []
     for name in TORCH:

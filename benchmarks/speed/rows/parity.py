@@ -48,7 +48,7 @@ def difference(model: Any, masks: int) -> float:
     return float(np.abs(after.attribution - before.attribution).max()) / largest
 
 
-def _always() -> None:
+def always() -> None:
     """Let a network change even where it gains nothing."""
     from loaders import backend
 
@@ -64,7 +64,7 @@ def _said(found: dict[str, float]) -> Case:
      goal="1e-4 of the score", memory=False)  # fmt: skip
 def parity_torch(size: Size) -> Case:
     """Say the largest difference."""
-    _always()
+    always()
     return _said({name: apart(name) for name in TORCH})
 
 
@@ -72,5 +72,5 @@ def parity_torch(size: Size) -> Case:
      goal="1e-4 of the score", memory=False)  # fmt: skip
 def parity_keras(size: Size) -> Case:
     """Say the largest difference."""
-    _always()
+    always()
     return _said({name: difference(networks.keras_model(name, SMALL), MASKS) for name in KERAS})

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torchvision import models
 
+from loaders import backend
 from loaders.backend import Refused
 from loaders.torch import shared
 from loaders.torch.halves import Halves
@@ -113,7 +114,7 @@ def test_a_wrong_fold_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         self._bias = self._bias + 1e-3
 
     monkeypatch.setattr(Packed, "__init__", wrong)
-    monkeypatch.setattr(shared, "QUICKER", 0.0)
+    monkeypatch.setattr(backend, "QUICKER", 0.0)
     model, view = served(network(resnet)), views()
     model._forward.shared.settle()
     before = slopes(served(network(resnet)), view, "layer2")
@@ -138,7 +139,7 @@ class Asks(nn.Module):
 
 
 def test_a_trace_that_went_another_way_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "QUICKER", 0.0)
+    monkeypatch.setattr(backend, "QUICKER", 0.0)
     model, view = served(network(Asks)), views()
     model._forward.shared.settle()
     found = slopes(model, view, "one")
@@ -290,7 +291,7 @@ def test_some_networks_are_run_each_time(model: Any) -> None:
 
 
 def test_it_is_followed_once_passes_have_taken_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "QUICKER", 0.0)
+    monkeypatch.setattr(backend, "QUICKER", 0.0)
     model = served(network(Residual))
     made = model._forward.shared
     slopes(model, views(), "layer2")
