@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -26,6 +27,12 @@ def child(*words: str) -> dict[str, Any]:
     if run.returncode:
         raise RuntimeError(f"{' '.join(words)}: {run.stderr.strip()[-600:]}")
     return dict(json.loads(run.stdout.strip().splitlines()[-1]))
+
+
+def spent() -> float:
+    """Return the processor seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measured(row: Row, full: bool, machine: str) -> page.Told:
@@ -65,14 +72,15 @@ def main() -> None:
         raise SystemExit(f"No row begins with {asked.only}; there are {', '.join(known)}")
     failed = []
     for row in [] if asked.draw else chosen:
-        start = time.monotonic()
+        start, before = time.monotonic(), spent()
         try:
             found = measured(row, asked.full, machine)
         except RuntimeError as error:  # the other rows are measured all the same
             failed.append(row.name)
             print(f"{row.name} failed: {error}", flush=True)
             continue
-        took = f"{row.name} ({time.monotonic() - start:.0f} s)"
+        clock, cpu = time.monotonic() - start, spent() - before
+        took = f"{row.name} ({clock:.0f} s, {cpu:.0f} s of processor time)"
         print(took, *page.lines({"": found})[2:3], flush=True)
         keep(known, {row.name: found})
     keep(known, {})

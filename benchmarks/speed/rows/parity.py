@@ -74,3 +74,39 @@ def parity_keras(size: Size) -> Case:
     """Say the largest difference."""
     always()
     return _said({name: difference(networks.keras_model(name, SMALL), MASKS) for name in KERAS})
+
+
+def reached(name: str) -> float | None:
+    """Return by how much occlusion by what a patch reaches differs from whole passes at the most.
+
+    As a part of the largest score; None where the network takes whole passes in any case.
+    """
+    from loaders.torch import occluding
+    from xai_core.explainer import make
+    from xai_core.target import ClassTarget
+
+    model = networks.torch_model(name, SMALL)
+    model._forward.logits._settled = True  # both in torch
+    view = networks.view(SMALL)
+    patch = dict.fromkeys(("patch_height", "patch_width", "stride_height", "stride_width"), 16)
+    method = make("occlusion", patch, size=model.input_size)
+    maps = []
+    for occluding.FEWEST in (1, 1 << 30):
+        maps.append(method.explain(model, view, ClassTarget(0)))
+    if not maps[0].way.startswith("Only"):
+        return None
+    largest = float(np.abs(model.logits(view[None])).max())
+    return float(np.abs(maps[0].attribution - maps[1].attribution).max()) / largest
+
+
+@row(what="maps of occlusion by what a patch reaches and by whole passes, families of torchvision",
+     goal="1e-4 of the score", memory=False)  # fmt: skip
+def parity_reach(size: Size) -> Case:
+    """Say the largest difference, and which networks take whole passes."""
+    from loaders.torch import occluding
+
+    occluding.SHORT, occluding.WORTH, occluding.SLOWER = 0.0, 2.0, float("inf")
+    found = {name: reached(name) for name in TORCH}
+    whole = [name for name, apart in found.items() if apart is None]
+    case = _said({name: apart for name, apart in found.items() if apart is not None})
+    return Case(said={**case.said, "whole passes in any case:": ", ".join(whole) or "none"})
