@@ -16,8 +16,9 @@ from loaders.onnx.graph import holds_graph
 from loaders.options import Options
 from loaders.source import export
 from workers.client import ModelHandle, Session, Wall
+from xai_core import device
 from xai_core.card import Card, Wanted
-from xai_core.errors import LoadError, NeedsArchitecture, NeedsSource
+from xai_core.errors import LoadError, NeedsArchitecture, NeedsSource, ParamError
 from xai_core.params import Param
 
 MAX_SENT = 16_000_000
@@ -48,6 +49,12 @@ class Opened:
 def flags(parser: argparse.ArgumentParser) -> None:
     """Add MODEL and whatever may be said of a model and its photos."""
     parser.add_argument("model", metavar="MODEL", help="a file, or a name that `models` lists")
+    parser.add_argument(
+        device.FLAG,
+        choices=device.CHOICES,
+        help="where long runs may go: an NVIDIA GPU where there is one (auto), or in any case "
+        f"(cuda); without it, what {device.VARIABLE} says, or else cpu",
+    )
     groups: dict[str, Any] = {}
     for param in Options.flags().values():
         if param.group not in groups:
@@ -56,10 +63,21 @@ def flags(parser: argparse.ArgumentParser) -> None:
         groups[param.group].add_argument(param.flag, metavar=param.shape, help=help)
 
 
+def _place(args: argparse.Namespace) -> device.Device:
+    """Return where runs may go. Raises ParamError for a GPU that this machine does not show."""
+    place: device.Device = args.device or device.asked()
+    if place == "cuda" and not device.files():
+        raise ParamError(
+            f"{device.FLAG} cuda needs an NVIDIA GPU, and this machine shows none in /dev. "
+            f"Leave {device.FLAG} out, or use auto"
+        )
+    return place
+
+
 @contextmanager
 def opened(args: argparse.Namespace, wanted: Wanted = "classification") -> Iterator[Opened]:
     """Start the wall, load a model that does what is wanted, and end both afterwards."""
-    options = _asked(args)
+    options, place = _asked(args), _place(args)
     entry = None if Path(args.model).is_file() else catalogue.find(args.model)
     if entry is not None:
         options, name = catalogue.asked_of(entry, options), entry.name
@@ -78,7 +96,7 @@ def opened(args: argparse.Namespace, wanted: Wanted = "classification") -> Itera
                 f"No file {args.model!r}, and no model of that name ({names}, or a published one "
                 "that `models` lists)"
             )
-    with closing(Wall()) as wall:
+    with closing(Wall(device=place)) as wall:
         session = wall.session("cli")
         if isinstance(entry, catalogue.Pretrained):
             path = wait(session.fetch(entry), f"downloading {name}", bytes_of)

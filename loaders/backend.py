@@ -7,6 +7,7 @@ it gives the same scores, and gives them sooner.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -38,7 +39,14 @@ the time below which one is taken."""
 
 
 class Refused(Exception):
-    """A network is not converted; it says why, as a clause."""
+    """A network is not converted; it says why, as a clause.
+
+    Where a person asked for that way it is `told` even though another one is taken.
+    """
+
+    def __init__(self, why: str, *, told: bool = False) -> None:
+        super().__init__(why)
+        self.told = told
 
 
 class Way(Protocol):
@@ -80,6 +88,7 @@ class Passes:
         self._timed = 0
         self.backend = Backend(name=name, why=why_not)
         self._settled = bool(why_not)
+        self._missed = ""
 
     def __call__(self, views: Array) -> Array:
         """Return the logits, float32 `[n, classes]`."""
@@ -97,6 +106,11 @@ class Passes:
     def pace(self) -> float:
         """The seconds that an image took in its framework, 0 where that is not known."""
         return self._pace
+
+    @property
+    def room(self) -> int:
+        """How many views go at once where that is not the caller's to say, 0 where it is."""
+        return int(getattr(self._run, "room", 0))
 
     def expect(self, images: int) -> None:
         """Hear that so many are to come, and convert the network where that repays itself."""
@@ -122,6 +136,7 @@ class Passes:
                 self.backend = Backend(name=self.backend.name, why=whys[0] if whys else "")
                 self._cut()
             self._ways = ()  # they may hold the network's tensors
+            self.backend = dataclasses.replace(self.backend, missed=self._missed)
         return self.backend
 
     def _tried(self, way: Callable[[], Way]) -> str:
@@ -129,6 +144,8 @@ class Passes:
         try:
             self._take(way, time.process_time())
         except Refused as error:
+            if error.told:
+                self._missed = str(error)
             return str(error)
         except MemoryError:
             return "there was not enough memory to convert it"
@@ -144,8 +161,9 @@ class Passes:
         network = way()
         found = network(views)
         # the second run is timed: what is made at the first is made for each count of views
-        took, _ = timed(self._plain, views)
-        now, _ = timed(network, views)
+        clock = getattr(network, "clock", time.process_time)
+        took, _ = timed(self._plain, views, clock)
+        now, _ = timed(network, views, clock)
         # another count, and no view where it was before
         other = views[:0:-1]
         apart = max(difference(found, own), difference(network(other), self._plain(other)))
@@ -153,7 +171,8 @@ class Passes:
             raise Refused(f"its scores through {network.name} differ by {apart:.0e} of the largest")
         if took < QUICKER * now:
             raise Refused(f"{network.name} is no quicker here")
-        tune(network, views, now / len(views))
+        if not getattr(network, "tuned", False):
+            tune(network, views, now / len(views))
         self._run = network
         spent = time.process_time() - start
         self.backend = Backend(name=network.name, agreement=apart, gain=took / now, start=spent)

@@ -28,6 +28,7 @@ from tests.loaders.onnx.graphs import model as onnx_model
 from tests.loaders.onnx.graphs import tail
 from tests.loaders.torch.test_detectors import made, saved
 from workers.client import Wall
+from xai_core import device
 from xai_core.explainer import explainers
 from xai_core.stages import KINDS
 
@@ -523,6 +524,8 @@ BAD_CALLS = [
     ["predict", "shapes", "PHOTO", "--size", "foo"],
     ["predict", "shapes", "PHOTO", "--top", "0"],
     ["predict", "shapes", "PHOTO", "--nonsense"],
+    ["predict", "shapes", "PHOTO", "--device", "gpu"],
+    *([] if device.files() else [["predict", "shapes", "PHOTO", "--device", "cuda"]]),
     ["nonsense"],
     [],
 ]

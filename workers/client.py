@@ -37,6 +37,7 @@ from workers.sandbox import available
 from workers.tasks.companions import Companions
 from workers.tasks.decode import Decode
 from xai_core.card import Card, Wanted
+from xai_core.device import Device, asked
 from xai_core.errors import JobError, LoadError, ParamError, VitrineError
 from xai_core.result import Result
 from xai_core.task import Task
@@ -56,6 +57,8 @@ class Wall:
     is the folder that holds the wall's own. `time_limit` caps what the tasks allow themselves. At
     most `max_workers` stay in memory: beyond, the one that was idle for longest is put to rest, and
     made again at its next run. `cache` is where published weights are fetched to.
+    `device` is where long runs may go, VITRINE_DEVICE where it is not given. Raises ParamError for
+    a word there that is none.
     """
 
     def __init__(
@@ -67,7 +70,9 @@ class Wall:
         memory_limit: int | None = None,
         max_workers: int | None = None,
         cache: Cache | None = None,
+        device: Device | None = None,
     ) -> None:
+        self.device = asked() if device is None else device
         self.cores = max(1, cores or _cores())
         self.threads = max(1, self.cores // 2)
         self.time_limit = time_limit
@@ -163,7 +168,7 @@ class Wall:
                 raise JobError("The wall is closed.")
             mother = self._mothers.get(kind)
             if mother is None or mother.state in ("failed", "stopped"):
-                mother = Mother(kind, self.folder, self.threads)
+                mother = Mother(kind, self.folder, self.threads, self.device)
                 self._mothers[kind] = mother
             return mother
 

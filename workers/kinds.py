@@ -15,7 +15,8 @@ class Kind:
     `imports` come first, in that order, and then our own adapters; `extras` are what only some
     methods use: imported one by one while nobody asks for anything. `memory` is the most bytes that
     a worker may hold, `serves` what tasks call it. `reads` says that it opens model files, `draws`
-    that it makes pictures of methods, which are then found as the extras are.
+    that it makes pictures of methods, which are then found as the extras are,
+    and `gpu` that it may speak to a GPU where one is asked for.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Kind:
     serves: tuple[Wants, ...]
     reads: bool = False
     draws: bool = False
+    gpu: bool = False
 
     @property
     def opens(self) -> bool:
@@ -68,6 +70,7 @@ KINDS: dict[str, Kind] = {
             ),
             serves=("model", "torch"),
             reads=True,
+            gpu=True,
         ),
         Kind(
             name="keras",

@@ -23,7 +23,7 @@ from typing import Any
 
 from workers import control, folders, grip, groups, kinds, sandbox
 from workers.watch import THREADS, Child
-from xai_core import discovery
+from xai_core import device, discovery
 
 REST = 3.0
 """Seconds without an order after which a mother imports what only some methods use."""
@@ -224,10 +224,12 @@ def _become_worker(
     tempfile.tempdir = str(scratch)
     os.chdir(scratch)
     os.umask(0o077)
+    devices = device.given(device.asked()) if kind.gpu else ()
     state = sandbox.enter(
-        read=[Path(path) for path in order["read"]],
+        read=[*(Path(path) for path in order["read"]), *(device.told() if devices else ())],
         write=scratch,
-        address_space=max(16 << 30, 2 * order["memory"]),
+        address_space=None if devices else max(16 << 30, 2 * order["memory"]),
+        devices=devices,
     )
     (state["layers"] if grouped else state["missing"]).append("memory group")
     os.environ["VITRINE_SANDBOX"] = "holds" if sandbox.floor(state) else "missing"

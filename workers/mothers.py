@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workers import groups, spool
+from workers import groups, kinds, spool
 from workers.control import Board, Control
 from workers.grip import Grip
 from workers.process import Stop, Stopped, Worker
 from workers.protocol import Channel
 from workers.sandbox import ROOT
+from xai_core.device import VARIABLE, Device
 from xai_core.discovery import EXTENSIONS
 from xai_core.errors import JobError
 
@@ -30,7 +31,7 @@ READY_LIMIT = 180.0
 class Mother:
     """One mother process of a kind: started at once, ready after her imports."""
 
-    def __init__(self, kind: str, wall: Path, threads: int) -> None:
+    def __init__(self, kind: str, wall: Path, threads: int, device: Device = "cpu") -> None:
         self.kind, self._wall = kind, wall
         self.state = "starting"
         self.seconds: float | None = None
@@ -55,7 +56,7 @@ class Mother:
                         *_divided(),
                     ],
                     cwd=ROOT,
-                    env=_environment(home, threads),
+                    env=_environment(home, threads, device if kinds.kind(kind).gpu else "cpu"),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -179,7 +180,7 @@ def _divided() -> tuple[str, ...]:
     return () if base is None else ("--groups", str(base))
 
 
-def _environment(home: Path, threads: int) -> dict[str, str]:
+def _environment(home: Path, threads: int, device: Device) -> dict[str, str]:
     """Return a mother's whole environment: nothing of the client's, which may hold secrets."""
     many = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
@@ -193,7 +194,7 @@ def _environment(home: Path, threads: int) -> dict[str, str]:
     folders = dict.fromkeys(
         ("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "TORCH_HOME", "KERAS_HOME"), str(home)
     )
-    return {
+    made = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -201,9 +202,15 @@ def _environment(home: Path, threads: int) -> dict[str, str]:
         "PYTHONFAULTHANDLER": "1",
         "KERAS_BACKEND": "tensorflow",
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "",
+        "CUDA_VISIBLE_DEVICES": "",  # without it every card is to be seen
+        VARIABLE: device,
         "MPLBACKEND": "Agg",
         **many,
         **kept,
         **folders,
     }
+    if device != "cpu":
+        del made["CUDA_VISIBLE_DEVICES"]
+        if (cards := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+            made["CUDA_VISIBLE_DEVICES"] = cards
+    return made

@@ -13,7 +13,6 @@ import importlib.util
 import os
 import resource
 import signal
-import socket
 import sys
 import sysconfig
 import termios
@@ -21,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from workers import attempts
 from xai_core import discovery
 
 try:  # its folder and its library must be read before Landlock shuts them
@@ -61,11 +61,19 @@ def available() -> State:
     return State(files=landlock, network=seccomp, processes=seccomp, layers=layers, missing=missing)
 
 
-def enter(*, read: Iterable[Path], write: Path, address_space: int, file_size: int = FILE) -> State:
+def enter(
+    *,
+    read: Iterable[Path],
+    write: Path,
+    address_space: int | None,
+    file_size: int = FILE,
+    devices: Iterable[Path] = (),
+) -> State:
     """Shut this process in, for good.
 
-    It may read `read`, the Python installation and our own code; read and write `write`.
-    `address_space` and `file_size` are in bytes.
+    It may read `read`, the Python installation and our own code; read and write `write`, and speak
+    to `devices`. `address_space` and `file_size` are in bytes; a GPU's driver maps all of its
+    memory and more, so that with one the address space has no bound but the watch from outside.
     """
     layers: list[str] = []
     missing: list[str] = []
@@ -79,12 +87,12 @@ def enter(*, read: Iterable[Path], write: Path, address_space: int, file_size: i
     layer("no new privileges", _no_new_privileges())
     layer("capabilities", _drop_capabilities())
     die_with_parent()  # again: a change of credentials may have cleared it
-    layer("landlock", _landlock([*_system_paths(), *read], write))
+    layer("landlock", _landlock([*_system_paths(), *read], write, devices))
     layer("seccomp", _seccomp())
     return State(
-        files="landlock" in layers and not _can_list(Path("/")),
-        network="seccomp" in layers and not _can_open_socket(),
-        processes="seccomp" in layers and not _can_fork(),
+        files="landlock" in layers and not attempts.can_list(Path("/")),
+        network="seccomp" in layers and not attempts.can_open_socket(),
+        processes="seccomp" in layers and not attempts.can_fork(),
         layers=layers,
         missing=missing,
     )
@@ -93,13 +101,13 @@ def enter(*, read: Iterable[Path], write: Path, address_space: int, file_size: i
 # Resource limits ---------------------------------------------------------------------------------
 
 
-def _limits(address_space: int, file_size: int) -> bool:
+def _limits(address_space: int | None, file_size: int) -> bool:
     wanted = [
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, file_size),
         (resource.RLIMIT_NOFILE, 256),
     ]
-    if LINUX:  # elsewhere it is not enforced, and setting it may fail
+    if LINUX and address_space is not None:  # elsewhere it is not enforced, and setting it may fail
         wanted.append((resource.RLIMIT_AS, address_space))
     try:
         for kind, value in wanted:
@@ -163,10 +171,12 @@ def _drop_capabilities() -> bool:
 # The same numbers on every architecture (the unified table of system calls).
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _READ_FILE, _READ_DIR, _WRITE_FILE, _TRUNCATE = 1 << 2, 1 << 3, 1 << 1, 1 << 14
+_IOCTL = 1 << 15
+"""To a device: asked for from version 5 on."""
 _REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_REG = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _READ = _READ_FILE | _READ_DIR
 _OWN = _READ | _WRITE_FILE | _TRUNCATE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG
-_OF_A_FILE = _READ_FILE | _WRITE_FILE | _TRUNCATE
+_OF_A_FILE = _READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL
 _FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}  # rights known to each version; 16 from version 5 on
 
 
@@ -190,7 +200,7 @@ def landlock_abi() -> int:
     return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)))
 
 
-def _landlock(read: Sequence[Path], write: Path) -> bool:
+def _landlock(read: Sequence[Path], write: Path, devices: Iterable[Path] = ()) -> bool:
     abi = landlock_abi()
     if abi < 1:
         return False
@@ -206,6 +216,8 @@ def _landlock(read: Sequence[Path], write: Path) -> bool:
             _allow(libc, ruleset, path, _READ & handled)
         _allow(libc, ruleset, write, _OWN & handled)
         _allow(libc, ruleset, Path("/dev/null"), (_READ_FILE | _WRITE_FILE) & handled)
+        for path in devices:
+            _allow(libc, ruleset, path, (_READ_FILE | _WRITE_FILE | _IOCTL) & handled)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
@@ -365,33 +377,4 @@ def _seccomp() -> bool:
         rules.load()
     except OSError:
         return False
-    return True
-
-
-# Trying what was promised ------------------------------------------------------------------------
-
-
-def _can_list(folder: Path) -> bool:
-    try:
-        next(folder.iterdir(), None)
-    except OSError:
-        return False
-    return True
-
-
-def _can_open_socket() -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
-        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM):
-            return True
-    return False
-
-
-def _can_fork() -> bool:
-    try:
-        pid = os.fork()
-    except OSError:
-        return False
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
     return True

@@ -65,8 +65,8 @@ class Backend:
     Where it is not the network's own framework, `agreement` is the largest difference of the two's
     scores on views of all kinds, as a part of the largest score, `gain` how many times as quick it
     was when both were measured, and `start` the seconds that the change took. `why` says, as a
-    clause, why the framework itself runs it, and `layers`, in a sentence, what passes to a layer
-    run on, once that was decided.
+    clause, why the framework itself runs it, `missed` why the GPU that was asked for does not, and
+    `layers`, in a sentence, what passes to a layer run on, once that was decided.
     """
 
     name: str
@@ -75,20 +75,23 @@ class Backend:
     start: float | None = None
     why: str = ""
     layers: str = ""
+    missed: str = ""
 
     def __post_init__(self) -> None:
         """Raise ValueError for numbers that were not measured, and for words that are a text."""
         for number in (self.agreement, self.gain, self.start):
             if number is not None and not 0 <= number < 1e6:
                 raise ValueError("the backend's numbers")
-        if len(self.name) > 60 or len(self.why) > 300 or len(self.layers) > 400:
+        long = max(len(self.why), len(self.missed)) > 300 or len(self.layers) > 400
+        if len(self.name) > 60 or long:
             raise ValueError("the backend's words")
 
     def words(self) -> str:
-        """Say it in a sentence or two."""
-        more = f" {self.layers}" if self.layers else ""
+        """Say it in a sentence or more."""
+        more = f" They do not run on a GPU: {self.missed}." if self.missed else ""
+        more += f" {self.layers}" if self.layers else ""
         if self.agreement is None or self.gain is None:
-            why = f", as {self.why}" if self.why else ""
+            why = f", as {self.why}" if self.why and self.why != self.missed else ""
             return f"Its passes run on {self.name}{why}.{more}"
         return (
             f"Long runs go through {self.name}, {self.gain:.1f} times as quick as its own "

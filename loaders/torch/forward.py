@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from loaders.backend import Compiled, Passes, Refused, probes
-from loaders.torch import convert
+from loaders.torch import convert, cuda
 from loaders.torch.folded import Folded, checked
 from loaders.torch.layers import Modules
 from loaders.torch.layout import Layout
@@ -49,6 +49,7 @@ class Forward:
         self._size = size
         self.logits = Passes(
             self.plain,
+            *([lambda: cuda.Cuda(module, size, still)] if cuda.wanted() else []),
             lambda: Compiled(convert.converted(module, size)),
             lambda: Folded(module, still),
             name="PyTorch",

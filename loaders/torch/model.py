@@ -329,7 +329,8 @@ class TorchModel(Backed):
 
     def _at_once(self, batch: int) -> int:
         """Return how many images go through at once: an export may take one number only."""
-        return self.reading.batch or batch or perturb.at_once(self.input_size, BATCH)
+        own = self._forward.logits.room or perturb.at_once(self.input_size, BATCH)
+        return self.reading.batch or batch or own
 
     def _asked(self, target: Target) -> str:
         """Check a target, and return the name of what it reads."""

@@ -264,7 +264,8 @@ class Wall:
 
     pace = None
 
-    def __init__(self):
+    def __init__(self, device="cpu"):
+        self.device = device
         self.queue, self.sessions, self.lock = Queue(2), {}, threading.Lock()
         self.measuring = threading.Event()
         self.measuring.set()

@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.workers.conftest import held, new_wall
-from workers import sandbox
+from workers import kinds, mothers, sandbox
+from xai_core.device import VARIABLE
 
 pytestmark = pytest.mark.skipif(
     not sandbox.floor(sandbox.available()), reason="this system has no Landlock or no seccomp"
@@ -188,6 +189,45 @@ def test_an_older_kernel_refuses_as_much(given, tmp_path, abi):
     floor, results = json.loads(run.stdout)
     assert floor
     assert not [name for name, result in results.items() if result == "done"]
+
+
+DEVICE = """
+import pathlib, resource, sys
+from workers import sandbox
+given = [pathlib.Path(path) for path in sys.argv[2:]]
+space = None if given else 16 << 30
+sandbox.enter(read=[], write=pathlib.Path(sys.argv[1]), address_space=space, devices=given)
+for path in ("/dev/zero", "/dev/full"):
+    try:
+        with open(path, "r+b", buffering=0):
+            print("open")
+    except OSError:
+        print("refused")
+print(resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY)
+"""
+
+
+@pytest.mark.parametrize("given", [[], ["/dev/zero"]])
+def test_a_worker_is_let_at_the_devices_that_are_named_and_no_other(tmp_path, given):
+    run = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", DEVICE, str(tmp_path), *given],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    named = "open" if given else "refused"
+    assert run.stdout.split() == [named, "refused", str(bool(given))]
+
+
+@pytest.mark.parametrize(("device", "cards"), [("cpu", ""), ("auto", "1"), ("cuda", "1")])
+def test_a_gpu_is_shown_to_the_workers_that_may_use_it(monkeypatch, tmp_path, device, cards):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    made = mothers._environment(tmp_path, 1, device)
+    assert (made[VARIABLE], made["CUDA_VISIBLE_DEVICES"]) == (device, cards)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert ("CUDA_VISIBLE_DEVICES" in mothers._environment(tmp_path, 1, device)) == (not cards)
+    assert [kind.name for kind in kinds.KINDS.values() if kind.gpu] == ["torch"]
 
 
 def test_inside_what_is_needed_works(hold):
