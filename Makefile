@@ -75,6 +75,7 @@ tables: setup-dev
 	@$(BIN)/python -W ignore -m benchmarks.gaps
 	@$(BIN)/python -W ignore -m benchmarks.boxes
 	@$(BIN)/python -W ignore -m benchmarks.few_passes
+	@$(BIN)/python -W ignore -m benchmarks.settling
 	@$(BIN)/python -W ignore -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.methods
 	@$(BIN)/python -m benchmarks.sentences
