@@ -45,7 +45,7 @@ def _said(ours: Any, whole: Any) -> dict[str, str]:
     most = float(np.abs(whole.attribution).max())
     return {
         "the maps differ by": f"{far / most:.0e} of the largest value",
-        "ours": ours.way,
+        "the answer says:": ours.way,
     }
 
 
