@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -48,6 +49,27 @@ def test_a_ratio_is_over_the_passes_of_the_quickest_floor() -> None:
 def test_a_ratio_may_be_over_another_side() -> None:
     case = Case(sides={"ours": lambda: busy(0.01), "plain": lambda: busy(0.02)}, over="plain")
     assert one.timed(made(case), case)["ours"]["ratio"] == pytest.approx(0.5, rel=0.25)
+
+
+def test_the_first_run_counts_where_a_run_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = {"long": 0, "short": 0}
+    seconds = iter([9.0, 1.0, 3.0, 2.0, 4.0, 2.0, 2.0])  # first runs; then in turn
+
+    def work(name: str) -> Callable[[], None]:
+        def run() -> None:
+            ran[name] += 1
+
+        return run
+
+    def clocked(work: Callable[[], None]) -> float:
+        work()
+        return next(seconds)
+
+    monkeypatch.setattr(one, "LONG", 5.0)
+    monkeypatch.setattr(one, "cpu_seconds", clocked)
+    found = one.alternated({"long": work("long"), "short": work("short")}, 3)
+    assert ran == {"long": 3, "short": 4}
+    assert found == {"long": 4.0, "short": 2.0}  # of 9, 3, 4 and of 2, 2, 2
 
 
 def test_memory_is_the_peak_of_the_run_alone() -> None:

@@ -19,9 +19,9 @@ def explains(model: Any, engine: str, values: dict[str, Any], method: str = "ris
     return lambda: made.explain(model, view, ClassTarget(0))
 
 
-def sides(model: Any, size: Size) -> dict[str, Work]:
+def sides(model: Any, masks: int) -> dict[str, Work]:
     """Return ours and Xplique's."""
-    values = {"masks": size.count(GOAL), "grid": 7}
+    values = {"masks": masks, "grid": 7}
     return {
         "ours": explains(model, "ours", values),
         "Xplique": explains(model, "xplique", values),
@@ -31,10 +31,10 @@ def sides(model: Any, size: Size) -> dict[str, Work]:
 @row(what="RISE, 1,000 masks, ResNet-50 in PyTorch", goal="1.05")
 def rise_torch(size: Size) -> Case:
     """Count over the passes."""
-    model = networks.torch_model()
+    model, masks = networks.torch_model(), size.count(GOAL)
     return Case(
-        sides=sides(model, size),
-        passes=size.count(GOAL),
+        sides=sides(model, masks),
+        passes=masks,
         floors=networks.torch_floors(model.native().body),
         said=networks.started(model),
     )
@@ -43,10 +43,10 @@ def rise_torch(size: Size) -> Case:
 @row(what="RISE, 1,000 masks, ResNet-50 in Keras", goal="1.05")
 def rise_keras(size: Size) -> Case:
     """Count over the passes."""
-    model = networks.keras_model()
+    model, masks = networks.keras_model(), size.count(GOAL, 100)
     return Case(
-        sides=sides(model, size),
-        passes=size.count(GOAL),
+        sides=sides(model, masks),
+        passes=masks,
         floors=networks.keras_floors(model._network.model),
         said=networks.started(model),
     )
