@@ -97,6 +97,7 @@ with_pid = {"opening": opening, "warm Grad-CAM": gradcam}
 wall = Wall(cores=2, spool=spool)
 session = wall.session("price")
 photo = np.random.default_rng(0).integers(0, 255, (224, 224, 3), np.uint8)
+photo.setflags(write=False)  # as a page's is, which comes from a worker
 question = Question(method="grad-cam", target=ClassTarget(3))
 held = opened()
 gradcam()

@@ -197,6 +197,8 @@ class Worker:
                 if asked is not None:
                     raise Stopped(killed=False)
                 if kind == "result":
+                    for array in made.values():  # nobody else has it: so a result need not copy it
+                        array.setflags(write=False)
                     return results.answer(task, card, body, made, self._scratch, folder)
                 if kind == "error":
                     raise words.error_of(body)

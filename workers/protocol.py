@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import re
 import select
 import socket
@@ -40,7 +41,8 @@ OUTBOX_CAP = 1 << 16
 TICK = 0.05
 """Seconds between two calls of `tick` while nothing comes or goes."""
 
-TYPES = ("<f4", "<f8", "|u1", "<i4", "<i8", "|b1")
+TYPES = {"<f4": 4, "<f8": 8, "|u1": 1, "<i4": 4, "<i8": 8, "|b1": 1}
+"""The types that an array may have, and the bytes of one element."""
 _LETTERS: dict[Kind, bytes] = {
     "hello": b"H", "order": b"O", "command": b"K", "progress": b"P", "result": b"R",
     "error": b"E", "cancelled": b"C",
@@ -69,7 +71,7 @@ class Declared:
     @property
     def bytes(self) -> int:
         """How long it is."""
-        return self.elements * np.dtype(self.dtype).itemsize
+        return self.elements * TYPES[self.dtype]
 
 
 Admit = Callable[[Kind, Body, Sequence[Declared]], None]
@@ -79,11 +81,12 @@ class Channel:
     """One end of the wire. Not safe for two threads at once.
 
     `tick` is called about every 50 ms while a call waits, and may raise to give up; the channel
-    is then in the middle of a message and fit only for closing, unless nothing had come yet.
+    is then in the middle of a message and fit only for closing, unless nothing had come yet. It is
+    `inside` in the worker, whose sandbox has no calls that could hand descriptors on.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, sock: socket.socket, *, inside: bool = False) -> None:
+        self._socket, self._inside = sock, inside
         self._outbox = b""
         sock.setblocking(False)
 
@@ -111,9 +114,8 @@ class Channel:
         if sum(part.nbytes for part in parts.values()) > ARRAYS_CAP:
             raise ProtocolError("Arrays of more than 1 GiB do not cross the wall")
         waiting, self._outbox = self._outbox, b""
-        self._write(waiting + frame, tick)
-        for part in parts.values():
-            self._write(part.reshape(-1).view(np.uint8), tick)
+        data = [part.reshape(-1).view(np.uint8).data for part in parts.values()]
+        self._write([memoryview(waiting + frame), *data], tick)
 
     def post(self, kind: Kind, body: Body) -> bool:
         """Send a small message without waiting; `flush` goes on with what the other side left.
@@ -156,23 +158,30 @@ class Channel:
         body, listed = _envelope(self._read(length, tick))
         if admit:
             admit(kind, body, listed)
-        return kind, body, {each.name: self._array(each, tick) for each in listed}
+        return kind, body, self._arrays(listed, tick)
 
-    def _array(self, said: Declared, tick: Tick | None) -> NDArray[Any]:
-        data = self._read(said.bytes, tick)
-        if said.dtype == "|b1" and data.size and data.max() > 1:
-            raise ProtocolError("an array of yes and no that holds other values")
-        return data.view(said.dtype).reshape(said.sides)
+    def _arrays(self, listed: Sequence[Declared], tick: Tick | None) -> dict[str, NDArray[Any]]:
+        # np.empty takes no memory until bytes have really come, so a lie about size costs nothing.
+        made = {said.name: np.empty(said.sides, said.dtype) for said in listed}
+        data = [array.reshape(-1).view(np.uint8) for array in made.values()]
+        self._fill(data, tick)
+        for said, own in zip(listed, data, strict=True):
+            if said.dtype == "|b1" and own.size and own.max() > 1:
+                raise ProtocolError("an array of yes and no that holds other values")
+        return made
 
     def _read(self, size: int, tick: Tick | None) -> NDArray[np.uint8]:
-        # np.empty takes no memory until bytes have really come, so a lie about size costs nothing.
         out = np.empty(size, np.uint8)
-        view, done = out.data, 0
-        while done < size:
+        self._fill([out], tick)
+        return out
+
+    def _fill(self, outs: Sequence[NDArray[np.uint8]], tick: Tick | None) -> None:
+        left = [out.data for out in outs if out.size]
+        while left:
             if tick:
                 tick()
             try:
-                got = self._socket.recv_into(view[done:])
+                got = self._got(left)
             except BlockingIOError:
                 self._ready(tick, write=False)
                 continue
@@ -180,26 +189,48 @@ class Channel:
                 raise EOFError(str(error)) from None
             if got == 0:
                 raise EOFError("the other side is gone")
-            done += got
-        return out
+            _past(left, got)
 
-    def _write(self, data: bytes | NDArray[np.uint8], tick: Tick | None) -> None:
-        view, done = memoryview(data) if isinstance(data, bytes) else data.data, 0
-        while done < len(view):
+    def _write(self, left: list[memoryview], tick: Tick | None) -> None:
+        left = [part for part in left if part]
+        while left:
             if tick:
                 tick()
             try:
-                done += self._socket.send(view[done : done + (1 << 20)])
+                sent = self._sent(left)
             except BlockingIOError:
                 self._ready(tick, write=True)
                 continue
             except OSError as error:
                 raise EOFError(str(error)) from None
+            _past(left, sent)
+
+    def _got(self, left: list[memoryview]) -> int:
+        """Fill what has come, into all parts at once: of a descriptor that came along, none."""
+        if self._inside:
+            return os.readv(self._socket.fileno(), left)
+        return self._socket.recvmsg_into(left)[0]
+
+    def _sent(self, left: list[memoryview]) -> int:
+        return (
+            os.writev(self._socket.fileno(), left) if self._inside else self._socket.sendmsg(left)
+        )
 
     def _ready(self, tick: Tick | None, *, write: bool) -> None:
         while not _wait(self._socket, write=write, seconds=TICK if tick else None):
             if tick:
                 tick()
+
+
+def _past(left: list[memoryview], done: int) -> None:
+    """Drop the first `done` bytes of what is left; a call takes all of a message's parts at once.
+
+    A message has fewer than the 1,024 parts that the system takes (`COUNT_CAP`).
+    """
+    while left and done >= len(left[0]):
+        done -= len(left.pop(0))
+    if done:
+        left[0] = left[0][done:]
 
 
 def _wait(sock: socket.socket, *, write: bool, seconds: float | None) -> bool:
@@ -265,8 +296,8 @@ def _declared(row: Any) -> Declared:
     if not (isinstance(row, list) and len(row) == 3):
         raise ProtocolError("an array without name, type and sides")
     name, dtype, sides = row
-    good = isinstance(name, str) and _NAME.fullmatch(name) and dtype in TYPES
-    good = good and isinstance(sides, list) and len(sides) <= 8
+    good = isinstance(name, str) and _NAME.fullmatch(name) and isinstance(dtype, str)
+    good = good and dtype in TYPES and isinstance(sides, list) and len(sides) <= 8
     if not good or not all(type(side) is int and 0 <= side <= ARRAYS_CAP for side in sides):
         raise ProtocolError(f"an array that is announced wrongly, {str(name)[:80]!r}")
     # numpy multiplies sides for an empty array too, and must not overflow

@@ -73,12 +73,18 @@ def clean(value: Any, depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise ValueError("plain data nested too deep")
     kind = type(value)  # of JSON's own
+    if value is None or kind is bool or kind is float:
+        return value
     if kind is str:
-        return plain_text(value, TEXT_CAP)
+        return _text(value, TEXT_CAP)
     if kind is int and not -LARGEST <= value <= LARGEST:
         raise ValueError("a number too large")
     if kind is list:
         return [clean(item, depth + 1) for item in value]
     if kind is dict:
-        return {plain_text(key, KEY_CAP): clean(item, depth + 1) for key, item in value.items()}
+        return {_text(key, KEY_CAP): clean(item, depth + 1) for key, item in value.items()}
     return value
+
+
+def _text(value: str, cap: int) -> str:
+    return value if len(value) <= cap and value.isprintable() else plain_text(value, cap)

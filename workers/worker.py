@@ -115,7 +115,7 @@ class Progress:
 
 def serve(sock: socket.socket, kind: str, threads: int, state: State, scratch: Path) -> None:
     """Do what is asked until the client hangs up."""
-    channel = Channel(sock)
+    channel = Channel(sock, inside=True)
     _use_threads(threads)
     bench = task.Bench(sandbox=dict(state), folder=scratch)
     channel.send("hello", {"kind": kind, "sandbox": dict(state)})

@@ -12,15 +12,17 @@ import dataclasses
 import functools
 import math
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
 T = TypeVar("T")
+_LARGEST = 1 << 63
 DEEPEST = 12
 """How deep declared data may be nested."""
 
@@ -85,7 +87,7 @@ def unpack(cls: type[T], data: Any, arrays: Mapping[str, NDArray[Any]] | None = 
     itself raises.
     """
     left = dict(arrays or {})
-    made = _builder(cls)(data, left, "", 0)
+    made = _whole(cls)(data, left, "", 0)
     if left:
         raise ValueError(f"arrays of no known name: {', '.join(sorted(left))[:200]}")
     return made  # type: ignore[no-any-return]
@@ -93,6 +95,11 @@ def unpack(cls: type[T], data: Any, arrays: Mapping[str, NDArray[Any]] | None = 
 
 Build = Callable[[Any, Arrays, str, int], Any]
 """What builds data of one declared type, with the arrays left, where it stands, and how deep."""
+
+
+@functools.cache
+def _whole(cls: Hashable) -> Build:
+    return _builder(cls)
 
 
 def _builder(hint: Any) -> Build:
@@ -106,6 +113,8 @@ def _builder(hint: Any) -> Build:
         return functools.partial(_literal, inner)
     if origin in (Union, types.UnionType):
         rest = [_builder(option) for option in inner if option is not type(None)]
+        if len(rest) == 1 and type(None) in inner:
+            return _maybe(rest[0])
         return functools.partial(_one_of, rest, type(None) in inner)
     if origin is tuple:
         if len(inner) == 2 and inner[1] is Ellipsis:
@@ -119,7 +128,31 @@ def _builder(hint: Any) -> Build:
         return functools.partial(_relative, hint)
     if dataclasses.is_dataclass(hint):
         return functools.partial(_instance, hint)
-    return functools.partial(_scalar, hint)
+    return _scalars(hint)
+
+
+def _scalars(hint: Any) -> Build:
+    """Return what takes a value of just the declared type as it is, and looks closely at others."""
+    if hint not in (str, bool, int):
+        return functools.partial(_scalar, hint)
+
+    def build(data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+        if type(data) is hint and (hint is not int or -_LARGEST < data < _LARGEST):
+            return data
+        return _scalar(hint, data, arrays, path, depth)
+
+    return build
+
+
+def _maybe(build: Build) -> Build:
+    """Return what builds a value or None."""
+
+    def made(data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+        if data is None and not _stands(path, arrays):
+            return None
+        return build(data, arrays, path, depth)
+
+    return made
 
 
 def _array(data: Any, arrays: Arrays, path: str, depth: int) -> Any:
@@ -147,7 +180,13 @@ def _one_of(
 
 def _stands(path: str, arrays: Arrays) -> bool:
     """Say whether an array stands at a place, or below it."""
-    return bool(arrays) and any(name == path or name.startswith(f"{path}.") for name in arrays)
+    if path in arrays:
+        return True
+    below = f"{path}."
+    for name in arrays:  # noqa: SIM110 - a generator takes twice as long
+        if name.startswith(below):
+            return True
+    return False
 
 
 def _row(build: Build, hint: Any, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
@@ -189,11 +228,19 @@ def _mapping(build: Build, data: Any, arrays: Arrays, path: str, depth: int) -> 
 def _relative(family: type[Family], data: Any, arrays: Arrays, path: str, depth: int) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         raise TypeError(f"{path or family.__name__} must be an object with its kind")
-    rest = {name: value for name, value in data.items() if name != "kind"}
-    for member in members(family):
-        if member.kind == data["kind"]:
-            return _instance(member, rest, arrays, path, depth)
+    known = (family, data["kind"])
+    if (found := _known.get(known)) is None:
+        for member in members(family):
+            if member.kind == data["kind"]:
+                _known[known] = found = member
+                break
+    if found is not None:
+        return _instance(found, data, arrays, path, depth, skip="kind")
     raise ValueError(f"{path or family.__name__} of no known kind {data['kind'][:40]!r}")
+
+
+_known: WeakValueDictionary[tuple[type, str], type[Any]] = WeakValueDictionary()
+"""Members of families that were asked for, as long as they are loaded."""
 
 
 def members(family: type[Family]) -> list[type[Any]]:
@@ -210,17 +257,23 @@ def _builders(cls: type) -> dict[str, Build]:
     }
 
 
-def _instance(cls: Any, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
+def _instance(
+    cls: Any, data: Any, arrays: Arrays, path: str, depth: int, skip: str | None = None
+) -> Any:
     _deeper(depth)
     if not isinstance(data, dict):
         raise TypeError(f"{path or cls.__name__} must be an object")
     builders, given = _builders(cls), {}
-    if unknown := [name for name in data if name not in builders]:
-        raise ValueError(f"{cls.__name__} has no {unknown[0][:60]!r}")
+    if not data.keys() <= builders.keys():
+        for name in data:
+            if name not in builders and name != skip:
+                raise ValueError(f"{cls.__name__} has no {name[:60]!r}")
+    before = f"{path}." if path else ""
     for name, build in builders.items():
-        here = _under(path, name)
-        if name in data or _stands(here, arrays):
-            given[name] = build(data.get(name), arrays, here, depth + 1)
+        if name in data:
+            given[name] = build(data[name], arrays, before + name, depth + 1)
+        elif arrays and _stands(before + name, arrays):
+            given[name] = build(None, arrays, before + name, depth + 1)
     return cls(**given)
 
 
@@ -236,7 +289,7 @@ def _scalar(hint: Any, data: Any, arrays: Arrays, path: str, depth: int) -> Any:
             raise TypeError(f"{path} must be a finite number")
         return float(data)
     if hint is int:
-        good = isinstance(data, int) and not isinstance(data, bool) and abs(data) < 1 << 63
+        good = isinstance(data, int) and not isinstance(data, bool) and abs(data) < _LARGEST
     elif hint is bool or hint is str:
         good = isinstance(data, hint)
     elif hint is Path:

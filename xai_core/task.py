@@ -80,12 +80,13 @@ class Shape:
     def refuses(self, dtype: str, sides: Sequence[int], known: Mapping[str, int]) -> str:
         """Say what is wrong with an array of that type and those sides, or nothing."""
         wanted = [known.get(side, side) if isinstance(side, str) else side for side in self.sides]
-        good = dtype == self.dtype and len(sides) == len(wanted)
-        good = good and all(
-            isinstance(side, str) or have == side for have, side in zip(sides, wanted, strict=True)
-        )
-        if good and math.prod(sides) <= self.elements(known):
-            return ""
+        if dtype == self.dtype and len(sides) == len(wanted):
+            for have, side in zip(sides, wanted, strict=True):
+                if have != side and not isinstance(side, str):
+                    break
+            else:
+                if math.prod(sides) <= self._elements(wanted):
+                    return ""
         return f"{dtype} {list(sides)} in the place of {self.dtype} {wanted}"
 
     def refusal(self, array: NDArray[Any], known: Mapping[str, int]) -> str:
@@ -94,10 +95,17 @@ class Shape:
 
     def elements(self, known: Mapping[str, int]) -> int:
         """Return the most elements that it may have."""
-        sides = [known.get(side, side) if isinstance(side, str) else side for side in self.sides]
-        if any(isinstance(side, str) for side in sides):
-            return self.most
-        return math.prod(int(side) for side in sides)
+        return self._elements(
+            [known.get(side, side) if isinstance(side, str) else side for side in self.sides]
+        )
+
+    def _elements(self, wanted: list[int | str]) -> int:
+        most = 1
+        for side in wanted:
+            if isinstance(side, str):
+                return self.most
+            most *= side
+        return most
 
     def bytes(self, known: Mapping[str, int]) -> int:
         """Return the most bytes that it may have."""

@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,13 +65,47 @@ def _send_quietly(sock, data):
         np.array([np.nan, np.inf], np.float32),
     ],
 )
-def test_arrays_come_through(wire, array):
-    channel, theirs = wire
-    Channel(theirs).send("result", {"a": [1, None, "ü"]}, {"x": array, "y": np.zeros(1)})
+@pytest.mark.parametrize("inside", [False, True])  # the calls are others in the sandbox
+def test_arrays_come_through(array, inside):
+    ours, theirs = socket.socketpair()
+    channel, other = Channel(ours, inside=inside), Channel(theirs, inside=inside)
+    other.send("result", {"a": [1, None, "ü"]}, {"x": array, "y": np.zeros(1)})
     kind, body, arrays = channel.receive(CAPS)
     assert (kind, body, list(arrays)) == ("result", {"a": [1, None, "ü"]}, ["x", "y"])
     assert arrays["x"].dtype == array.dtype
     np.testing.assert_array_equal(arrays["x"], array)
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_many_large_arrays_come_piece_by_piece(inside):
+    ours, theirs = socket.socketpair()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    given = {f"a{at}": np.arange(at * 997, dtype=np.int32) for at in range(40)}
+    writer, ticks = Channel(theirs, inside=inside), []
+    sender = threading.Thread(target=writer.send, args=("result", {}, given))
+    sender.start()
+    _, _, arrays = Channel(ours, inside=inside).receive(CAPS, tick=lambda: ticks.append(1))
+    sender.join()
+    assert list(arrays) == list(given)
+    for name, array in given.items():
+        np.testing.assert_array_equal(arrays[name], array)
+    assert len(ticks) > 40
+    ours.close()
+    theirs.close()
+
+
+def test_a_descriptor_that_comes_along_is_nobodys(wire):
+    channel, theirs = wire
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("nobody counts descriptors here")
+    data, before = result(), len(list(folder.iterdir()))
+    for at in range(0, len(data), 7):
+        socket.send_fds(theirs, [data[at : at + 7]], [theirs.fileno()])
+    assert channel.receive(CAPS)[0] == "result"
+    assert len(list(folder.iterdir())) == before
 
 
 @pytest.mark.parametrize(
