@@ -14,7 +14,17 @@ import math
 import types
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -87,7 +97,7 @@ def unpack(cls: type[T], data: Any, arrays: Mapping[str, NDArray[Any]] | None = 
     itself raises.
     """
     left = dict(arrays or {})
-    made = _whole(cls)(data, left, "", 0)
+    made = _whole(cast("Hashable", cls))(data, left, "", 0)
     if left:
         raise ValueError(f"arrays of no known name: {', '.join(sorted(left))[:200]}")
     return made  # type: ignore[no-any-return]
