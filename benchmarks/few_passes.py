@@ -281,20 +281,26 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="only draw the page again")
     parser.add_argument("--only", choices=list(NETWORKS), help="measure one network again")
     parser.add_argument("--more", action="store_true", help="measure the photos that lack alone")
+    parser.add_argument("--way", choices=WAYS, help="measure one way again")
     asked = parser.parse_args()
     if not asked.draw:
+        ways = (asked.way,) if asked.way else WAYS
         networks = (asked.only,) if asked.only else tuple(NETWORKS)
-        told = json.loads(DATA.read_text())["rows"] if asked.only or asked.more else []
-        kept = [read(row) for row in told if asked.more or row["network"] != asked.only]
+        told = json.loads(DATA.read_text())["rows"] if asked.only or asked.more or asked.way else []
+        kept = [
+            read(row)
+            for row in told
+            if asked.more or row["network"] not in networks or row["way"] not in ways
+        ]
         if asked.more:
             found = kept
             for network in networks:
                 done = min(len(row.insertion) for row in kept if row.network == network)
                 found = joined(found, measured((network,), first=done))
         else:
-            found = [*kept, *measured(networks)]
+            found = [*kept, *measured(networks, ways=ways)]
         order = list(NETWORKS)
-        found.sort(key=lambda row: (order.index(row.network), row.budget))
+        found.sort(key=lambda row: (order.index(row.network), row.budget, WAYS.index(row.way)))
         rows = [json.dumps(dataclasses.asdict(row)) for row in found]
         date = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
         head = f'"date": {json.dumps(date)},\n "machine": {json.dumps(page.machine())}'

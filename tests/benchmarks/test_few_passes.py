@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import aise, few_passes
+from benchmarks import aise, few_passes, openvino_xai
 from tests.fakes.linear import LinearModel
 
 
@@ -59,6 +59,17 @@ def test_insertion_and_deletion_are_the_closed_form_of_a_line() -> None:
     gone = 1 / (1 + np.exp(-150 / 64))  # the mean colour stands there
     assert good[1] == pytest.approx((0.5 * (1 + gone) + 15 * gone) / 16, abs=1e-5)
     assert bad[1] == pytest.approx((15 + 0.5 * (1 + gone)) / 16, abs=1e-5)
+
+
+def test_the_transcription_is_what_the_package_itself_gives() -> None:
+    page = few_passes.PAGE.read_text()
+    assert page == openvino_xai.drawn(page), "docs/few-passes.md is stale"
+    found = [openvino_xai.Beside(**each) for each in openvino_xai.read()["found"]]
+    assert {(each.network, each.passes) for each in found} == {
+        (network, budget) for network in few_passes.NETWORKS for budget in few_passes.BUDGETS
+    }
+    for each in found:
+        assert each.same > 0.99999
 
 
 def test_the_peer_moves_its_windows_to_the_planted_place() -> None:
