@@ -28,8 +28,9 @@ def window(size: tuple[int, int], at: tuple[float, float], width: float) -> NDAr
     """Return a window `[h, w]` whose middle lies at parts of the view, 1 at its largest."""
     down, across = (np.linspace(0, 1, side) - middle for side, middle in zip(size, at, strict=True))
     away = np.square(down)[:, None] + np.square(across)[None]
-    bell = np.exp(-away / (2 * width**2))
-    return bell / bell.max()
+    bell: NDArray[np.float64] = np.exp(-away / (2 * width**2))
+    bell /= bell.max()
+    return bell
 
 
 def explained(scores: Scores, view: Array, passes: int) -> Array:
@@ -58,4 +59,5 @@ def explained(scores: Scores, view: Array, passes: int) -> Array:
         direct(loss, [(0.0, 1.0), (0.0, 1.0)], eps=CAREFUL, maxfun=trials, locally_biased=False)
         summed = np.sum([mask * gain for mask, gain in tried[:trials]], 0)
         total += summed / summed.max() if summed.max() > 0 else summed
-    return (total / total.max()).astype(np.float32)
+    found: Array = (total / total.max()).astype(np.float32)
+    return found

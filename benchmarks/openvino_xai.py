@@ -198,9 +198,9 @@ def said() -> str:
     return (
         f"{kept['package'].replace('==', ' ')} itself, run in an environment of its own on "
         f"{kept['date']} by `python -m benchmarks.openvino_xai FOLDER`, gives the maps of the "
-        f"transcription where both ask one network there: their correlation is at least {same:.6f}. "
-        f"Beside the transcription in PyTorch it is at least {least:.2f}, as the optimiser branches "
-        "on scores that differ in their last digits. Adaptive masks is above it "
+        f"transcription where both ask one network there: the least correlation is {same:.6f}. "
+        f"Beside the transcription in PyTorch it is at least {least:.2f}: the optimiser branches "
+        "by scores that differ in their last digits. Adaptive masks is above it "
         f"{', '.join(parts)}."
     )
 
