@@ -1,15 +1,21 @@
-"""Measures the rows, each in a process of its own, and writes docs/benchmarks.md."""
+"""Measures the rows, each in a process of its own, and writes docs/benchmarks.md.
+
+Two rows are measured at a time where there are two cores: they go by processor time. Those that do
+not follow by themselves.
+"""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import json
-import resource
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.speed import page
@@ -29,18 +35,14 @@ def child(*words: str) -> dict[str, Any]:
     return dict(json.loads(run.stdout.strip().splitlines()[-1]))
 
 
-def spent() -> float:
-    """Return the processor seconds of all children that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def measured(row: Row, full: bool, machine: str) -> page.Told:
-    """Return what a row gives: its times, the memory of each side, and what it says."""
+def measured(row: Row, full: bool, machine: str) -> tuple[page.Told, float]:
+    """Return a row's times, the memory of each side and what it says, and its processor seconds."""
     size = ["--full"] if full else []
     told = child(row.name, *size)
     sides = [side for side in told["times"] if side != "floor"] if row.memory else []
-    memory = {side: child(row.name, *size, "--memory", side)["memory"] for side in sides}
+    each = {side: child(row.name, *size, "--memory", side) for side in sides}
+    memory = {side: found["memory"] for side, found in each.items()}
+    spent = told.pop("spent") + sum(found["spent"] for found in each.values())
     return {
         **page.words(row),
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
@@ -48,7 +50,7 @@ def measured(row: Row, full: bool, machine: str) -> page.Told:
         "full": full,
         **told,
         "memory": memory,
-    }
+    }, spent
 
 
 def keep(known: Mapping[str, Row], found: Mapping[str, page.Told]) -> None:
@@ -71,18 +73,28 @@ def main() -> None:
     if not chosen:
         raise SystemExit(f"No row begins with {asked.only}; there are {', '.join(known)}")
     failed = []
-    for row in [] if asked.draw else chosen:
-        start, before = time.monotonic(), spent()
+    lock = threading.Lock()
+
+    def one(row: Row) -> None:
+        start = time.monotonic()
         try:
-            found = measured(row, asked.full, machine)
+            found, cpu = measured(row, asked.full, machine)
         except RuntimeError as error:  # the other rows are measured all the same
             failed.append(row.name)
             print(f"{row.name} failed: {error}", flush=True)
-            continue
-        clock, cpu = time.monotonic() - start, spent() - before
+            return
+        clock = time.monotonic() - start
         took = f"{row.name} ({clock:.0f} s, {cpu:.0f} s of processor time)"
-        print(took, *page.lines({"": found})[2:3], flush=True)
-        keep(known, {row.name: found})
+        with lock:
+            print(took, *page.lines({"": found})[2:3], flush=True)
+            keep(known, {row.name: found})
+
+    if not asked.draw:
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            list(pool.map(one, [row for row in chosen if not row.alone]))
+        for row in chosen:
+            if row.alone:
+                one(row)
     keep(known, {})
     if failed:
         raise SystemExit(f"not measured: {', '.join(failed)}")

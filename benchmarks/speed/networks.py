@@ -110,7 +110,7 @@ def torch_floors(module: Any, side: int = SIDE) -> Mapping[str, tuple[Work, int]
 
 
 def torch_slopes(module: Any, side: int = SIDE) -> Mapping[str, tuple[Work, int]]:
-    """Return passes of a batch there and back, the weights frozen: as it is, and folded."""
+    """Return passes there and back, the weights frozen: as it is and folded, several at once."""
     import torch
     from torch.fx.experimental.optimization import fuse
 
@@ -129,7 +129,11 @@ def torch_slopes(module: Any, side: int = SIDE) -> Mapping[str, tuple[Work, int]
         return pass_
 
     last = photos.contiguous(memory_format=torch.channels_last)
-    return {"torch, frozen": (run(frozen, photos), BATCH), "folded": (run(folded, last), BATCH)}
+    made: dict[str, tuple[Work, int]] = {}
+    for count in (2, BATCH):
+        made[f"torch, frozen, {count} at once"] = run(frozen, photos[:count]), count
+        made[f"folded, {count} at once"] = run(folded, last[:count]), count
+    return made
 
 
 def keras_floors(network: Any, folder: Path | None = None) -> Mapping[str, tuple[Work, int]]:

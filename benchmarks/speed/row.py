@@ -44,7 +44,8 @@ class Case:
 class Row:
     """A row: what is done, the goal and what was before, in words, and what makes the case.
 
-    `memory` is off where it says nothing. `rounds` of all sides in turn are run, 3 or more.
+    `memory` is off where it says nothing. `rounds` of all sides in turn are run, 3 or more. What
+    goes by the clock or by what a neighbour does is measured `alone`.
     """
 
     name: str
@@ -54,21 +55,29 @@ class Row:
     make: Callable[[Size], Case]
     memory: bool = True
     rounds: int = 3
+    alone: bool = False
 
 
 ROWS: dict[str, Row] = {}
 
 
 def row(
-    *, what: str, goal: str = "", before: str = "", memory: bool = True, rounds: int = 3
+    *,
+    what: str,
+    goal: str = "",
+    before: str = "",
+    memory: bool = True,
+    rounds: int = 3,
+    alone: bool = False,
 ) -> Callable[[Callable[[Size], Case]], Callable[[Size], Case]]:
     """Register what makes a case, under its function's name."""
 
     def keep(make: Callable[[Size], Case]) -> Callable[[Size], Case]:
         name = make.__name__.replace("_", "-")
         ROWS[name] = Row(
-            name=name, what=what, goal=goal, before=before, make=make, memory=memory, rounds=rounds
-        )
+            name=name, what=what, goal=goal, before=before, make=make, memory=memory,
+            rounds=rounds, alone=alone,
+        )  # fmt: skip
         return make
 
     return keep

@@ -44,6 +44,9 @@ from xai_core.target import Target
 Array = NDArray[np.float32]
 BATCH = 8
 """Images in one forward pass: on a CPU larger batches are slower, and memory stays flat."""
+SLOPES = 2 * 224 * 224
+"""Pixels of the views in one pass there and back: more at once take longer on a CPU, as all that
+the way back needs no longer fits into its caches, and memory grows with each."""
 LIKELY = 1.5
 """Times that a network is likely to become quicker by another backend that was not tried yet."""
 
@@ -178,7 +181,9 @@ class TorchModel(Backed):
     def gradients(self, images: Array, target: Target, batch: int = 0) -> Array:
         """Return d score / d view, float32 `[N, h, w, 3]`."""
         self._asked(target)
-        parts = [self._forward.back(part, target) for part in self._parts(images, batch)]
+        high, wide = self.input_size
+        few = max(1, min(batch or BATCH, SLOPES // (high * wide)))
+        parts = [self._forward.back(part, target) for part in self._parts(images, few)]
         return np.ascontiguousarray(np.concatenate(parts))
 
     def expects(self, gradients: int) -> None:

@@ -143,7 +143,7 @@ def test_upload_tune_run_cancel_switch_and_download(visit):
 
     choose(page, "Method", "Grad-CAM")
     run(page)
-    page.get_by_text(re.compile("^Grad-CAM for")).wait_for()
+    page.get_by_text("Grad-CAM for", exact=True).wait_for()  # not what is said while it runs
 
     page.get_by_role("link", name="Methods").click()
     page.get_by_role("heading", name="Methods").wait_for()

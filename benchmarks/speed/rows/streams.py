@@ -52,8 +52,12 @@ def quickest(work: Work, rounds: int = ROUNDS) -> list[tuple[float, float]]:
     return [min(alone), min(beside)]
 
 
-@row(what="RISE, ResNet-50 in PyTorch, two streams on two cores beside one competing process",
-     goal="0.6 of its undisturbed speed (the fair share is 0.67)", memory=False)  # fmt: skip
+@row(
+    what="RISE, ResNet-50 in PyTorch, two streams on two cores beside one competing process",
+    goal="0.6 of its undisturbed speed (the fair share is 0.67)",
+    memory=False,
+    alone=True,
+)
 def streams_two(size: Size) -> Case:
     """Say its speed beside the process, as a part of its speed alone."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:STREAMS])

@@ -42,7 +42,7 @@ def medians(works: dict[str, Callable[[], Any]], pid: int) -> dict[str, tuple[fl
 
 
 @row(what="a predict and a Grad-CAM of a built-in model, on a warm worker less in-process",
-     goal="30 ms", memory=False)  # fmt: skip
+     goal="30 ms", memory=False, alone=True)  # fmt: skip
 def wall_cost(size: Size) -> Case:
     """Say the milliseconds that the wall adds to each."""
     from loaders import catalogue
