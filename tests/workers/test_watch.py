@@ -128,14 +128,14 @@ def test_what_is_no_plain_file_leaves_no_descriptor_open(tmp_path):
     (tmp_path / "file").write_text("x")
     os.mkfifo(tmp_path / "pipe")
     before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(5):
+    for _ in range(5):  # what earlier tests left may be closed meanwhile
         assert words.tail(folder) == words.tail(tmp_path / "pipe") == words.tail(link) == ""
         for name in ("worker.log", "pipe", "link"):
             with pytest.raises(ValueError, match="cannot be read"):
                 spool.copy_out(tmp_path, name, tmp_path / "copy", 9)
             with pytest.raises(LoadError, match="link" if name == "link" else "no plain file"):
                 spool.copy_plain(tmp_path / name, tmp_path / "copy")
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
     with plain_file(tmp_path / "file") as file:
         assert file.read() == b"x"
 
