@@ -292,9 +292,7 @@ class Lime(Explainer):
         cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
     ) -> dict[str, Any]:
         """Return 50 superpixels of at least 24 pixels, and 20 samples for each of them."""
-        height, width = size or (224, 224)
-        segments = int(np.clip(height * width // 24, 2, 50))
-        return {"segments": segments, "samples": max(200, 20 * segments)}
+        return superpixels.suggested(size)
 
     def cost(self, model: Sized) -> Cost:
         """One forward pass for each masked photo; the first hides nothing."""
