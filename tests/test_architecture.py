@@ -37,6 +37,7 @@ ADAPTERS = {
             "replay",
             "shared",
             "tail",
+            "traced",
         )
     ),
     *(f"loaders/torch/{part}.py" for part in ("relu", "rewrite")),
