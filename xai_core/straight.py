@@ -36,10 +36,18 @@ def slopes(
     found: Array = model.vjp_from(layer, maps[None], image, weights[None])[0]
     tried = _probes(maps)
     scores = target.score(model.run_from(layer, tried, image), model.head).astype(np.float64)
-    line = whole + np.einsum("nhwc,hwc->n", tried - maps, found, dtype=np.float64)
+    line = whole + (adds(tried, found) - adds(maps, found)).sum((1, 2))
     scale = max(abs(whole), float(np.abs(scores).max()), float(np.ptp(line)))
     near = np.abs(line - scores).max() <= CLOSE * scale  # not so where slopes are no numbers
     return found if near and np.isfinite(scores).all() else None
+
+
+def adds(maps: Array, slopes: Array) -> NDArray[np.float64]:
+    """Return what each cell of maps `[..., mh, mw, channels]` adds by its slopes, `[..., mh, mw]`.
+
+    A cell's channels are added in single precision, which costs a fifth of double's time.
+    """
+    return np.asarray(np.vecdot(maps, slopes), np.float64)
 
 
 def _probes(maps: Array) -> Array:
@@ -52,5 +60,6 @@ def _probes(maps: Array) -> Array:
     made[2:4] *= np.where(half[2:4], -2, 3)  # half of them turned round, all of them larger
     made[4:6] *= half[4:6] ^ cells[4:6]  # other channels in other places
     made[6] = 0
-    made[7] = rng.normal(0, 1, maps.shape) * (3 * float(maps.std()) + 1e-6)
+    far = np.float32(10 * float(maps.std()) + 1e-6)  # noise of about three times the map's own
+    made[7] = (rng.random(maps.shape, np.float32) - np.float32(0.5)) * far
     return made

@@ -107,16 +107,40 @@ class Halves:
             self._traced.photos
         }
         live = [node for node in before if node in used - fixed - {cut}]
-        front = ordered(self._traced.chained(before, {cut, *live}, self._packed_step), {cut, *live})
+        front = self._front({cut, *live}, before)
         again = [node for node in before if node in fixed]
         rest = ordered([self._traced.plain(node) for node in [*again, *after]], {self._nodes[-1]})
         return _Plan(cut, front, live, rest)
 
-    def _packed_step(self, made: Chain) -> Step:
+    def _front(self, shown: set[fx.Node], nodes: list[fx.Node]) -> list[Step]:
+        """Return the steps to some nodes' values, with convolutions packed.
+
+        A sum is written over what is added, where that is a packed convolution's own map and none
+        but packed ones read it, this one last.
+        """
+        made: dict[fx.Node, Chain] = {}
+
+        def joined(found: Chain) -> Step:
+            made[found.last] = found
+            return self._packed_step(found, over=False)
+
+        steps = ordered(self._traced.chained(nodes, shown, joined), shown)
+        for place, step in enumerate(steps):
+            added = made[step.node].added if step.node in made else None
+            if added not in made or added not in step.done or step.takes[0] is added:
+                continue
+            if all(each.node in made for each in steps if added in each.takes):
+                steps[place] = self._packed_step(made[step.node], over=True)
+                steps[place].done = step.done
+        return steps
+
+    def _packed_step(self, made: Chain, *, over: bool) -> Step:
         key = made.first, made.norm
         if key not in self._packed:
             conv: Any = self._traced.parts[str(made.first.target)]
             norm: Any = None if made.norm is None else self._traced.parts[str(made.norm.target)]
             self._packed[key] = Packed(conv, norm, self._traced.shapes[made.takes[0]])
         packed, takes, act = self._packed[key], made.takes, made.act
-        return Step(made.last, takes, lambda known: packed(act, *(known[node] for node in takes)))
+        return Step(
+            made.last, takes, lambda known: packed(act, over, *map(known.__getitem__, takes))
+        )

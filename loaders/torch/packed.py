@@ -119,12 +119,25 @@ class Packed:
         self._weight = pack(weight.detach().contiguous(), *self._how, list(given))
 
     def __call__(
-        self, act: tuple[str, tuple[float, ...]], maps: torch.Tensor, *added: torch.Tensor
+        self,
+        act: tuple[str, tuple[float, ...]],
+        over: bool,
+        maps: torch.Tensor,
+        *added: torch.Tensor,
     ) -> torch.Tensor:
-        """Return the map of it, of what is added to that, and of the activation behind."""
+        """Return the map of it, of what is added to that, and of the activation behind.
+
+        `over` lets it be written into what is added, which saves memory's time.
+        """
         run, (name, numbers) = torch.ops.mkldnn._convolution_pointwise, act
         weights = self._weight, self._bias, *self._how
         if not added:
             return run.default(maps, *weights, name, list(numbers), "")
-        then = None if name == "none" else name
-        return run.binary(maps, *added, *weights, "add", 1.0, then, [], "")
+        then: Any = ("add", 1.0, None if name == "none" else name, [], "")
+        if over and _last(maps) and _last(*added):  # else it would write into a copy
+            return torch.ops.mkldnn._convolution_pointwise_.binary(*added, maps, *weights, *then)
+        return run.binary(maps, *added, *weights, *then)
+
+
+def _last(maps: torch.Tensor) -> bool:
+    return bool(maps.is_contiguous(memory_format=torch.channels_last))

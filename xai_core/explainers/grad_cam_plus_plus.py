@@ -77,9 +77,10 @@ class GradCAMPlusPlus(LayerMap):
         """Return a weight for each channel, float32 `[channels]`."""
         slopes, values = gradients.astype(np.float64), maps.astype(np.float64)
         level = values.mean((0, 1)) if self.form == "mean" else values.sum((0, 1))
-        below = 2 * slopes**2 + level * slopes**3
+        squares = slopes * slopes
+        below = squares * (2 + level * slopes)  # 2 slopes**2 + level slopes**3
         below += 1e-6 if self.form == "damped" else 0
-        alphas = np.divide(slopes**2, below, out=np.zeros_like(below), where=below != 0)
+        alphas = np.divide(squares, below, out=np.zeros_like(below), where=below != 0)
         each = alphas * np.maximum(slopes, 0)
         made = each.mean((0, 1)) if self.form == "mean" else each.sum((0, 1))
         return np.asarray(made, np.float32)

@@ -45,7 +45,7 @@ def _ours(
         whole = float(scores(maps[None])[0])
         line = straight.slopes(model, method.layer, maps, image, target, whole)
     if line is not None:  # what a cell adds to nothing is its values times their slopes
-        adds = np.einsum("hwc,hwc->hw", maps, line, dtype=np.float64)
+        adds = straight.adds(maps, line)
         empty = whole - float(adds.sum())
         found = (empty + method.windowed(adds).ravel()).astype(np.float32)
         progress(total, total)

@@ -106,6 +106,43 @@ def test_one_convolution_takes_all_that_follows_it() -> None:
     assert len(steps) == 21, kinds
 
 
+class Sums(nn.Module):
+    """Sums of which the first alone may be written over what is added; all else is read again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(3 if at == 0 else 6, 6, 1) for at in range(8))
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        convs = [*self.convs]
+        a = convs[0](x)
+        b = torch.relu(convs[2](convs[1](a)) + a)
+        part = b[:, :3]
+        c = torch.relu(convs[4](convs[3](b)) + b)
+        d = torch.relu(convs[5](c) + c)
+        e = torch.relu(convs[6](d) + d) + d
+        return self.fc(convs[7](e + part.mean(1, keepdim=True)).mean((2, 3)))
+
+
+def test_a_sum_is_written_over_what_nothing_else_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    over: list[bool] = []
+    own = Packed.__call__
+
+    def noted(self: Any, act: Any, over_: bool, *maps: torch.Tensor) -> torch.Tensor:
+        over.extend([over_] * (len(maps) == 2))
+        return own(self, act, over_, *maps)
+
+    monkeypatch.setattr(Packed, "__call__", noted)
+    plain, model, view = served(network(Sums)), served(network(Sums)), views()
+    trusting(model)
+    for found, wanted in zip(
+        slopes(model, view, "convs.7"), slopes(plain, view, "convs.7"), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-6 * np.abs(wanted).max())
+    assert over == [True, False, False, False]
+
+
 def test_a_wrong_fold_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Packed.__init__
 
