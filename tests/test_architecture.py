@@ -36,6 +36,7 @@ ADAPTERS = {
             "regions",
             "replay",
             "shared",
+            "slopes",
             "tail",
             "traced",
         )

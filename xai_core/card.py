@@ -66,7 +66,7 @@ class Backend:
     scores on views of all kinds, as a part of the largest score, `gain` how many times as quick it
     was when both were measured, and `start` the seconds that the change took. `why` says, as a
     clause, why the framework itself runs it, `missed` why the GPU that was asked for does not, and
-    `layers`, in a sentence, what passes to a layer run on, once that was decided.
+    `layers`, in sentences, how passes to a layer and slopes run, once that was decided.
     """
 
     name: str

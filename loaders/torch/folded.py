@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from loaders.backend import AGREES, Cut, Refused, difference
+from loaders.backend import Cut, Refused
 from loaders.torch.wrapped import Wrapped
 
 Array = NDArray[np.float32]
@@ -44,28 +44,6 @@ def folded(module: Wrapped) -> Wrapped:
         parameter.requires_grad_(False)
     made.eval()
     return made
-
-
-SLOPES = 1e-4
-"""By how much slopes may differ, as a part of the largest: a ReLU at nought may go either way."""
-
-
-def checked(module: Wrapped, views: Array) -> Wrapped:
-    """Return the copy where its scores and slopes agree on some views. Raises Refused."""
-    made = folded(module)
-    both = [_scores_and_slopes(each, views) for each in (module, made)]
-    for own, found, most in zip(*both, (AGREES, SLOPES), strict=True):
-        if not difference(found, own) <= most:
-            raise Refused("it answers otherwise with its batch normalisations folded")
-    return made
-
-
-def _scores_and_slopes(module: Wrapped, views: Array) -> tuple[Array, Array]:
-    given = torch.from_numpy(views).permute(0, 3, 1, 2).requires_grad_()
-    with torch.enable_grad():
-        scores = module(given)
-        (slopes,) = torch.autograd.grad(scores[:, 0].sum(), given)
-    return scores.detach().numpy(), slopes.numpy()
 
 
 class Folded(Cut):

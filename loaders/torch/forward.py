@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from loaders.backend import Compiled, Passes, Refused, probes
-from loaders.torch import convert, cuda
-from loaders.torch.folded import Folded, checked
+from loaders.torch import convert, cuda, slopes
+from loaders.torch.folded import Folded
 from loaders.torch.layers import Modules
 from loaders.torch.layout import Layout
 from loaders.torch.replay import Ended
@@ -25,8 +25,8 @@ from loaders.torch.wrapped import Wrapped
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
-FOLDED_FROM = 16
-"""Slopes from which a fold repays itself: it takes about as long as a few."""
+JOINED_FROM = 48
+"""Slopes from which it repays itself to join a network's steps: it takes as long as ten or so."""
 SCORES = ""
 """What stands for the network's scores where names of layers stand."""
 
@@ -59,8 +59,8 @@ class Forward:
         )
         """Returns float32 `[n, classes]`, by whatever runs the network."""
         self.shared = Shared(module, inside, layouts, size=size, random=random)
-        self._lighter: Wrapped | None = None
-        self._folds = not convert.why_not(module, random) and isinstance(inside, Modules)
+        self._lighter: slopes.ThereAndBack | None = None
+        self._joins = not convert.why_not(module, random) and isinstance(inside, Modules)
 
     def plain(self, images: Array) -> Array:
         """Return float32 `[n, classes]` by torch itself."""
@@ -69,12 +69,18 @@ class Forward:
         return scores
 
     def expect_back(self, images: int) -> None:
-        """Hear that slopes of so many are to come, and fold the network where it repays."""
-        if images < FOLDED_FROM or not self._folds:
+        """Hear that slopes of so many are to come, and join the network's steps where it repays."""
+        if images < JOINED_FROM or not self._joins:
             return
-        self._folds = False
+        self._joins = False
         with contextlib.suppress(Refused):
-            self._lighter = checked(self.module, probes(self._size)[:2])
+            self._lighter = slopes.checked(self.module, nchw(probes(self._size)[:2]))
+
+    @property
+    def said(self) -> str:
+        """How passes to a layer and slopes run, in sentences; empty where nothing was decided."""
+        joined = self._lighter.said if self._lighter else ""
+        return f"{self.shared.said} {joined}".strip()
 
     def back(self, images: Array, target: Target) -> Array:
         """Return d score / d view, float32 `[n, h, w, 3]`."""
@@ -145,7 +151,7 @@ class Forward:
         return maps
 
     def _score(
-        self, views: torch.Tensor, target: Target, lighter: Wrapped | None = None
+        self, views: torch.Tensor, target: Target, lighter: slopes.ThereAndBack | None = None
     ) -> torch.Tensor:
         """Return the target's number of each view, `[n]`; scores by a `lighter` network."""
         name = reads(target)

@@ -166,8 +166,8 @@ class TorchModel(Backed):
 
     @property
     def backend(self) -> Backend:
-        """What the forward passes run on, and those to a layer."""
-        return dataclasses.replace(super().backend, layers=self._forward.shared.said)
+        """What the forward passes run on, those to a layer, and slopes."""
+        return dataclasses.replace(super().backend, layers=self._forward.said)
 
     def _gain(self) -> float:
         """Return how many times quicker than torch's own whole passes are, or may become."""

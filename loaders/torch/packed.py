@@ -104,6 +104,19 @@ def _activation(
     return _CALLS.get(node.target) if node.op in ("call_function", "call_method") else None
 
 
+def packed(
+    weight: torch.Tensor,
+    padding: list[int],
+    stride: list[int],
+    dilation: list[int],
+    groups: int,
+    given: torch.Size,
+) -> Any:
+    """Return a convolution's weights in the order in which oneDNN reads them for maps `given`."""
+    pack = torch.ops.mkldnn._reorder_convolution_weight
+    return pack(weight.contiguous(), padding, stride, dilation, groups, list(given))
+
+
 class Packed:
     """A convolution, its batch normalisation folded into it, with its weights in oneDNN's order."""
 
@@ -114,9 +127,8 @@ class Packed:
                 weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
             )
         self._bias = None if bias is None else bias.detach()
-        self._how = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
-        pack = torch.ops.mkldnn._reorder_convolution_weight
-        self._weight = pack(weight.detach().contiguous(), *self._how, list(given))
+        self._how = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
+        self._weight = packed(weight.detach(), *self._how, given)
 
     def __call__(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.speed import networks
 from benchmarks.speed.row import Case, Size, Work, row
-from benchmarks.speed.rows.parity import TORCH, always
+from benchmarks.speed.rows.parity import TORCH, always, told
 
 AGAIN = ("grad-cam", "hirescam", "layercam", "grad-cam++")
 SMALL = 96
@@ -97,13 +97,7 @@ def parity_cams(size: Size) -> Case:
             left.append(name)
         else:
             said[name] = apart
-    worst = max(said, key=lambda name: said[name])
-    return Case(
-        said={
-            "largest difference": f"{said[worst]:.0e} ({worst}; of {', '.join(said)})",
-            "as they are": ", ".join(left) or "none",
-        }
-    )
+    return Case(said={**told(said), "as they are": ", ".join(left) or "none"})
 
 
 def difference(name: str) -> float | None:
