@@ -115,8 +115,7 @@ class Stage:
         across = left + (right - left) * np.arange(len(values)) / max(len(values) - 1, 1)
         down = bottom - (bottom - top) * (values - low) / span
         line = round(bottom - (bottom - top) * (level - low) / span)
-        for start in range(left, right, 10):
-            self.pen.line((start, line, min(start + 5, right), line), QUIET)
+        self._dashed(line)
         points = [(float(x), float(y)) for x, y in zip(across[:shown], down[:shown], strict=True)]
         if len(points) > 1:
             self.pen.line(points, ACCENT, 2)
@@ -124,10 +123,16 @@ class Stage:
             x, y = points[-1 if at is None else at]
             self.pen.ellipse((x - 4, y - 4, x + 4, y + 4), INK)
 
-    def bars(self, values: Array, lit: Sequence[int]) -> None:
-        """Draw values as bars from zero, those at `lit` in the accent."""
+    def bars(
+        self, values: Array, lit: Sequence[int], *, within: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
+        """Draw values as bars from zero, those at `lit` in the accent.
+
+        What lies `within` two values has room besides, so that frames can share a scale.
+        """
         top, left, bottom, right = self.strip
-        low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+        low = min(float(values.min()), 0.0, within[0])
+        high = max(float(values.max()), 0.0, within[1])
         span = (high - low) or 1.0
         zero = bottom - (bottom - top) * (0 - low) / span
         step = (right - left) / len(values)
@@ -137,6 +142,28 @@ class Stage:
             first = left + step * at + step * 0.14
             sides = (first, min(zero, end), first + step * 0.72, max(zero, end))
             self.pen.rectangle(sides, ACCENT if at in lit else QUIET)
+
+    def stairs(self, levels: NDArray[np.float64], shown: int) -> None:
+        """Draw the first `shown` steps from one level to the next, and a dashed line at the last.
+
+        Steps up are in the accent, steps down in ink.
+        """
+        top, left, bottom, right = self.strip
+        low, span = float(levels.min()), float(np.ptp(levels)) or 1.0
+        down = (bottom - (bottom - top) * (levels - low) / span).tolist()
+        step = (right - left) / (len(levels) - 1)
+        self.pen.line((left, down[0], right, down[0]), QUIET)
+        self._dashed(round(down[-1]))
+        for at in range(shown):
+            before, after = down[at], down[at + 1]
+            first = left + step * at + step * 0.14
+            sides = (first, min(before, after), first + step * 0.72, max(before, after))
+            self.pen.rectangle(sides, ACCENT if after <= before else INK)
+
+    def _dashed(self, line: int) -> None:
+        _, left, _, right = self.strip
+        for start in range(left, right, 10):
+            self.pen.line((start, line, min(start + 5, right), line), QUIET)
 
     def done(self) -> Pixels:
         """Return the picture."""

@@ -57,7 +57,7 @@ def test_recordings_are_of_what_ships_and_say_with_what_they_were_made():
 
 def test_they_are_small():
     sizes = [path.stat().st_size for path in make_recordings.FOLDER.iterdir()]
-    assert sum(sizes) < 1_750_000
+    assert sum(sizes) < 2_000_000
 
 
 def test_what_is_written_is_what_is_read(tmp_path, monkeypatch):

@@ -33,8 +33,8 @@ CLOSE = 0.1
 _REFITS = 20
 
 
-class _Run:
-    """What was asked so far, and the line through it."""
+class Run:
+    """What was asked so far, and the line through it; `scores` are filled in as they come."""
 
     def __init__(self, method: KernelSHAP, players: int) -> None:
         self.asked = draw(method.seed, method.samples, players)
@@ -107,7 +107,7 @@ def _ours(
     method: KernelSHAP, model: MasksFast, image: Array, target: Target, progress: Progress
 ) -> Raw:
     labels, hidden = _cut(method, image)
-    run = _Run(method, int(labels.max()) + 1)
+    run = Run(method, int(labels.max()) + 1)
     passes, due = 0, method.samples / _REFITS
     masks = Segments(labels, run.asked.bits)
     for part, batch in model.masked_scores(image, masks, hidden, [target]):
@@ -189,23 +189,26 @@ def _sums(values: Numbers, none: float, whole: float) -> dict[str, float]:
     }
 
 
-def _way(asked: Coalitions, scores: Numbers, number: str) -> str:
+def drawn_how(asked: Coalitions) -> str:
+    """Say in a sentence which coalitions were asked."""
     players = asked.bits.shape[1]
     if asked.exact:
-        how = (
+        return (
             f"All {len(asked.bits):,} ways to show some of {counted(players, 'superpixel')} and "
             "hide the others were asked, so these are the Shapley values themselves."
         )
-    else:
-        sizes = asked.known - ENDS
-        whole = f"{sizes:,} that show or hide few superpixels were asked one and all, and "
-        how = (
-            f"Of the 2^{players} ways to show some of {players} superpixels and hide the others, "
-            f"{whole if sizes else ''}{asked.drawn:,} were drawn, each with its opposite."
-        )
+    sizes = asked.known - ENDS
+    whole = f"{sizes:,} that show or hide few superpixels were asked one and all, and "
     return (
-        f"{how} The values add up to {amount(float(scores[1] - scores[0]))}: the {number} of the "
-        f"photo, {amount(float(scores[1]))}, less that with all hidden, "
+        f"Of the 2^{players} ways to show some of {players} superpixels and hide the others, "
+        f"{whole if sizes else ''}{asked.drawn:,} were drawn, each with its opposite."
+    )
+
+
+def _way(asked: Coalitions, scores: Numbers, number: str) -> str:
+    return (
+        f"{drawn_how(asked)} The values add up to {amount(float(scores[1] - scores[0]))}: the "
+        f"{number} of the photo, {amount(float(scores[1]))}, less that with all hidden, "
         f"{amount(float(scores[0]))}."
     )
 

@@ -12,6 +12,7 @@ from xai_core.explainers.lime import Lime
 from xai_core.explanation import Explanation
 from xai_core.film import Film, Frame, Step, Table, Unfit, held, steps, told
 from xai_core.grain import Superpixels
+from xai_core.pieces import Pieces, pieces
 from xai_core.report import amount, percent
 
 Array = NDArray[np.float32]
@@ -24,7 +25,6 @@ MASKED = 12
 """Masked photos that are shown at the most."""
 ADDED = 8
 """Superpixels that are put down one by one."""
-EDGE = (255, 214, 10)
 SCORES, WEIGHTS = "Scores of the masked photos", "The weights, the largest first"
 BESIDE = "The model's scores, and beside each what the line gives"
 """What bars are of."""
@@ -34,9 +34,7 @@ BESIDE = "The model's scores, and beside each what the line gives"
 class _Run:
     """What the film is drawn from; `order` is by falling size of the weight, without zeros."""
 
-    photo: Pixels
-    hidden: Pixels
-    labels: NDArray[np.int64]
+    pieces: Pieces
     weights: NDArray[np.float64]
     order: list[int]
     masks: NDArray[np.bool_]
@@ -58,13 +56,14 @@ class _Run:
 def film(explanation: Explanation, view: Array) -> Film:
     """Draw the four steps."""
     run = _checked(explanation, view)
-    size = stage.frame_size((view.shape[0], view.shape[1]))
     _, top = render.limits(np.asarray(run.weights, np.float32), signed=True)
-    cut = outlined(run.photo, run.labels, run.order[:ROWS], size)
-    frames = [_cut(run, cut, size)]
+    cut = run.pieces.cut(run.order[:ROWS])
+    frames = [_cut(run, cut)]
     for index in range(len(run.masks)):
-        shown = stage.fitted(masked(run, index), size, smooth=False)
-        drawn = stage.Stage([(shown, _name(index)), (_mask(run, index, size), "What is shown")])
+        on = run.masks[index]
+        drawn = stage.Stage(
+            [(run.pieces.seen(on), _name(index)), (run.pieces.mask(on), "What is shown")]
+        )
         drawn.bars(np.asarray(run.scores[: len(run.masks)], np.float32), [index])
         drawn.note(SCORES)
         frames.append(
@@ -74,16 +73,14 @@ def film(explanation: Explanation, view: Array) -> Film:
                 f"{run.kernel[index]:.2f}.",
             )
         )
-    frames.append(_fit(run, cut, size))
+    frames.append(_fit(run, cut))
     put = np.zeros(len(run.weights))
     for rank, part in enumerate(run.order[:ADDED], 1):
         put[part] = run.weights[part]
-        lit = np.zeros(len(run.weights), bool)
-        lit[part] = True
         drawn = stage.Stage(
             [
-                (_only(run, lit, size), f"Superpixel {rank}"),
-                (_painted(run, put, top, size), "Weights"),
+                (run.pieces.only(part), f"Superpixel {rank}"),
+                (run.pieces.painted(put, top), "Weights"),
             ]
         )
         drawn.bars(np.asarray(run.weights[run.order], np.float32), [rank - 1])
@@ -91,16 +88,16 @@ def film(explanation: Explanation, view: Array) -> Film:
         frames.append(
             Frame(
                 drawn.done(),
-                f"Superpixel {rank}, {report.place_of(run.labels == part)}, adds "
+                f"Superpixel {rank}, {report.place_of(run.pieces.labels == part)}, adds "
                 f"{amount(float(run.weights[part]))}.",
             )
         )
-    last = _last(run, cut, top, size)
+    last = _last(run, cut, top)
     return Film(
         title="Masked photos, and a line fitted to them",
         frames=(*frames, last),
         seconds=SECONDS,
-        still=_still(run, cut, top, size),
+        still=_still(run, cut, top),
         steps=_told(run, cut),
     )
 
@@ -120,9 +117,7 @@ def _checked(explanation: Explanation, view: Array) -> _Run:
     present = np.bincount(labels.ravel(), minlength=len(weights)) > 0
     order = np.argsort(-np.abs(weights), kind="stable").tolist()
     return _Run(
-        photo=render.pixels(view),
-        hidden=np.asarray(hidden, np.uint8),
-        labels=np.asarray(labels, np.int64),
+        pieces=pieces(view, np.asarray(hidden, np.uint8), labels),
         weights=weights,
         order=[at for at in order if weights[at] != 0 and present[at]],
         masks=masks,
@@ -140,68 +135,16 @@ def _name(index: int) -> str:
     return "The whole photo" if index == 0 else f"Masked photo {index}"
 
 
-def masked(run: _Run, index: int) -> Pixels:
-    """Return what the model saw, uint8 `[h, w, 3]`: the photo where it is on, else what hides."""
-    on = run.masks[index][run.labels]
-    return np.where(on[..., None], run.photo, run.hidden).astype(np.uint8)
-
-
-def outlined(
-    photo: Pixels, labels: NDArray[np.int64], order: list[int], size: tuple[int, int]
-) -> Pixels:
-    """Draw each superpixel's edge on the photo at that size, and number those in `order` from 1."""
-    from PIL import Image, ImageDraw
-
-    rows = np.arange(size[0]) * labels.shape[0] // size[0]
-    columns = np.arange(size[1]) * labels.shape[1] // size[1]
-    large = labels[np.ix_(rows, columns)]
-    drawn = stage.fitted(photo, size).copy()
-    edge = np.zeros(large.shape, bool)
-    edge[:, 1:] |= large[:, 1:] != large[:, :-1]
-    edge[1:] |= large[1:] != large[:-1]
-    drawn[edge] = EDGE
-    picture = Image.fromarray(drawn)
-    pen = ImageDraw.Draw(picture)
-    for rank, index in enumerate(order, 1):
-        down, across = np.nonzero(large == index)
-        if down.size:
-            at = int(np.argmin((down - down.mean()) ** 2 + (across - across.mean()) ** 2))
-            pen.text(
-                (int(across[at]), int(down[at])), str(rank), "white", anchor="mm", font_size=18,
-                stroke_width=2, stroke_fill="black",
-            )  # fmt: skip
-    return np.asarray(picture)
-
-
-def _mask(run: _Run, index: int, size: tuple[int, int]) -> Pixels:
-    """Draw which superpixels are shown: ink for shown, ground for hidden."""
-    on = run.masks[index][run.labels]
-    drawn = np.where(on[..., None], stage.QUIET, stage.GROUND).astype(np.uint8)
-    return stage.fitted(drawn, size, smooth=False)
-
-
-def _only(run: _Run, lit: NDArray[np.bool_], size: tuple[int, int]) -> Pixels:
-    """Draw the photo, dimmed but for some superpixels."""
-    on = lit[run.labels]
-    dimmed = (run.photo * 0.3).astype(np.uint8)
-    return stage.fitted(np.where(on[..., None], run.photo, dimmed).astype(np.uint8), size)
-
-
-def _painted(run: _Run, weights: NDArray[np.float64], top: float, size: tuple[int, int]) -> Pixels:
-    values = np.asarray(weights[run.labels], np.float32)
-    return stage.coloured(values, size, signed=True, vmax=top)
-
-
-def _cut(run: _Run, cut: Pixels, size: tuple[int, int]) -> Frame:
-    drawn = stage.Stage([(stage.fitted(run.photo, size), "The photo"), (cut, "Its superpixels")])
+def _cut(run: _Run, cut: Pixels) -> Frame:
+    drawn = stage.Stage([(run.pieces.whole(), "The photo"), (cut, "Its superpixels")])
     return Frame(drawn.done(), f"The photo is cut into {len(run.weights)} superpixels.")
 
 
-def _fit(run: _Run, cut: Pixels, size: tuple[int, int]) -> Frame:
+def _fit(run: _Run, cut: Pixels) -> Frame:
     """Draw, for each masked photo that is shown, what the model said beside what the line says."""
     said = np.stack([run.scores[: len(run.masks)], run.predicted], 1)
     drawn = stage.Stage(
-        [(cut, "Each superpixel gets a weight"), (_mask(run, 0, size), "All shown")]
+        [(cut, "Each superpixel gets a weight"), (run.pieces.mask(run.masks[0]), "All shown")]
     )
     drawn.bars(np.asarray(said.ravel(), np.float32), range(0, said.size, 2))
     drawn.note(BESIDE)
@@ -212,9 +155,9 @@ def _fit(run: _Run, cut: Pixels, size: tuple[int, int]) -> Frame:
     )
 
 
-def _last(run: _Run, cut: Pixels, top: float, size: tuple[int, int]) -> Frame:
+def _last(run: _Run, cut: Pixels, top: float) -> Frame:
     drawn = stage.Stage(
-        [(cut, "Its superpixels"), (_painted(run, run.weights, top, size), "The map")]
+        [(cut, "Its superpixels"), (run.pieces.painted(run.weights, top), "The map")]
     )
     drawn.bars(np.asarray(run.weights[run.order or [0]], np.float32), range(len(run.order)))
     drawn.note(WEIGHTS)
@@ -225,15 +168,15 @@ def _last(run: _Run, cut: Pixels, top: float, size: tuple[int, int]) -> Frame:
     )
 
 
-def _still(run: _Run, cut: Pixels, top: float, size: tuple[int, int]) -> Frame:
+def _still(run: _Run, cut: Pixels, top: float) -> Frame:
     """Draw the cut, a masked photo and the map side by side."""
-    small = (max(1, round(size[0] * 0.65)), max(1, round(size[1] * 0.65)))
+    small = run.pieces.small
     some = min(1, len(run.masks) - 1)
     drawn = stage.Stage(
         [
             (stage.fitted(cut, small), "Cut"),
-            (stage.fitted(masked(run, some), small, smooth=False), "Masked and scored"),
-            (_painted(run, run.weights, top, small), "Fitted weights"),
+            (run.pieces.seen(run.masks[some], small), "Masked and scored"),
+            (run.pieces.painted(run.weights, top, small), "Fitted weights"),
         ]
     )
     drawn.bars(np.asarray(run.weights[run.order or [0]], np.float32), range(len(run.order)))
@@ -248,14 +191,14 @@ def _still(run: _Run, cut: Pixels, top: float, size: tuple[int, int]) -> Frame:
 def _told(run: _Run, cut: Pixels) -> tuple[Step, ...]:
     pictures = tuple(
         Frame(
-            stage.fitted(masked(run, index), _within(run.photo), smooth=False),
+            run.pieces.seen(run.masks[index], run.pieces.own),
             f"{_name(index)}: score {amount(float(run.scores[index]))}, counts "
             f"{run.kernel[index]:.2f}",
         )
         for index in range(len(run.masks))
     )
     rows = tuple(
-        (str(rank), amount(float(run.weights[at])), report.place_of(run.labels == at))
+        (str(rank), amount(float(run.weights[at])), report.place_of(run.pieces.labels == at))
         for rank, at in enumerate(run.order[:ROWS], 1)
     )
     return (
@@ -277,10 +220,3 @@ def _told(run: _Run, cut: Pixels) -> tuple[Step, ...]:
             table=Table(("Superpixel", "Weight", "Where"), rows),
         ),
     )
-
-
-def _within(photo: Pixels) -> tuple[int, int]:
-    """Return the photo's size, made smaller where no frame may be so large."""
-    height, width = photo.shape[:2]
-    scale = min(1.0, stage.TALLEST / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))

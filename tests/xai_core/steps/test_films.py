@@ -312,7 +312,7 @@ def test_films_name_what_is_explained(model, target, number):
 
 
 def test_limes_edges_lie_between_superpixels():
-    from xai_core.steps.lime import EDGE, outlined
+    from xai_core.pieces import EDGE, outlined
 
     labels = np.zeros(tiny.SIZE, int)
     labels[:, 14:] = 1
