@@ -33,7 +33,7 @@ def slopes(
     if target.reads != "scores" or target.of != "logit":
         return None
     weights = np.asarray(target.weights(len(model.labels)), np.float32)
-    found: Array = model.vjp_from(layer, maps[None], image, weights[None])[0]
+    found = np.ascontiguousarray(model.vjp_from(layer, maps[None], image, weights[None])[0])
     tried = _probes(maps)
     scores = target.score(model.run_from(layer, tried, image), model.head).astype(np.float64)
     line = whole + (adds(tried, found) - adds(maps, found)).sum((1, 2))

@@ -107,10 +107,15 @@ class Forward:
         if reads(target) != SCORES:
             return self._branched(images, layer, target)
         kept = self.shared.sloped(images, layer)
-        assert kept.scores is not None  # noqa: S101 - it went on to them
-        leaf, score = kept.outputs[layer], self._number(kept.scores, target)
-        slope = pulled(score.sum(), leaf, again=True)
-        return self._maps(leaf, layer, len(images)), self._maps(slope, layer, len(images))
+        scores = kept.scores
+        assert scores is not None  # noqa: S101 - it went on to them
+        asked = target.of, target.weights(scores.shape[1]).tobytes()
+
+        def pull(leaf: torch.Tensor) -> torch.Tensor:
+            return pulled(self._number(scores, target).sum(), leaf, again=True)
+
+        slope, count = kept.slopes(layer, asked, pull), len(images)
+        return self._maps(kept.outputs[layer], layer, count), self._maps(slope, layer, count)
 
     def _branched(self, images: Array, layer: str, target: Target) -> tuple[Array, Array]:
         leaves: list[torch.Tensor] = []

@@ -44,24 +44,39 @@ class Kept:
     """What passes over some views have left: layers' outputs, and the scores where they went on.
 
     Slopes of the scores can be pulled back to those outputs that require them. `fronts` are the
-    first halves by layer.
+    first halves by layer, and `last` the slopes that were pulled back last: to which output, what
+    of the scores was asked, and they themselves.
     """
 
     views: Array
     outputs: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     scores: torch.Tensor | None = None
     fronts: dict[str, Front] = dataclasses.field(default_factory=dict)
+    last: tuple[torch.Tensor, object, torch.Tensor] | None = None
 
     def slopes_at(self, layer: str) -> bool:
         """Say whether slopes of the scores can be pulled back to a layer's output."""
         return self.scores is not None and self.outputs[layer].requires_grad
 
+    def slopes(
+        self, layer: str, asked: object, pull: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """Return slopes at a layer's output: the last, where the same was asked; else pulled."""
+        leaf = self.outputs[layer]
+        if self.last is None or self.last[0] is not leaf or self.last[1] != asked:
+            self.last = leaf, asked, pull(leaf)
+        return self.last[2]
+
     @property
     def bytes(self) -> int:
         """Return about how many bytes it holds."""
         maps: dict[int, int] = {each.data_ptr(): each.nbytes for each in self.outputs.values()}
-        beside = BESIDE if self.scores is not None else 1
-        return beside * sum(maps.values()) + sum(each.bytes for each in self.fronts.values())
+        fronts = sum(each.bytes for each in self.fronts.values())
+        if self.scores is None:
+            return sum(maps.values()) + fronts
+        return (
+            BESIDE * sum(maps.values()) + max(maps.values(), default=0) + fronts
+        )  # slopes: one map's size
 
 
 class Shared:

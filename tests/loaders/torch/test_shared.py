@@ -12,7 +12,7 @@ from torchvision import models
 
 from loaders import backend
 from loaders.backend import Refused
-from loaders.torch import shared
+from loaders.torch import forward, shared
 from loaders.torch.halves import Halves
 from loaders.torch.packed import Packed
 from tests.loaders.torch import nets
@@ -234,6 +234,25 @@ def test_other_questions_about_a_photo_cost_no_pass_and_change_nothing(
         wanted = make("grad-cam", {"layer": layer}).explain(served_so(), view, other)
         passes()
         np.testing.assert_array_equal(found.attribution, wanted.attribution)
+
+
+def test_slopes_are_pulled_back_once_for_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    pulls: list[str] = []
+    own = forward.pulled
+    monkeypatch.setattr(
+        forward, "pulled", lambda *args, **more: [pulls.append(""), own(*args, **more)][1]
+    )
+    model, view = served(network(Residual)), views()
+    one, other = ClassTarget(0), ClassTarget(0, of="probability")
+    for layer in ("layer2", "layer1"):  # the earlier one begins anew, and forgets the later
+        for target, pulled in ((one, 1), (one, 0), (other, 1), (ClassTarget(1), 1), (one, 1)):
+            pulls.clear()
+            found = model.activation_gradients(view, layer, target)
+            assert len(pulls) == pulled
+            fresh = served(network(Residual)).activation_gradients(view, layer, target)
+            for each, wanted in zip(found, fresh, strict=True):
+                np.testing.assert_array_equal(each, wanted)
+                each[:] = 7
 
 
 def test_a_later_layer_of_the_same_photo_costs_no_pass(passes: Callable[[], int]) -> None:
