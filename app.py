@@ -52,6 +52,7 @@ if get_script_run_ctx():
                 st.Page("pages/rise.py", title="RISE"),
                 st.Page("pages/integrated_gradients.py", title="Integrated gradients"),
                 st.Page("pages/lime.py", title="LIME"),
+                st.Page("pages/kernelshap.py", title="KernelSHAP"),
                 st.Page("pages/object_detection.py", title="Object detection"),
             ],
             "About": [st.Page("pages/methods.py", title="Methods")],

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import discovery
+from xai_core.errors import ParamError
 from xai_core.explainer import Explainer, explainers
 from xai_core.explanation import Explanation
+
+M = TypeVar("M", bound=Explainer)
 
 Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -140,6 +144,14 @@ def held(
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise Unfit(name)
     return array
+
+
+def method_of(explanation: Explanation, cls: type[M]) -> M:
+    """Return a run's method as it was set. Raises Unfit."""
+    try:
+        return cls(**dict(explanation.parameters), engine=explanation.engine)
+    except (ParamError, TypeError) as wrong:
+        raise Unfit("parameters") from wrong
 
 
 def told(explanation: Explanation, name: str) -> float:

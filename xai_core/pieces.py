@@ -84,6 +84,14 @@ def pieces(view: Array, hidden: Pixels, labels: NDArray[np.integer]) -> Pieces:
     )
 
 
+def edges(labels: NDArray[np.integer]) -> Bits:
+    """Return which pixels begin another superpixel than the one above or to the left."""
+    found = np.zeros(labels.shape, bool)
+    found[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    found[1:] |= labels[1:] != labels[:-1]
+    return found
+
+
 def outlined(photo: Pixels, labels: Labels, order: list[int], size: tuple[int, int]) -> Pixels:
     """Draw each superpixel's edge on the photo at that size, and number those in `order` from 1."""
     from PIL import Image, ImageDraw
@@ -92,10 +100,7 @@ def outlined(photo: Pixels, labels: Labels, order: list[int], size: tuple[int, i
     columns = np.arange(size[1]) * labels.shape[1] // size[1]
     large = labels[np.ix_(rows, columns)]
     drawn = stage.fitted(photo, size).copy()
-    edge = np.zeros(large.shape, bool)
-    edge[:, 1:] |= large[:, 1:] != large[:, :-1]
-    edge[1:] |= large[1:] != large[:-1]
-    drawn[edge] = EDGE
+    drawn[edges(large)] = EDGE
     picture = Image.fromarray(drawn)
     pen = ImageDraw.Draw(picture)
     for rank, index in enumerate(order, 1):

@@ -27,6 +27,7 @@ PAGES = {
     "occlusion": "occlusion",
     "rise": "rise",
     "lime": "lime",
+    "kernelshap": "kernelshap",
     "integrated_gradients": "integrated-gradients",
 }
 
@@ -193,6 +194,7 @@ def test_an_experiment_explains_the_number_that_is_chosen(wall, monkeypatch, cho
     assert {cell.answer.question.target for cell in made.cells} == {ClassTarget(first, of=of)}
 
 
+@pytest.mark.parametrize("taught", ["grad_cam", "kernelshap"], indirect=True)
 def test_a_run_of_another_method_is_not_shown_here(taught):
     app, cls = taught
     other = next(name for name in PAGES.values() if name != cls.name)
@@ -208,6 +210,7 @@ def test_a_run_of_another_method_is_not_shown_here(taught):
     assert INVITES not in words(app)  # this visit's runs stand above
 
 
+@pytest.mark.parametrize("taught", ["grad_cam", "kernelshap"], indirect=True)
 def test_what_is_shown_invites_to_no_run_where_the_visit_s_runs_stand_below(taught):
     app, _ = taught
     answered(app)

@@ -1,5 +1,6 @@
 """Lessons: every number that a formula is written out with comes from the run's own arrays."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -22,6 +23,7 @@ from xai_core.lesson import (
     worked,
 )
 from xai_core.report import amount, percent
+from xai_core.shapley_line import draw
 from xai_core.stage import ACCENT, GROUND, INK, QUIET
 from xai_core.target import ClassTarget
 
@@ -93,8 +95,6 @@ def test_two_photos_give_two_lessons(model, name):
 
 @pytest.mark.parametrize("name", taught())
 def test_what_does_not_fit_gives_no_lesson(model, name):
-    import dataclasses
-
     explanation = run(model, name)
     bare = dataclasses.replace(explanation, arrays={}, scalars={})
     assert worked(bare, VIEW) is None
@@ -249,6 +249,53 @@ def test_the_line_of_lime_is_said_to_explain_what_it_does(model):
         assert line.endswith(
             f"it begins at {begins} and explains {share} of how the score varies (R2)"
         )
+
+
+@pytest.mark.parametrize(("pieces", "samples"), [(12, 100), (6, 100)])
+def test_a_place_of_kernelshap_has_its_value_and_what_all_add_up_to(model, pieces, samples):
+    explanation = run(model, "kernelshap", segments=pieces, samples=samples)
+    made = worked(explanation, VIEW)
+    labels, values = explanation.grain.labels, explanation.grain.weights
+    none, whole = explanation.scalars["hidden_score"], explanation.scalars["score"]
+    seen = set()
+    for at, line in enumerate(made.lines):
+        row, column = divmod(at, made.columns)
+        own = labels[centre(tiny.SIZE, (made.rows, made.columns), row, column)]
+        seen.add(own)
+        told = re.fullmatch(
+            r"Superpixel (\d+): \u03c6 = (\S+), (exactly|its standard error is (\S+))\. "
+            r"All (\d+) add up to (\S+): the score of the photo, (\S+), less that with all "
+            r"hidden, (\S+)", line,
+        )  # fmt: skip
+        assert [int(told[1]), int(told[5])] == [own, pieces]
+        assert (told[3] == "exactly") is (2**pieces <= samples)
+        if told[4]:
+            error = explanation.arrays["standard_errors"][own]
+            assert number(told[4]) == pytest.approx(error, abs=0.006)
+        said = [number(told[each]) for each in (2, 6, 7, 8)]
+        assert said == pytest.approx([values[own], whole - none, whole, none], abs=0.006)
+    assert seen == set(range(pieces))
+    parts = {part.key: part.caption for part in made.parts}
+    assert parts["photo"].startswith(f"The photo in {pieces} superpixels")
+    asked = draw(0, samples, pieces)
+    at = min(asked.known, len(asked.bits) - 1)
+    told = re.search(r"(\d+) of (\d+) shown: the score is (\S+)", parts["masked"])
+    assert [int(told[1]), int(told[2])] == [asked.bits[at].sum(), pieces]
+    assert number(told[3]) == pytest.approx(explanation.arrays["scores"][at], abs=0.006)
+    assert f"1, 2, up to {pieces - 1} superpixels" in parts["kernel"]
+
+
+def test_a_run_too_large_to_be_drawn_again_has_no_numbers(model):
+    explanation = run(model, "kernelshap")
+    values = dict(explanation.parameters) | {"samples": 20_000}
+    many = np.zeros(501)
+    made = dataclasses.replace(
+        explanation,
+        question=dataclasses.replace(explanation.question, values=values),
+        grain=dataclasses.replace(explanation.grain, weights=many),
+        arrays=dict(explanation.arrays) | {"standard_errors": many},
+    )
+    assert worked(made, VIEW) is None
 
 
 def test_one_patch_hides_and_more_hide(model):
@@ -435,8 +482,6 @@ def test_the_threshold_of_fem_is_drawn_on_its_own_channel(model, values):
     assert lit == bool(marked.any())
     side = np.argwhere(cells.picture[..., 0] > 127).mean(0) / cells.picture.shape[:2]
     np.testing.assert_allclose(side, (np.argwhere(marked).mean(0) + 0.5) / channel.shape, atol=0.03)
-    import dataclasses
-
     assert aside_of(dataclasses.replace(explanation, arrays={}), VIEW) == ()
     assert aside_of(run(model, "grad-cam"), VIEW) == ()
 

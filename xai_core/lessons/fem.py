@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import stage
-from xai_core.errors import ParamError
 from xai_core.explainers.fem import FEM
 from xai_core.explanation import Explanation
-from xai_core.film import Unfit, held
+from xai_core.film import held, method_of
 from xai_core.lesson import Part, aside, histogram, size_of
 from xai_core.report import amount
 from xai_core.report.numbers import counted
@@ -22,10 +21,7 @@ def threshold(explanation: Explanation, view: Array) -> tuple[Part, ...]:
     """Draw the values of the channel that counts most, where they are cut, and what is marked."""
     numbers = held(explanation, "numbers", "iu", (None,))
     values = np.asarray(held(explanation, "values", "f", (len(numbers), None, None)), np.float32)[0]
-    try:
-        method = FEM(**dict(explanation.parameters), engine=explanation.engine)
-    except (ParamError, TypeError) as wrong:
-        raise Unfit("parameters") from wrong
+    method = method_of(explanation, FEM)
     mean, spread = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
     level = mean + method.k * spread
     marked = method.marked(values[..., None])[..., 0]

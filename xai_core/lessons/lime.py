@@ -24,6 +24,7 @@ from xai_core.lesson import (
     places,
     size_of,
 )
+from xai_core.pieces import edges
 from xai_core.report import amount, percent
 
 Array = NDArray[np.float32]
@@ -100,8 +101,8 @@ def worked(explanation: Explanation, view: Array) -> Worked:
     photo = render.pixels(view)
     shown = np.asarray(masks[1], bool)[grain.labels]
     masked = np.where(shown[..., None], photo, np.asarray(hidden, np.uint8))
-    edges = _edges(grain.labels)
-    cut = np.where(edges[..., None], np.array(stage.ACCENT, np.uint8), photo)
+    accent = np.array(stage.ACCENT, np.uint8)
+    cut = np.where(edges(grain.labels)[..., None], accent, photo)
     parts = (
         Part("photo", stage.fitted(cut, size, smooth=False), f"The photo in {count} superpixels"),
         Part("masked", stage.fitted(masked, size),
@@ -127,10 +128,3 @@ def worked(explanation: Explanation, view: Array) -> Worked:
                 f"{explanation.target.number} varies (R2)"
             )
     return Worked(parts=parts, rows=sides[0], columns=sides[1], lines=tuple(lines))
-
-
-def _edges(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    edges = np.zeros(labels.shape, bool)
-    edges[1:] |= labels[1:] != labels[:-1]
-    edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    return edges

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from xai_core.target import quoted as quote
 
-__all__ = ["amount", "count", "counted", "percent", "printable", "quote", "shortened", "tick"]
+__all__ = [
+    "amount",
+    "beside",
+    "count",
+    "counted",
+    "percent",
+    "printable",
+    "quote",
+    "shortened",
+    "tick",
+]
 
 
 def percent(share: float) -> str:
@@ -28,6 +40,16 @@ def amount(value: float) -> str:
     """Return a score's part with two digits that count, '0.41', '-1.2', '12'."""
     size = f"{abs(value):.2g}" if abs(value) < 10 else f"{abs(value):.0f}"
     return f"\u2212{size}" if value < 0 else size
+
+
+def beside(value: float, largest: float) -> str:
+    """Return a value with as many decimals as three digits of the largest beside it take.
+
+    Such values add up as they are written, but for the last digit.
+    """
+    decimals = min(max(2 - math.floor(math.log10(largest or 1.0)), 0), 12)
+    size = f"{abs(value):,.{decimals}f}"
+    return f"\u2212{size}" if value < 0 and size.strip("0.,") else size
 
 
 def counted(number: int, one: str, more: str = "") -> str:

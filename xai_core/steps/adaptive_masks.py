@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import render, stage
-from xai_core.errors import ParamError
 from xai_core.explainers.adaptive_masks import PLACES, AdaptiveMasks, Windows
 from xai_core.explanation import Explanation
-from xai_core.film import Film, Frame, Step, Unfit, held, steps, told
+from xai_core.film import Film, Frame, Step, Unfit, held, method_of, steps, told
 from xai_core.perturb import baseline
 from xai_core.report import amount, place_of
 from xai_core.report.numbers import counted
@@ -76,10 +75,7 @@ def film(explanation: Explanation, view: Array) -> Film:
 
 def _checked(explanation: Explanation, view: Array) -> tuple[AdaptiveMasks, Windows, float]:
     """Return the method, its windows as they were placed, and the photo's score. Raises Unfit."""
-    try:
-        method = AdaptiveMasks(**dict(explanation.parameters), engine=explanation.engine)
-    except (ParamError, TypeError) as wrong:
-        raise Unfit("parameters") from wrong
+    method = method_of(explanation, AdaptiveMasks)
     windows = Windows((view.shape[0], view.shape[1]), method.passes - 1, method.coarse, 1)
     falls = held(explanation, "falls", "f", (len(windows),))
     places = np.asarray(held(explanation, "windows", "f", (len(windows), 3)), np.float64)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xai_core import render, stage, superpixels
-from xai_core.errors import ParamError
 from xai_core.explainers.kernelshap import KernelSHAP, Run, drawn_how
 from xai_core.explanation import Explanation
-from xai_core.film import Film, Frame, Step, Table, Unfit, held, steps, told
+from xai_core.film import Film, Frame, Step, Table, Unfit, held, method_of, steps, told
 from xai_core.grain import Superpixels
 from xai_core.pieces import Pieces, pieces
 from xai_core.report import percent, place_of
-from xai_core.report.numbers import counted
+from xai_core.report.numbers import beside, counted
 from xai_core.shapley_line import ENDS, Coalitions, sizes
 
 Array = NDArray[np.float32]
@@ -76,9 +74,7 @@ class _Run:
     def say(self, value: float) -> str:
         """Return a value with as many decimals as the others, so that they add up as written."""
         largest = max(float(np.abs(self.scores[:ENDS]).max()), float(np.abs(self.values).max()))
-        decimals = min(max(2 - math.floor(math.log10(largest or 1.0)), 0), 12)
-        size = f"{abs(value):,.{decimals}f}"
-        return f"\u2212{size}" if value < 0 and size.strip("0.,") else size
+        return beside(value, largest)
 
     def shown(self, index: int) -> int:
         """How many superpixels a masked photo shows."""
@@ -113,10 +109,7 @@ def film(explanation: Explanation, view: Array) -> Film:
 
 def _checked(explanation: Explanation, view: Array) -> _Run:
     """Run the fit again on the scores that were handed back. Raises Unfit where it is another."""
-    try:
-        method = KernelSHAP(**dict(explanation.parameters), engine=explanation.engine)
-    except (ParamError, TypeError) as wrong:
-        raise Unfit("parameters") from wrong
+    method = method_of(explanation, KernelSHAP)
     grain = explanation.grain
     if not isinstance(grain, Superpixels):
         raise Unfit("superpixels")
