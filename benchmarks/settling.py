@@ -32,7 +32,7 @@ BEGIN, END = "<!-- settling: begin -->\n", "<!-- settling: end -->\n"
 WAYS = {"rise": ("masks", 2000, 4000), "lime": ("samples", 1000, 2000),
         "kernelshap": ("samples", 1000, 2000)}  # fmt: skip
 """What a method draws, how many of them a run takes at the most, and how many the longer one."""
-PHOTOS = {"rise": 10, "lime": 5, "kernelshap": 5}
+PHOTOS = 10
 """Of each network."""
 ASKED = (0.7, 0.8, 0.9)
 PLAIN, SHARE = 1024, 0.55
@@ -144,12 +144,12 @@ def measured(kept: Sequence[Row] = ()) -> Iterator[Row]:
     """Yield a row for each network, photo and method that is not among those kept."""
     for network, cases in NETWORKS.items():
         done = {way: sum((row.network, row.way) == (network, way) for row in kept) for way in WAYS}
-        if all(done[way] >= PHOTOS[way] for way in WAYS):
+        if min(done.values()) >= PHOTOS:
             continue
-        for number, case in enumerate(islice(cases(max(PHOTOS.values())), max(PHOTOS.values()))):
+        for number, case in enumerate(islice(cases(PHOTOS), PHOTOS)):
             case.model.settled()
-            for way, photos in PHOTOS.items():
-                if done[way] <= number < photos:
+            for way in WAYS:
+                if done[way] <= number:
                     yield settled(network, way, case)
 
 
@@ -196,6 +196,7 @@ def lines(rows: Sequence[Row]) -> list[str]:
                 f"| {network} | {title} | 1 |  | {most:,} "
                 f"| {np.median([row.whole for row in own]):.2f} |"
             )
+    made += ["", f"An agreement of {ASKED[0]:g} ends {ended(rows)}."]
     rise = [row for row in rows if row.way == "rise"]
     made += [
         "",
@@ -221,6 +222,19 @@ def lines(rows: Sequence[Row]) -> list[str]:
         f"plain RISE's of {PLAIN:,}, or better, on {above} of {len(rise)} photos.",
     ]
     return made
+
+
+def ended(rows: Sequence[Row]) -> str:
+    """Say how many runs of each method the first agreement that was asked ended."""
+    from xai_core.explainer import explainers
+
+    said = []
+    for way in WAYS:
+        own = [row for row in rows if row.way == way]
+        if own:
+            count = sum(row.ended[0] for row in own)
+            said.append(f"{count} of {len(own)} runs of {explainers()[way].title}")
+    return ", ".join(said)
 
 
 _SHOWN = (512, int(SHARE * PLAIN), PLAIN)
