@@ -102,7 +102,7 @@ class FirstPass:
 
         A network that flattens by `view` fails there, and one that reads memory answers otherwise.
         """
-        self._module.to(memory_format=torch.channels_last)  # as the buffer of views lies
+        _lie(self._module, torch.channels_last)  # as the buffer of views lies
         try:
             photos = photos.to(memory_format=torch.channels_last)
             values, scores = self._run(photos)
@@ -113,7 +113,7 @@ class FirstPass:
                 return values, scores
         except Exception:  # a stranger's forward may raise anything
             values = {}
-        self._module.to(memory_format=torch.contiguous_format)
+        _lie(self._module, torch.contiguous_format)
         self._module.contiguous = True
         try:
             return self._run(plain(photos))
@@ -133,6 +133,11 @@ class FirstPass:
                 scores = self._module.scores(photos)
         self._steps = steps.ran(watch.steps)
         return values, scores
+
+
+def _lie(module: torch.nn.Module, form: torch.memory_format) -> None:
+    """Let weights lie in memory as photos do; those of another number of axes stay as they are."""
+    module._apply(lambda each: each.to(memory_format=form) if each.ndim == 4 else each)
 
 
 def _alike(scores: torch.Tensor, wanted: torch.Tensor) -> bool:

@@ -16,17 +16,22 @@ from numpy.typing import NDArray
 from loaders.backend import Compiled, Passes, Refused, probes
 from loaders.torch import convert, cuda, slopes
 from loaders.torch.folded import Folded
-from loaders.torch.layers import Modules
+from loaders.torch.layers import Modules, by_itself
 from loaders.torch.layout import Layout
 from loaders.torch.replay import Ended
 from loaders.torch.script import Graph
 from loaders.torch.shared import Shared
 from loaders.torch.wrapped import Wrapped
+from xai_core.errors import UnsupportedModel
 from xai_core.target import Target
 
 Array = NDArray[np.float32]
 JOINED_FROM = 48
 """Slopes from which it repays itself to join a network's steps: it takes as long as ten or so."""
+_WRITTEN = (
+    "The network writes over values that its slopes are found from, so that it has none. Choose a "
+    "method that asks for scores alone, such as occlusion."
+)
 SCORES = ""
 """What stands for the network's scores where names of layers stand."""
 
@@ -124,7 +129,7 @@ class Forward:
             leaves.append(output.detach().requires_grad_())
             return leaves[-1] * 1  # not the leaf itself: the network may write in place
 
-        with self._inside.at(layer, branch):
+        with self._inside.at(layer, branch, needed=False):
             score = self._score(nchw(images), target)
         if not leaves:  # the target's own layer comes before this one, and ended the pass
             maps = self.read(images, (layer,))[layer]
@@ -148,12 +153,13 @@ class Forward:
 
     def _maps(self, output: torch.Tensor, layer: str, count: int) -> Array:
         """Return a layer's output of so many views as maps of their own memory."""
-        return np.array(self.as_map(output.detach(), layer)[:count].numpy(), order="C")
+        maps = _rows(self.as_map(output.detach(), layer), layer, count)
+        return np.array(maps.numpy(), order="C")
 
     def as_map(self, output: torch.Tensor, layer: str) -> torch.Tensor:
         """Turn a layer's output into `[n, map h, map w, channels]`."""
         maps: torch.Tensor = self._layouts[layer].as_map(output)
-        return maps
+        return maps.float()
 
     def _score(
         self, views: torch.Tensor, target: Target, lighter: slopes.ThereAndBack | None = None
@@ -195,9 +201,18 @@ class Forward:
                     stack.enter_context(self._inside.at(name, keeping(name)))
             found[SCORES] = self.module(views)
         return {
-            name: found[name] if name == SCORES else self.as_map(found[name], name)[: len(views)]
+            name: found[name]
+            if name == SCORES
+            else _rows(self.as_map(found[name], name), name, len(views))
             for name in names
         }
+
+
+def _rows(maps: torch.Tensor, layer: str, count: int) -> torch.Tensor:
+    """Return the maps of so many views; there may be more. Raises UnsupportedModel for fewer."""
+    if len(maps) < count:
+        raise UnsupportedModel(by_itself(layer))
+    return maps[:count]
 
 
 def reads(target: Target) -> str:
@@ -218,9 +233,14 @@ def pulled(
     """
     slope = None
     if values.requires_grad:
-        (slope,) = torch.autograd.grad(
-            values, source, cotangent, retain_graph=again, allow_unused=True
-        )
+        try:
+            (slope,) = torch.autograd.grad(
+                values, source, cotangent, retain_graph=again, allow_unused=True
+            )
+        except RuntimeError as error:
+            if "inplace operation" not in str(error):
+                raise
+            raise UnsupportedModel(_WRITTEN) from error
     return torch.zeros_like(source) if slope is None else slope
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from loaders.torch import replay
 from loaders.torch.replay import Kept, See
+from xai_core.errors import UnsupportedModel
 
 
 class Modules:
@@ -48,8 +49,11 @@ class Modules:
                 handle.remove()
 
     @contextlib.contextmanager
-    def at(self, name: str, see: See) -> Iterator[None]:
-        """Show `see` a submodule's last output in a pass; what it returns takes its place."""
+    def at(self, name: str, see: See, *, needed: bool = True) -> Iterator[None]:
+        """Show `see` a submodule's last output in a pass; what it returns takes its place.
+
+        Raises UnsupportedModel where a whole pass does not come to it and it is `needed`.
+        """
         calls = 0
 
         def hook(module: nn.Module, args: object, output: torch.Tensor) -> torch.Tensor | None:
@@ -62,6 +66,11 @@ class Modules:
             yield
         finally:
             handle.remove()
+        if needed and calls < self._calls[name]:
+            raise UnsupportedModel(
+                f"The network did not run its layer {name} on this photo as it did when it was "
+                "opened: its code goes by what it sees. Choose another layer."
+            )
 
     def front(self, name: str, run: Callable[[], object], *, copied: bool = False) -> Kept:
         """Run a pass up to a submodule's last output, and return what it left."""
@@ -77,3 +86,11 @@ class Modules:
         made = Modules(body)
         made._calls = self._calls
         return made
+
+
+def by_itself(layer: str) -> str:
+    """Say why a layer's maps of several photos are not known."""
+    return (
+        f"The network runs its layer {layer} on one photo after the other, so that its maps of "
+        "several photos together are not known. Choose another layer."
+    )

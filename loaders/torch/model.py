@@ -15,7 +15,7 @@ from loaders.backend import Backed
 from loaders.options import Maps
 from loaders.preprocessing import Preprocessing
 from loaders.sanity import Statistics
-from loaders.torch import norms, rewrite
+from loaders.torch import norms, notes, rewrite
 from loaders.torch.first_pass import FirstPass
 from loaders.torch.forward import SCORES, Forward, nchw, pulled, reads
 from loaders.torch.incremental import Run
@@ -113,6 +113,7 @@ class TorchModel(Backed):
         self._layers, self._layouts, self._shapes = first.layers, first.layouts, first.shapes
         self.steps = first.steps
         self.findings = (*findings, *first.findings)
+        self._module.keeps = not self.scripted and notes.thawed(self._inside.body)
         self._begin()
 
     def lacks(self, need: type) -> str | None:

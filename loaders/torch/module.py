@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -126,10 +127,9 @@ def _found(
     if known == "vitrine_net":
         wanted.append(vitrine_net.INPUT_SIZE)
     channels = taken or probe.channels_of(module)
-    if channels not in (0, 1, 3):
-        raise UnsupportedModel(
-            f"The network takes {channels} channels; a classifier of photos takes 1 or 3."
-        )
+    others = f"The network takes {channels} channels; a classifier of photos takes 1 or 3."
+    if taken not in (0, 1, 3):
+        raise UnsupportedModel(others)
     only_dense = not known and state and max(tensor.ndim for tensor in state.values()) <= 2
     if only_dense:
         likely = channels or {"grey": 1}.get(options.channels or "", 3 if options.channels else 0)
@@ -139,9 +139,16 @@ def _found(
     if not channels:  # no convolution says it, as where a recurrent network reads a photo's rows
         said = options.channels or "rgb"
         counts = [1] if said == "grey" else [3] if options.channels else [3, 1]
+    elif channels not in (1, 3):  # its first weights may be those of something else
+        counts = [3, 1]
     try:
         return _runs(module, counts, wanted, asked, own=own, last=last), wanted
     except UnsupportedModel as error:
+        if channels not in (0, 1, 3):
+            raise UnsupportedModel(others) from error
+        if not taken and channels and "channel" in str(error):  # the weights of a norm, say
+            with contextlib.suppress(UnsupportedModel):
+                return _runs(module, [4 - channels], wanted, asked, own=own, last=last), wanted
         if "whole numbers" not in str(error) and (what := other_networks.by_tensors(state)):
             raise UnsupportedModel(other_networks.refusal(f"This is {what}")) from error
         raise

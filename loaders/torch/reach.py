@@ -19,6 +19,8 @@ from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from loaders.torch import notes
+
 Ints = NDArray[np.int64]
 Run = Callable[..., Any]
 
@@ -88,7 +90,8 @@ class Unfollowed(Exception):
 def followed(body: nn.Module) -> list[Step]:
     """Return a network's steps, its photos first and its answer last. Raises Unfollowed."""
     try:
-        graph = fx.Tracer().trace(body)
+        with notes.untouched(body):
+            graph = fx.Tracer().trace(body)
     except Exception as error:  # a stranger's forward may raise anything
         raise Unfollowed("its code goes ways that no trace shows") from error
     parts = dict(body.named_modules())

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from loaders.torch import notes
 from loaders.torch.relu import OTHERS, Ruled
 from loaders.torch.watch import Step, Watch, step_of
 from loaders.torch.wrapped import Wrapped
@@ -240,10 +241,11 @@ def _copied(body: nn.Module, drawn: dict[int, nn.Parameter]) -> nn.Module:
     memo: dict[int, Any] = {
         id(tensor): drawn.get(id(tensor), tensor) for tensor in body.parameters()
     }
+    memo |= notes.joined(body)
     for part in body.modules():
         # what an export notes of itself: tensors without values, which cannot be copied
-        notes = [part.__dict__.get(name) for name in ("meta", "input_placeholders")]
-        memo |= {id(note): note for note in notes if note is not None}
+        said = [part.__dict__.get(name) for name in ("meta", "input_placeholders")]
+        memo |= {id(note): note for note in said if note is not None}
     try:
         return copy.deepcopy(body, memo)
     except Exception as error:  # a stranger's class may refuse it

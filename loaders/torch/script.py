@@ -88,8 +88,11 @@ class Graph:
             yield outputs
 
     @contextlib.contextmanager
-    def at(self, name: str, see: See) -> Iterator[None]:
-        """Show `see` a value in a pass; what it returns takes its place."""
+    def at(self, name: str, see: See, *, needed: bool = True) -> Iterator[None]:
+        """Show `see` a value in a pass; what it returns takes its place.
+
+        A graph comes to it, whether it is `needed` or not.
+        """
         self._seen.append((name, see))
         try:
             with self._part.running(self._watched):

@@ -240,7 +240,7 @@ class Shared:
         with contextlib.ExitStack() as stack, torch.enable_grad():
             stack.enter_context(self._inside.at(layer, branch))
             for name in names[names.index(layer) + 1 :] if names else ():
-                stack.enter_context(self._inside.at(name, seeing(name)))
+                stack.enter_context(self._inside.at(name, seeing(name), needed=False))
             scores = self._module(_nchw(images))
         for name, version in written.items():
             if outputs[name]._version != version or not outputs[name].requires_grad:

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch.utils import _pytree
 
-from loaders.torch.layers import Modules
+from loaders.torch.layers import Modules, by_itself
 from loaders.torch.layout import Layout
 from loaders.torch.replay import Kept
 from loaders.torch.script import Graph
 from loaders.torch.wrapped import Wrapped
+from xai_core.errors import UnsupportedModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Tail:
     def _output(self, maps: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
         if missing := self._batch and self._batch - len(maps):
             maps = torch.cat([maps, maps[-1:].expand(missing, *maps.shape[1:])])
+        if len(self._layout.as_map(output)) != len(maps):
+            raise UnsupportedModel(by_itself(self._name))
         # a copy: the network may write in place
         return self._layout.from_map(maps, output).clone()
 

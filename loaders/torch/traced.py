@@ -15,6 +15,7 @@ import torch
 from torch import fx, nn
 
 from loaders.backend import LARGEST, Refused
+from loaders.torch import notes
 from loaders.torch.packed import Chain, chain
 from loaders.torch.wrapped import Wrapped
 
@@ -67,7 +68,8 @@ class Traced:
         self.shapes: dict[fx.Node, torch.Size] = {}
         tracer = _Named()
         try:
-            self.nodes = list(tracer.trace(module.body).nodes)
+            with notes.untouched(module.body):
+                self.nodes = list(tracer.trace(module.body).nodes)
             self.photos = _checked(self.nodes)
             with torch.no_grad():
                 self._measure(module.normalised(torch.zeros(1, 3, *size)))

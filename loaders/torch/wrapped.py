@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from loaders.preprocessing import Preprocessing
-from loaders.torch import outputs
+from loaders.torch import notes, outputs
 from xai_core.model import Head, HeadKind
 
 Form = Literal["maps", "rows", "last"]
@@ -50,6 +50,7 @@ class Wrapped(nn.Module):
         self.body, self.head, self.reading = body, head, reading
         self.channels = preprocessing.channels
         self.contiguous = False
+        self.keeps = False  # whether its code has kept a tensor of inference mode
         self.within: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
         shape = (1, -1, 1, 1)
         self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(shape))
@@ -87,6 +88,8 @@ class Wrapped(nn.Module):
         """Return the network's own scores `[N, units]` for its inputs `[N, c, h, w]`."""
         if self.contiguous:
             photos = plain(photos)
+        if self.keeps and not torch.is_inference_mode_enabled():
+            notes.thawed(self.body)
         batch = self.reading.batch
         with self.within():
             if not batch or len(photos) == batch:
