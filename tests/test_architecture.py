@@ -25,6 +25,7 @@ ADAPTERS = {
         f"loaders/torch/{part}.py"
         for part in (
             "convert",
+            "notes",
             "cuda",
             "detector",
             "many_views",
