@@ -6,6 +6,7 @@ to the score is known from one pass back, and no change has to be tried.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,23 @@ from xai_core.target import Target
 Array = NDArray[np.float32]
 
 PROBES = 8
-"""Changed maps on which the line is tried."""
+"""Maps on which the line is tried: the photo's own, and changed ones."""
 CLOSE = 2e-5
 """How far it may miss a score, as a share of the largest: single precision misses as much."""
 
 
-def slopes(
-    model: Any, layer: str, maps: Array, image: Array, target: Target, whole: float
-) -> Array | None:
-    """Return d score / d map `[mh, mw, channels]`, or None where the score is no straight line.
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A score's slopes by a map `[mh, mw, channels]`, and the score of the map that was given."""
 
-    `maps` is the layer's map of the view `image`, and `whole` its score. The line is tried on maps
+    slopes: Array
+    whole: float
+
+
+def line(model: Any, layer: str, maps: Array, image: Array, target: Target) -> Line | None:
+    """Return a score as a straight line in a layer's map, or None where it is none.
+
+    `maps` is the layer's map of the view `image`, `[mh, mw, channels]`. The line is tried on maps
     that lie far off, some of them with half of the channels left out, some with half of them
     turned round, and the score must be where the line says: a bend on the way would move it.
     """
@@ -36,10 +43,11 @@ def slopes(
     found = np.ascontiguousarray(model.vjp_from(layer, maps[None], image, weights[None])[0])
     tried = _probes(maps)
     scores = target.score(model.run_from(layer, tried, image), model.head).astype(np.float64)
-    line = whole + (adds(tried, found) - adds(maps, found)).sum((1, 2))
-    scale = max(abs(whole), float(np.abs(scores).max()), float(np.ptp(line)))
-    near = np.abs(line - scores).max() <= CLOSE * scale  # not so where slopes are no numbers
-    return found if near and np.isfinite(scores).all() else None
+    added = adds(tried, found).sum((1, 2))
+    said = scores[0] + added - added[0]
+    scale = max(float(np.abs(scores).max()), float(np.ptp(said)))
+    near = np.abs(said - scores).max() <= CLOSE * scale  # not so where slopes are no numbers
+    return Line(found, float(scores[0])) if near and np.isfinite(scores).all() else None
 
 
 def adds(maps: Array, slopes: Array) -> NDArray[np.float64]:
@@ -51,12 +59,12 @@ def adds(maps: Array, slopes: Array) -> NDArray[np.float64]:
 
 
 def _probes(maps: Array) -> Array:
-    """Return changed maps `[PROBES, mh, mw, channels]`; the same for the same map."""
+    """Return the map, and changed ones, `[PROBES, mh, mw, channels]`; the same for the same map."""
     rng = np.random.default_rng(0)
     made = np.repeat(maps[None], PROBES, 0)
     half = rng.random((PROBES, 1, 1, maps.shape[-1])) < 0.5
     cells = rng.random((PROBES, *maps.shape[:2], 1)) < 0.5
-    made[:2] *= half[:2]  # half of the channels left out
+    made[1] *= half[1]  # half of the channels left out
     made[2:4] *= np.where(half[2:4], -2, 3)  # half of them turned round, all of them larger
     made[4:6] *= half[4:6] ^ cells[4:6]  # other channels in other places
     made[6] = 0

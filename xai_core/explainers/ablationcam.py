@@ -36,14 +36,14 @@ def _ours(
     maps = method.maps(model, image)
     chosen = strongest(maps, method.ratio)
     total = len(chosen) + 2
-    whole = float(_whole(method, model, maps, image, target))
-    progress(2, total)
     weights = np.zeros(maps.shape[-1], np.float32)
     line = None
     if target.reads != "objects" and len(chosen) > ENOUGH:
-        line = straight.slopes(model, method.layer, maps, image, target, whole)
+        line = straight.line(model, method.layer, maps, image, target)
+    whole = line.whole if line else float(_whole(method, model, maps, image, target))
+    progress(2, total)
     if line is not None:  # what a channel adds is its values times their slopes
-        weights[chosen] = (maps * line).sum((0, 1), dtype=np.float64)[chosen]
+        weights[chosen] = (maps * line.slopes).sum((0, 1), dtype=np.float64)[chosen]
         progress(total, total)
         chosen = chosen[:0]
     for start in range(0, len(chosen), TOGETHER):
@@ -58,7 +58,7 @@ def _ours(
         scalars={"score": whole},
         arrays={"weights": weights} | channels.strongest(maps, weights),
         notes=method.notes(model, image, target, cam, weights),
-        passes=None if line is None else 3 + straight.PROBES,
+        passes=None if line is None else 2 + straight.PROBES,
     )
 
 

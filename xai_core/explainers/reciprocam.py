@@ -42,11 +42,10 @@ def _ours(
 
     line = None
     if cells > ENOUGH:
-        whole = float(scores(maps[None])[0])
-        line = straight.slopes(model, method.layer, maps, image, target, whole)
+        line = straight.line(model, method.layer, maps, image, target)
     if line is not None:  # what a cell adds to nothing is its values times their slopes
-        adds = straight.adds(maps, line)
-        empty = whole - float(adds.sum())
+        adds = straight.adds(maps, line.slopes)
+        empty = line.whole - float(adds.sum())
         found = (empty + method.windowed(adds).ravel()).astype(np.float32)
         progress(total, total)
     else:
@@ -68,7 +67,7 @@ def _ours(
         scalars={"empty": empty, "highest": float(found.max())},
         arrays={"scores": found},
         notes=notes,
-        passes=None if line is None else 3 + straight.PROBES,
+        passes=None if line is None else 2 + straight.PROBES,
     )
 
 
