@@ -142,13 +142,18 @@ def batch(default: int, **details: Unpack[Details]) -> int:
     return number(default, 1, 256, **given)
 
 
-def stop_at(what: str, **details: Unpack[Details]) -> float:
-    """Declare at which agreement of two halves of `what` a run ends before its limit; 1 never."""
+def stop_at(
+    what: str, *, order: str = "the places of the map", **details: Unpack[Details]
+) -> float:
+    """Declare at which agreement of two halves of `what` a run ends before its limit; 1 never.
+
+    `order` is what they have to order alike.
+    """
     about: Details = {
         "step": 0.01,
-        "help": f"End the run as soon as two halves of the {what} order the places of the map this "
-        "much alike (rank correlation, by each of three ways to halve them), and say after how "
-        "many. 1 takes all.",
+        "help": f"End the run as soon as two halves of the {what} order {order} this much alike "
+        "(rank correlation, by each of three ways to halve them), and say after how many. 1 takes "
+        "all.",
         "label": "Stop at an agreement of",
         "more": True,
     }

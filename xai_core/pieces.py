@@ -92,6 +92,12 @@ def edges(labels: NDArray[np.integer]) -> Bits:
     return found
 
 
+def lined(photo: Pixels, labels: NDArray[np.integer]) -> Pixels:
+    """Draw each superpixel's edge on a photo, pixel by pixel, in the accent."""
+    accent = np.array(stage.ACCENT, np.uint8)
+    return np.where(edges(labels)[..., None], accent, photo)
+
+
 def outlined(photo: Pixels, labels: Labels, order: list[int], size: tuple[int, int]) -> Pixels:
     """Draw each superpixel's edge on the photo at that size, and number those in `order` from 1."""
     from PIL import Image, ImageDraw

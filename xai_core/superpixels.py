@@ -177,10 +177,3 @@ def _neighbours(labels: Labels) -> dict[int, set[int]]:
         near[one].add(other)
         near[other].add(one)
     return near
-
-
-def suggested(size: tuple[int, int] | None) -> dict[str, int]:
-    """Return 50 superpixels of at least 24 pixels each, and 20 masked photos for each of them."""
-    height, width = size or (224, 224)
-    segments = int(np.clip(height * width // 24, 2, 50))
-    return {"segments": segments, "samples": max(200, 20 * segments)}

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from xai_core import halves, superpixels
 from xai_core.card import Cost
 from xai_core.engines import xplique
-from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
+from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.grain import Superpixels
 from xai_core.model import MasksFast
 from xai_core.params import fill, number, seed, segmentation, segments, stop_at
 from xai_core.perturb import Segments
 from xai_core.report.numbers import amount, counted, percent
+from xai_core.segment_map import SegmentMap
 from xai_core.shapley_line import ENDS, Coalitions, ShapleyLine, draw
 from xai_core.steadies import Steadies
 from xai_core.target import Target
@@ -241,7 +242,7 @@ def _notes(
 
 
 @explainer
-class KernelSHAP(Explainer):
+class KernelSHAP(SegmentMap):
     """Each superpixel's fair share of the score, by Shapley's rule.
 
     The photo is cut into superpixels, and photos that show some of them and hide the others are
@@ -256,11 +257,8 @@ class KernelSHAP(Explainer):
 
     title: ClassVar[str] = "KernelSHAP"
     place: ClassVar[int] = 35
-    family: ClassVar[Family] = "perturbation"
     shows: ClassVar[str] = "How the score is shared out among superpixels, by Shapley's rule."
     reference: ClassVar[str] = "arXiv:1705.07874"
-    needs: ClassVar[tuple[type, ...]] = (MasksFast,)
-    signed: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
         {
             "scores": Shape("<f8", ("",), most=20_000, optional=True),
@@ -291,20 +289,11 @@ class KernelSHAP(Explainer):
         source="Xplique KernelShap.ref_value",
     )
     stop_at: float = stop_at(
-        "masked photos",
-        help="End the run as soon as two halves of the drawn masked photos order the superpixels "
-        "by their values this much alike (rank correlation, by each of three ways to halve them), "
-        "and say after how many. 1 takes all.",
+        "drawn masked photos",
+        order="the superpixels by their values",
         engines=("ours",),
     )
     seed: int = seed("masked photos")
-
-    @classmethod
-    def suggest(
-        cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
-    ) -> dict[str, Any]:
-        """Return 50 superpixels of at least 24 pixels, and 20 samples for each of them."""
-        return superpixels.suggested(size)
 
     def cost(self, model: Sized) -> Cost:
         """One forward pass for each masked photo, fewer where there are no more to be asked."""

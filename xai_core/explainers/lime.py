@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from xai_core import halves, superpixels
 from xai_core.card import Cost
 from xai_core.engines import lime_library
-from xai_core.explainer import Engine, Explainer, Family, Progress, Raw, Sized, explainer
+from xai_core.explainer import Engine, Progress, Raw, Sized, explainer
 from xai_core.grain import Superpixels
 from xai_core.local_line import Line, LocalLine
 from xai_core.model import MasksFast
 from xai_core.params import choice, fill, number, seed, segmentation, segments, stop_at
 from xai_core.perturb import Segments
 from xai_core.report.numbers import percent
+from xai_core.segment_map import SegmentMap
 from xai_core.steadies import Steadies
 from xai_core.target import Target
 from xai_core.task import Shape
@@ -205,7 +206,7 @@ def _notes(
 
 
 @explainer
-class Lime(Explainer):
+class Lime(SegmentMap):
     """How much each superpixel adds to the score, in a straight line round this photo.
 
     The photo is cut into superpixels; masked photos hide each by the toss of a coin; those that
@@ -215,11 +216,8 @@ class Lime(Explainer):
 
     title: ClassVar[str] = "LIME"
     place: ClassVar[int] = 30
-    family: ClassVar[Family] = "perturbation"
     shows: ClassVar[str] = "How much each superpixel adds to the score, in a straight-line fit."
     reference: ClassVar[str] = "arXiv:1602.04938"
-    needs: ClassVar[tuple[type, ...]] = (MasksFast,)
-    signed: ClassVar[bool] = True
     arrays: ClassVar[Mapping[str, Shape]] = MappingProxyType(
         {
             "scores": Shape("<f8", ("",), most=20_000),
@@ -280,19 +278,10 @@ class Lime(Explainer):
     )
     stop_at: float = stop_at(
         "masked photos",
-        help="End the run as soon as two halves of the masked photos order the superpixels by "
-        "their weights this much alike (rank correlation, by each of three ways to halve them), "
-        "and say after how many. 1 takes all.",
+        order="the superpixels by their weights",
         engines=("ours",),
     )
     seed: int = seed(source="lime random_state")
-
-    @classmethod
-    def suggest(
-        cls, size: tuple[int, int] | None, given: Mapping[str, Any] = MappingProxyType({})
-    ) -> dict[str, Any]:
-        """Return 50 superpixels of at least 24 pixels, and 20 samples for each of them."""
-        return superpixels.suggested(size)
 
     def cost(self, model: Sized) -> Cost:
         """One forward pass for each masked photo; the first hides nothing."""

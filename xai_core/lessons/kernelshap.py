@@ -25,7 +25,7 @@ from xai_core.lesson import (
     places,
     size_of,
 )
-from xai_core.pieces import edges, pieces
+from xai_core.pieces import lined, pieces
 from xai_core.report.numbers import beside
 from xai_core.shapley_line import ENDS, draw, sizes
 
@@ -123,8 +123,7 @@ def worked(explanation: Explanation, view: Array) -> Worked:
     hidden = render.pixels(superpixels.hidden(method.hide, view, grain.labels))
     some = pieces(view, hidden, grain.labels)
     at = min(asked.known, len(scores) - 1)
-    accent = np.array(stage.ACCENT, np.uint8)
-    cut = np.where(edges(grain.labels)[..., None], accent, some.photo)
+    cut = lined(some.photo, grain.labels)
     number, shown = explanation.target.number, int(asked.bits[at].sum())
     largest = max(abs(none), abs(whole), float(np.abs(grain.weights).max()))
 

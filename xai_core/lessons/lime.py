@@ -24,7 +24,7 @@ from xai_core.lesson import (
     places,
     size_of,
 )
-from xai_core.pieces import edges
+from xai_core.pieces import lined
 from xai_core.report import amount, percent
 
 Array = NDArray[np.float32]
@@ -101,8 +101,7 @@ def worked(explanation: Explanation, view: Array) -> Worked:
     photo = render.pixels(view)
     shown = np.asarray(masks[1], bool)[grain.labels]
     masked = np.where(shown[..., None], photo, np.asarray(hidden, np.uint8))
-    accent = np.array(stage.ACCENT, np.uint8)
-    cut = np.where(edges(grain.labels)[..., None], accent, photo)
+    cut = lined(photo, grain.labels)
     parts = (
         Part("photo", stage.fitted(cut, size, smooth=False), f"The photo in {count} superpixels"),
         Part("masked", stage.fitted(masked, size),
