@@ -90,7 +90,8 @@ def _part(node: fx.Node, parts: Mapping[str, nn.Module]) -> nn.Module | None:
     if node.op != "call_module":
         return None
     part = parts[str(node.target)]
-    return None if part._forward_hooks or part._forward_pre_hooks else part
+    watched = part._forward_hooks or part._forward_pre_hooks
+    return None if watched or part._backward_hooks or part._backward_pre_hooks else part
 
 
 def _activation(

@@ -6,9 +6,10 @@ the network itself.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -68,7 +69,7 @@ class Traced:
         self.shapes: dict[fx.Node, torch.Size] = {}
         tracer = _Named()
         try:
-            with notes.untouched(module.body):
+            with notes.untouched(module.body), _own_ways_back_refused():
                 self.nodes = list(tracer.trace(module.body).nodes)
             self.photos = _checked(self.nodes)
             with torch.no_grad():
@@ -130,6 +131,23 @@ class Traced:
             for node in nodes
             if node is not self.photos and node not in inner
         ]
+
+
+@contextlib.contextmanager
+def _own_ways_back_refused() -> Iterator[None]:
+    """Let a trace fail at an operation with a way back of its own, which it would leave out."""
+    own = torch.autograd.Function.__dict__["apply"]
+
+    def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(each, fx.Proxy) for each in (*args, *kwargs.values())):
+            raise ValueError("it has a way back of its own")
+        return own.__get__(None, cls)(*args, **kwargs)
+
+    try:
+        torch.autograd.Function.apply = classmethod(apply)
+        yield
+    finally:
+        torch.autograd.Function.apply = own
 
 
 def _checked(nodes: list[fx.Node]) -> fx.Node:

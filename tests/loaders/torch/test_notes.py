@@ -10,8 +10,9 @@ from torch import fx, nn
 from torch.nn import functional
 
 from loaders import backend
+from loaders.backend import Refused
 from loaders.preprocessing import Options
-from loaders.torch import occluding, shared
+from loaders.torch import occluding, shared, slopes
 from loaders.torch.module import from_module
 from loaders.torch.notes import untouched
 from tests.loaders.torch.nets import SIZE, network, served, views
@@ -131,7 +132,7 @@ def test_what_a_network_keeps_serves_slopes_and_holds_no_symbols() -> None:
 @pytest.mark.usefixtures("eager")
 def test_a_trace_leaves_nothing_in_a_network_and_copies_leave_the_pass() -> None:
     model, view = served(network(Notes)), views()
-    slopes = model.activation_gradients(view, "stem", ClassTarget(0))[1]
+    before = model.activation_gradients(view, "stem", ClassTarget(0))[1]
     model._forward.shared.settle()
     assert not model._forward.shared.refused
     values = {"patch_height": 4, "patch_width": 4, "stride_height": 4, "stride_width": 3}
@@ -142,7 +143,7 @@ def test_a_trace_leaves_nothing_in_a_network_and_copies_leave_the_pass() -> None
     copied = model.rewritten(Randomised(("stem",)))
     assert (copied.logits(view) != model.logits(view)).any()
     again = model.activation_gradients(view, "stem", ClassTarget(0))[1]
-    np.testing.assert_allclose(again, slopes, atol=1e-6)
+    np.testing.assert_allclose(again, before, atol=1e-6)
 
 
 def test_untouched_puts_lists_and_tables_back() -> None:
@@ -221,3 +222,47 @@ def test_weights_of_a_norm_are_no_channels() -> None:
     net = nn.Sequential(stem, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3))
     model = from_module(net, Options(size=SIZE), name="net", kind="test")
     assert model.channels == 3
+
+
+class _Turned(torch.autograd.Function):
+    """Slopes change their sign on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, slopes: torch.Tensor) -> torch.Tensor:
+        return -slopes
+
+
+class Still(nn.Module):
+    """Its class 0 does not move; another `way` of slopes than its operations tell."""
+
+    def __init__(self, way: str = "") -> None:
+        super().__init__()
+        self.stem, self.fc, self.way = nn.Conv2d(3, 6, 3), nn.Linear(6, 3), way
+        with torch.no_grad():
+            self.fc.weight[: 3 if way == "none" else 1] = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x).relu()
+        if self.way == "turned":
+            x = _Turned.apply(x)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.way != "half"):
+            y = x * x  # what goes round it has slopes
+        return self.fc((x + y).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [("turned", "cannot follow it"), ("half", "answers otherwise"), ("none", "no slopes")],
+)
+def test_slopes_that_a_trace_does_not_show_are_not_joined(
+    way: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slopes, "QUICKER", 0.0)
+    given = torch.from_numpy(views(2)).permute(0, 3, 1, 2)
+    assert slopes.checked(served(network(Still))._module, given).said
+    with pytest.raises(Refused, match=why):
+        slopes.checked(served(network(lambda: Still(way)))._module, given)
