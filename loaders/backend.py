@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from loaders.streams import Streams
 from xai_core.card import Backend
 
 Array = NDArray[np.float32]
@@ -66,7 +67,9 @@ class Passes:
     `plain` runs it in its framework, which is called `name`. Each of `ways` makes another that does
     the same sooner, or raises: whatever they raise, the network stays where it is. The first that
     serves is taken. `weights` are its bytes, and `why_not` says why it stays in any case. `repays`
-    are the seconds of a run's passes from which a change repays itself, where not `REPAYS`.
+    are the seconds of a run's passes from which a change repays itself, where not `REPAYS`. `alone`
+    is what runs a piece within a thread of its own (`plain` where it is not given), and `streams`
+    makes such threads where the network may run twice at once.
     """
 
     def __init__(
@@ -78,16 +81,19 @@ class Passes:
         weights: int,
         why_not: str = "",
         repays: float | None = None,
+        alone: Run | None = None,
+        streams: Callable[[], Streams | None] = lambda: None,
     ) -> None:
         self._repays = repays
+        self._settled = bool(why_not)
         if not why_not and weights > LARGEST:
-            why_not = "its weights are too large to be held twice"
+            why_not, ways = "its weights are too large to be held twice", ()
         self._plain, self._ways, self._size = plain, ways, size
+        self._alone, self._streams = alone or plain, streams
         self._run: Run | None = None
         self._pace = 0.0  # seconds of an image, 0 for not known
         self._timed = 0
         self.backend = Backend(name=name, why=why_not)
-        self._settled = bool(why_not)
         self._missed = ""
 
     def __call__(self, views: Array) -> Array:
@@ -133,9 +139,11 @@ class Passes:
                     break
                 whys.append(why)
             else:
-                self.backend = Backend(name=self.backend.name, why=whys[0] if whys else "")
+                why = whys[0] if whys else self.backend.why
+                self.backend = Backend(name=self.backend.name, why=why)
                 self._cut()
             self._ways = ()  # they may hold the network's tensors
+            self._streams = lambda: None
             self.backend = dataclasses.replace(self.backend, missed=self._missed)
         return self.backend
 
@@ -165,7 +173,7 @@ class Passes:
         took, _ = timed(self._plain, views, clock)
         now, _ = timed(network, views, clock)
         # another count, and no view where it was before
-        other = views[:0:-1]
+        other = views[:0:-1].copy()
         apart = max(difference(found, own), difference(network(other), self._plain(other)))
         if not apart <= AGREES:
             raise Refused(f"its scores through {network.name} differ by {apart:.0e} of the largest")
@@ -178,14 +186,24 @@ class Passes:
         self.backend = Backend(name=network.name, agreement=apart, gain=took / now, start=spent)
 
     def _cut(self) -> None:
-        """Let the framework have as many views at once as it runs the soonest."""
-        views = np.resize(probes(self._size), (PIECES[-1], *self._size, 3))
-        own = Cut(self._plain, self.backend.name)
+        """Let the framework have as many views at once as it runs the soonest, and in streams."""
+        views = probes(self._size)
+        views = np.concatenate([views, 1 - views])[: PIECES[-1]]
         try:
+            own = Cut(self._plain, self.backend.name, self._streams(), self._alone)
             took, _ = timed(self._plain, views[:1])
+            own(views[: 2 * own.piece])  # the first time in a thread prepares much
             tune(own, views, took)
-            if own.piece < PIECES[-1] and difference(own(views), self._plain(views)) <= AGREES:
-                self._run = own
+            if own.piece == PIECES[-1]:
+                return
+            for _ in range(1 if own.streams is None else 2):  # the clock counts all that is there
+                before, scores = timed(self._plain, views, own.clock)
+                now, found = timed(own, views, own.clock)
+                if not difference(found, scores) <= AGREES:
+                    return
+                if own.streams is None or SOONER * now <= before:
+                    self._run = own
+                    return
         except Exception:  # what a stranger's network raises on the probes
             return
 
@@ -206,17 +224,28 @@ class Backed:
 
 
 class Cut:
-    """A network that takes no more than `piece` views at once."""
+    """A network that takes no more than `piece` views at once, and the pieces in streams if any.
 
-    def __init__(self, run: Run, name: str) -> None:
-        self._run, self.name, self.piece = run, name, PIECES[-1]
+    `alone` runs a piece in a stream, and `run` what is one piece.
+    """
+
+    def __init__(
+        self, run: Run, name: str, streams: Streams | None = None, alone: Run | None = None
+    ) -> None:
+        self._run, self.name, self.streams, self._alone = run, name, streams, alone or run
+        # two pieces for each stream, so that one that is held up leaves its second to another
+        self.piece = PIECES[-1] if streams is None else max(1, PIECES[-1] // (2 * streams.count))
+        self.clock = time.process_time if streams is None else time.perf_counter
 
     def __call__(self, views: Array) -> Array:
         """Return the logits, float32 `[n, classes]`."""
         if len(views) <= self.piece:
             return self._run(views)
         starts = range(0, len(views), self.piece)
-        return np.concatenate([self._run(views[at : at + self.piece]) for at in starts])
+        parts = [views[at : at + self.piece] for at in starts]
+        if self.streams is None:
+            return np.concatenate([self._run(part) for part in parts])
+        return np.concatenate(self.streams(self._alone, parts))
 
 
 class Compiled:
@@ -269,11 +298,11 @@ def tune(way: Way, views: Array, pace: float) -> None:
     views, before = np.resize(views, (PIECES[-1], *views.shape[1:])), way.piece
     if pace * (sum(PIECES) + len(PIECES) * len(views)) > TRYING:
         return
-    clock = time.process_time if threads() == 1 else time.perf_counter
+    clock, rounds = (time.process_time, 1) if threads() == 1 else (time.perf_counter, 2)
     taken = {}
     for way.piece in PIECES:
         way(views[: way.piece])  # what is made at a first run is made for each count of views
-        taken[way.piece], _ = timed(way, views, clock)
+        taken[way.piece] = min(timed(way, views, clock)[0] for _ in range(rounds))
     best = min(taken, key=lambda piece: taken[piece])
     way.piece = best if taken[best] < SOONER * taken[before] else before
 

@@ -38,6 +38,7 @@ ADAPTERS = {
             "replay",
             "shared",
             "slopes",
+            "streamed",
             "tail",
             "traced",
         )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager
 from typing import Any
 
-from loaders.backend import Refused
+from loaders.backend import Refused, threads
+from loaders.streams import Streams, streams
 
 _DRAWN = ("Random", "Stateless", "Multinomial", "ParameterizedTruncatedNormal")
 """How the names of operations begin whose answers are drawn."""
@@ -38,3 +40,30 @@ def converted(graph: Any, size: tuple[int, int]) -> Any:
         model = openvino.convert_model(function)
     model.reshape([-1, *size, 3])
     return model
+
+
+def streamed(graph: Any) -> Streams | None:
+    """Return threads for a `tf.function` that is traced; None with one, or where it keeps anything.
+
+    TensorFlow's own threads serve all of them, and their number is the session's: what a stream
+    begins is done by itself and by whichever of those is free.
+    """
+    if threads() == 1 or not hasattr(graph, "get_concrete_function"):
+        return None
+    found = graph.get_concrete_function().graph.as_graph_def()
+    nodes = [*found.node, *(node for each in found.library.function for node in each.node_def)]
+    if any(node.op.startswith((*_OWN, *_DRAWN, "Assign", "Scatter", "Resource")) for node in nodes):
+        return None
+    return streams(threads(), _nothing)
+
+
+def _nothing() -> None:
+    """Begin a thread: TensorFlow needs no word."""
+
+
+def inline() -> AbstractContextManager[Any]:
+    """Make what lets the calling thread run a graph's operations itself."""
+    from tensorflow.python.eager import context
+
+    made: AbstractContextManager[Any] = context.function_executor_type("SINGLE_THREADED_EXECUTOR")
+    return made

@@ -33,6 +33,8 @@ class Forward:
             size=network.size,
             weights=4 * int(network.model.count_params()),
             why_not=convert.why_not(random),
+            alone=self.inline,
+            streams=lambda: convert.streamed(self.reading(SCORES)),
         )
         """Returns float32 `[N, classes]` for views, by whatever runs the network."""
 
@@ -44,6 +46,11 @@ class Forward:
     def own(self, images: Array) -> Array:
         """Return float32 `[N, classes]` for views `[N, h, w, 3]` by TensorFlow itself."""
         return np.asarray(self.reading(SCORES)(tensor(images)).numpy(), np.float32)
+
+    def inline(self, images: Array) -> Array:
+        """Return the same, each operation begun in the thread that asks."""
+        with convert.inline():
+            return self.own(images)
 
     def plain(self, what: str) -> Callable[[Any], Any]:
         """Return what maps tensors of views to logits (`SCORES`) or to a layer's map, by path."""

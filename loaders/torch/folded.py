@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from loaders.backend import Cut, Refused
+from loaders.backend import Cut, Refused, probes
+from loaders.torch.streamed import streamed
 from loaders.torch.wrapped import Wrapped
 
 Array = NDArray[np.float32]
@@ -49,15 +50,17 @@ def folded(module: Wrapped) -> Wrapped:
 class Folded(Cut):
     """Such a copy as a way to run a network."""
 
-    def __init__(self, module: Wrapped, still: Any) -> None:
+    def __init__(self, module: Wrapped, still: Any, size: tuple[int, int]) -> None:
         made = folded(module)
 
         def scores(views: Array) -> Array:
+            given = np.ascontiguousarray(views, np.float32)
             with still():
-                found: Array = made(torch.from_numpy(views).permute(0, 3, 1, 2)).numpy()
+                found: Array = made(torch.from_numpy(given).permute(0, 3, 1, 2)).numpy()
             return found
 
-        super().__init__(scores, "PyTorch with its batch normalisations folded")
+        streams = streamed(made, lambda: scores(probes(size)[:1]))
+        super().__init__(scores, "PyTorch with its batch normalisations folded", streams)
 
 
 def _norms(body: Any) -> int:

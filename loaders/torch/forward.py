@@ -21,6 +21,7 @@ from loaders.torch.layout import Layout
 from loaders.torch.replay import Ended
 from loaders.torch.script import Graph
 from loaders.torch.shared import Shared
+from loaders.torch.streamed import streamed
 from loaders.torch.wrapped import Wrapped
 from xai_core.errors import UnsupportedModel
 from xai_core.target import Target
@@ -56,11 +57,12 @@ class Forward:
             self.plain,
             *([lambda: cuda.Cuda(module, size, still)] if cuda.wanted() else []),
             lambda: Compiled(convert.converted(module, size)),
-            lambda: Folded(module, still),
+            lambda: Folded(module, still, size),
             name="PyTorch",
             size=size,
             weights=sum(each.numel() * each.element_size() for each in module.parameters()),
             why_not=convert.why_not(module, random),
+            streams=lambda: streamed(module, lambda: self.plain(probes(size)[:1])),
         )
         """Returns float32 `[n, classes]`, by whatever runs the network."""
         self.shared = Shared(module, inside, layouts, size=size, random=random)
