@@ -13,6 +13,7 @@ PAGES = {
     "grad_cam": ("Grad-CAM", "after the ReLU"),
     "occlusion": ("Occlusion", "the score falls by"),
     "lime": ("LIME", "The line gives the whole photo"),
+    "kernelshap": ("KernelSHAP", "less that with all hidden"),
 }
 
 

@@ -15,6 +15,7 @@ from xai_core.explainer import make
 from xai_core.film import film_of
 from xai_core.perturb import baseline
 from xai_core.report import percent, place_of
+from xai_core.report.numbers import beside
 from xai_core.shapley_line import ENDS, draw
 from xai_core.target import ClassTarget
 
@@ -247,3 +248,16 @@ def test_what_does_not_give_the_map_is_no_film(bent):
         dataclasses.replace(bent.grain, labels=bent.grain.labels * 0, weights=weights[:1]),
     ):
         assert film_of(dataclasses.replace(bent, grain=grain), VIEW) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((5.434, -0.774, 4.66), ("5.43", "\u22120.77", "4.66")),
+        ((0.9, 0.0512, -0.00004), ("0.900", "0.051", "0.000")),
+        ((1234.4, -3.4), ("1,234", "\u22123")),
+        ((0.0,), ("0.00",)),
+    ],
+)
+def test_numbers_beside_each_other_have_the_same_decimals(values, said):
+    assert tuple(beside(value, values[0]) for value in values) == said
