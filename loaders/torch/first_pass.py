@@ -116,7 +116,9 @@ class FirstPass:
         _lie(self._module, torch.contiguous_format)
         self._module.contiguous = True
         try:
-            return self._run(plain(photos))
+            values, scores = self._run(plain(photos))
+            if wanted is None or self._random or _alike(scores, wanted):
+                return values, scores
         except Exception as error:
             channels = self._module.mean.shape[1]
             raise LoadError(
@@ -124,6 +126,10 @@ class FirstPass:
                 f"with {channels} channel{'s' if channels > 1 else ''} "
                 f"({str(error).splitlines()[0][:120]}). Set the size it was trained at."
             ) from error
+        if isinstance(self._inside, Modules) and self._inside.written():
+            self._module.contiguous = False
+            return self._pass(photos, wanted)
+        return values, scores
 
     def _run(self, photos: torch.Tensor) -> tuple[Values, torch.Tensor]:
         watch = Watch()

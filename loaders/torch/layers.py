@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,12 +17,26 @@ from xai_core.errors import UnsupportedModel
 class Modules:
     """The submodules of `body`. One that runs more than once is known by its last output."""
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, body: nn.Module, *, written: bool = False) -> None:
+        self._written = written
+        self._still: list[Any] = []
         for part in body.modules():
-            if getattr(part, "inplace", False):
+            if getattr(part, "inplace", False) and not written:
                 part.inplace = False  # what a hook has seen must not be written over afterwards
+                self._still.append(part)
         self.body = body
         self._calls: dict[str, int] = {}
+
+    def written(self) -> bool:
+        """Let submodules write in place again, and say whether there are any that did.
+
+        A network may read what they wrote over, and answers otherwise where they do not.
+        """
+        for part in self._still:
+            part.inplace = True
+        self._written, still = True, self._still
+        self._still = []
+        return bool(still)
 
     def kind(self, name: str) -> str:
         """Return the class of a submodule."""
@@ -83,7 +98,7 @@ class Modules:
 
     def of(self, body: nn.Module) -> Modules:
         """Return the same submodules of a copy of the body."""
-        made = Modules(body)
+        made = Modules(body, written=self._written)
         made._calls = self._calls
         return made
 

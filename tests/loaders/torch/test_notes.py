@@ -266,3 +266,28 @@ def test_slopes_that_a_trace_does_not_show_are_not_joined(
     assert slopes.checked(served(network(Still))._module, given).said
     with pytest.raises(Refused, match=why):
         slopes.checked(served(network(lambda: Still(way)))._module, given)
+
+
+class ReadsWritten(nn.Module):
+    """Its shortcut is what the activation wrote over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 3, padding=1)
+        self.relu, self.fc = nn.ReLU(inplace=True), nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x) - 0.2
+        return self.fc((self.conv(self.relu(x)) + 3 * x).mean((2, 3)))
+
+
+def test_what_an_activation_writes_over_is_read_as_in_the_network() -> None:
+    plain, given = network(ReadsWritten), views(2)
+    options = Options(size=SIZE, preprocessing="unit")
+    model = from_module(network(ReadsWritten), options, name="net", kind="test")
+    wanted = plain(torch.from_numpy(given).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(model.logits(given), wanted, atol=1e-5)
+    copied = model.rewritten(Randomised(()))
+    np.testing.assert_allclose(copied.logits(given), wanted, atol=1e-5)
+    maps = model.activations(given[:1], "stem")
+    np.testing.assert_allclose(model.run_from("stem", maps, given[0]), wanted[:1], atol=1e-5)
