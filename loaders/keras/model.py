@@ -34,11 +34,12 @@ from loaders.keras.front import front
 from loaders.keras.network import Network, tensor
 from loaders.keras.record import Record, record
 from loaders.keras.shared import Shared
-from loaders.keras.tail import Tail
+from loaders.keras.tail import Tail, Tails
 from loaders.labels import Inside, fitting, labels_for
 from loaders.preprocessing import Options, Preprocessing
 from loaders.resolve import resolve, still_assumed
 from xai_core import perturb
+from xai_core.card import Backend
 from xai_core.changes import Change, OutputWeights
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.model import Finding, HeadKind, Layer, Rewrites, ShowsLayers, missing
@@ -49,8 +50,8 @@ Array = NDArray[np.float32]
 BATCH = 16
 """Images in one forward pass of the hot path; its memory is flat in the number of masks."""
 GRADIENT_BATCH = 8
-MOST_TAILS = 4
-"""Layers whose tail is kept, with what it needs of one image."""
+SLOPES = 4 * 224 * 224
+"""Pixels of the views in one pass there and back: more at once are no quicker, and take memory."""
 
 _NO_MAP = (
     "No layer of this network gives a map, which is what this reads: it is made of dense layers "
@@ -130,8 +131,8 @@ class KerasModel(norms.Watched, Backed):
     def _begin(self) -> None:
         """Make what stands on the network anew."""
         self._forward = Forward(self._network, self._sites, random=self.mode_reason)
-        self._shared = Shared(self._network, self._sites, random=self.mode_reason)
-        self._tails: dict[str, Tail] = {}
+        self._tails = Tails(self._network, self._sites)
+        self._shared = Shared(self._network, self._sites, self._tails, random=self.mode_reason)
         self._native: Any = None
         self.parameters = int(self._network.model.count_params())
 
@@ -181,6 +182,11 @@ class KerasModel(norms.Watched, Backed):
             return self._refusal or None
         return missing(self, need)
 
+    @property
+    def backend(self) -> Backend:
+        """What the forward passes run on, and those to a layer."""
+        return dataclasses.replace(super().backend, layers=self._shared.said)
+
     # what every method needs
 
     def logits(self, images: Array) -> Array:
@@ -222,10 +228,9 @@ class KerasModel(norms.Watched, Backed):
             return tape.gradient(score, views, unconnected_gradients="zero")
 
         run = self._forward.graph(f"gradients of the {target.of} {read}", pull, weights.shape)
-        parts = [
-            run(tensor(images[part]), weights).numpy()
-            for part in _parts(len(images), batch or GRADIENT_BATCH)
-        ]
+        high, wide = self.input_size
+        few = max(1, min(batch or GRADIENT_BATCH, SLOPES // (high * wide)))
+        parts = [run(tensor(images[part]), weights).numpy() for part in _parts(len(images), few)]
         return np.concatenate(parts)
 
     # inner layers
@@ -307,11 +312,7 @@ class KerasModel(norms.Watched, Backed):
     def _tail(self, layer: str, activations: Array, image: Array) -> Tail:
         path = self._sites.path(layer)
         sites.check(f"The activations at {path!r}", activations, (0, *self._sites.maps[path]))
-        if path not in self._tails:
-            for oldest in list(self._tails)[: 1 - MOST_TAILS]:
-                del self._tails[oldest]
-            self._tails[path] = Tail(self._network, self._sites, path, image)
-        return self._tails[path]
+        return self._tails.of(path, image)
 
     # changed copies
 

@@ -17,13 +17,31 @@ from numpy.typing import NDArray
 
 from loaders.keras import layers
 from loaders.keras.network import Network, tensor
-from loaders.keras.sites import Sites, array
+from loaders.keras.sites import Sites, array, as_map
 from xai_core.errors import UnsupportedModel
 
 Array = NDArray[np.float32]
 Call = tuple[str, int]
 """A layer's path, and which of its calls in a pass it is, counted from 1."""
 _UNUSED = np.float32(0)
+MOST = 4
+"""Layers whose tail is kept, with what it needs of one image."""
+
+
+class Tails:
+    """The last layers' tails."""
+
+    def __init__(self, network: Network, sites: Sites) -> None:
+        self._network, self._sites = network, sites
+        self._tails: dict[str, Tail] = {}
+
+    def of(self, path: str, image: Array) -> Tail:
+        """Return a layer's tail, which learns on the image where there is none yet."""
+        if path not in self._tails:
+            for oldest in list(self._tails)[: 1 - MOST]:
+                del self._tails[oldest]
+            self._tails[path] = Tail(self._network, self._sites, path, image)
+        return self._tails[path]
 
 
 class Tail:
@@ -43,7 +61,7 @@ class Tail:
         }
         self._single = layers.is_single(sites.found[path])
         # two copies, so that an axis of one for each photo differs from any axis of one
-        logits, own, noted = self._noted(np.stack([image, image]))
+        logits, own, noted = self._noted(tensor(np.stack([image, image])))
         self._calls = tuple(noted)
         self._like: list[Any] = [own, *noted.values()]
         flat = tf.nest.flatten(self._like)
@@ -62,13 +80,15 @@ class Tail:
             [tf.TensorSpec(None, each.dtype) for each in rows],
         ]
         self._forward, self._backward = self._run, self._pull
+        self._front: Callable[..., Any] | None = None
         forward = _graph(self._run, specs)
         if forward is not None:
             self._forward = forward
             self._live = _reached(forward.get_concrete_function(), 2, len(rows))
             self._rows = self._trimmed(rows)
             classes = tf.TensorSpec((None, logits.shape[1]), tf.float32)
-            self._backward = _graph(self._pull, [*specs, classes]) or self._pull
+            few = [spec for spec, live in zip(specs[2], self._live, strict=True) if live]
+            self._backward = _graph(self._pull, [*specs[:2], few, classes]) or self._pull
         self._check(own, logits)
 
     def logits(self, maps: Array, image: Array) -> Array:
@@ -79,17 +99,43 @@ class Tail:
 
     def pull(self, maps: Array, image: Array, cotangent: Array) -> Array:
         """Return what cotangents of the logits `[N, classes]` are at the activations."""
-        rows = self._reaching(image)
-        found = self._backward(tensor(maps), tensor(image), rows, tensor(cotangent))
+        rows = zip(self._reaching(image), self._live, strict=True)
+        reaching = [row for row, live in rows if live]
+        found = self._backward(tensor(maps), tensor(image), reaching, tensor(cotangent))
         return np.asarray(found.numpy(), np.float32)
 
     # the image's own pass
 
+    def follow(self, *, to: bool = True) -> bool:
+        """Let the image's pass be one graph, and say whether it can be one; or no more."""
+        spec = tf.TensorSpec((1, *self._image.shape), tf.float32)
+        self._front = _graph(self._reach, [spec]) if to else None
+        return self._front is not None
+
+    def seen(self, image: Array) -> tuple[Any, Any]:
+        """Run on an image by that graph; return the layer's maps and the logits, of one each."""
+        if self._front is None:
+            raise ValueError("it was not followed")
+        maps, logits, reaching = self._front(tensor(image[None]))
+        given, rows = iter(reaching), zip(self._rows, self._live, strict=True)
+        self._rows = [next(given) if live else row for row, live in rows]
+        self._image = image.copy()
+        return maps, logits
+
+    def _reach(self, images: Any) -> tuple[Any, Any, list[Any]]:
+        logits, own, noted = self._noted(images, frozenset(self._calls))
+        if tuple(noted) != self._calls:
+            raise self._refusal("other layers run before it in a graph")
+        flat = tf.nest.flatten([own, *noted.values()])
+        kept = [each for each, live in zip(flat, self._live, strict=True) if live]
+        return as_map(own), logits, kept
+
     def _noted(
-        self, images: Array, wanted: Iterable[Call] | None = None
+        self, images: Any, wanted: Iterable[Call] | None = None
     ) -> tuple[Any, Any, dict[Call, Any]]:
         """Run on views; return logits, the layer's own output, and others' outputs before it."""
         counts: Counter[str] = Counter()
+        here = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
         noted: dict[Call, Any] = {}
         own: list[Any] = []
 
@@ -102,13 +148,16 @@ class Tail:
             elif path != self._path or self._single:
                 call = path, counts[path]
                 # what runs in a graph of its own cannot be kept: it runs again
-                kept = all(hasattr(each, "numpy") for each in tf.nest.flatten(output))
+                kept = all(
+                    hasattr(each, "numpy") or getattr(each, "graph", None) is here
+                    for each in tf.nest.flatten(output)
+                )
                 if kept and (wanted is None or call in wanted):
                     noted[call] = output
             return output
 
         with layers.intercepted(self._watched, see):
-            logits = self._network.forward(tensor(images))
+            logits = self._network.forward(images)
         if not own:
             raise self._refusal("it does not run in each pass")
         return logits, own[0], noted
@@ -116,8 +165,11 @@ class Tail:
     def _reaching(self, image: Array) -> list[Any]:
         """Return what reaches the scores past the layer, of this image."""
         if not np.array_equal(image, self._image):
+            if self._front is not None:
+                self.seen(image)
+                return self._rows
             if any(self._live):
-                _, own, noted = self._noted(image[None], frozenset(self._calls))
+                _, own, noted = self._noted(tensor(image[None]), frozenset(self._calls))
                 if tuple(noted) != self._calls:
                     raise self._refusal("other layers run before it on another photo")
                 self._rows = self._trimmed(tf.nest.flatten([own, *noted.values()]))
@@ -162,7 +214,10 @@ class Tail:
         with layers.replaced(self._watched, stand_in):
             return self._network.forward(views)
 
-    def _pull(self, maps: Any, image: Any, rows: list[Any], cotangent: Any) -> Any:
+    def _pull(self, maps: Any, image: Any, reaching: list[Any], cotangent: Any) -> Any:
+        # not the others, which would be hundreds to hand over at each call
+        given, others = iter(reaching), zip(self._rows, self._shapes, self._live, strict=True)
+        rows = [next(given) if live else tf.zeros(to, row.dtype) for row, to, live in others]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(maps)
             logits = self._run(maps, image, rows)

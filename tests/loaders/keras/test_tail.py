@@ -13,7 +13,8 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 
-from loaders.keras.model import BATCH, MOST_TAILS
+from loaders.keras.model import BATCH
+from loaders.keras.tail import MOST
 from tests.loaders.keras.nets import (
     KINDS,
     LIBRARIES,
@@ -183,11 +184,12 @@ def test_what_nothing_needs_is_not_kept() -> None:
     model = wrapped(untrained(sequential(keras)))
     image = views(1)[0]
     model.run_from("second", model.activations(image[None], "second"), image)
-    assert not any(model._tails["second"]._live)
+    tails = model._tails._tails
+    assert not any(tails["second"]._live)
     for layer in ("first", "norm", "halved", "dropped"):
         model.run_from(layer, model.activations(image[None], layer), image)
-    assert list(model._tails) == ["first", "norm", "halved", "dropped"]
-    assert len(model._tails) == MOST_TAILS
+    assert list(tails) == ["first", "norm", "halved", "dropped"]
+    assert len(tails) == MOST
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
