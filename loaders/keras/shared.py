@@ -7,6 +7,7 @@ wherever they give the same, sooner.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections import defaultdict
@@ -78,7 +79,7 @@ class Shared:
     @property
     def said(self) -> str:
         """How passes to a layer run, in a sentence; empty until graphs were tried."""
-        if any(self._trusted.values()):
+        if self._gain:
             return (
                 "Passes to a layer run as graphs where they were quicker when tried, up to "
                 f"{self._gain:.1f} times; maps and slopes differed by at most {self._apart:.0e} of "
@@ -94,7 +95,7 @@ class Shared:
     def maps(self, images: Array, path: str) -> Array:
         """Return a layer's maps `[n, h, w, channels]` of views."""
         kept = self._known(images, path)
-        if kept is None and len(images) == 1 and self._trusted.get(path):
+        if kept is None and len(images) == 1 and self._served(path):
             kept = self._keep(self._halved(images, path))
         if kept is None:
             start = time.process_time()
@@ -112,16 +113,11 @@ class Shared:
         kept = self._known(images, path)
         if kept is not None and kept.scores is not None:
             return kept
-        if len(images) == 1 and self._trusted.get(path):
+        if len(images) == 1 and self._served(path):
             return self._keep(self._halved(images, path))
         start = time.process_time()
-        with (
-            tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape,
-            self._sites.at(path, tape.watch) as seen,
-        ):
-            scores = self._network.forward(tensor(images))
+        kept = self._taped(images, path)
         took = time.process_time() - start
-        kept = Kept(images, path, seen[-1], scores, tape)
         self._spent[path] += took
         if self._spent[path] >= REPAYS and len(images) == 1:
             self.settle(kept, took)
@@ -132,10 +128,28 @@ class Shared:
         if kept.path in self._trusted or self._random:
             return
         self._trusted[kept.path] = False
-        try:
-            self._trusted[kept.path] = self._agrees(kept, took)
-        except Exception:  # whatever a stranger's layers raise in a graph
-            return
+        with contextlib.suppress(Exception):  # whatever a stranger's layers raise in a graph
+            tail = self._tails.of(kept.path, kept.views[0])
+            try:
+                self._trusted[kept.path] = tail.follow() and self._agrees(kept, took)
+            finally:
+                if not self._trusted[kept.path]:
+                    tail.follow(to=False)
+
+    def _served(self, path: str) -> bool:
+        """Say whether graphs serve a layer: those that made room for others have to be repaid."""
+        if self._trusted.get(path) and not self._tails.follows(path):
+            del self._trusted[path], self._spent[path]
+        return self._trusted.get(path, False)
+
+    def _taped(self, images: Array, path: str) -> Kept:
+        """Run layer by layer, and note what slopes are found from."""
+        with (
+            tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape,
+            self._sites.at(path, tape.watch) as seen,
+        ):
+            scores = self._network.forward(tensor(images))
+        return Kept(images, path, seen[-1], scores, tape)
 
     def _halved(self, images: Array, path: str) -> Kept:
         tail, image = self._tails.of(path, images[0]), images[0].copy()
@@ -144,30 +158,33 @@ class Shared:
         return Kept(images, path, output, scores, pull=lambda moved: tail.pull(maps, image, moved))
 
     def _agrees(self, kept: Kept, took: float) -> bool:
-        """Say whether graphs give the same output, scores and slopes, in less time."""
-        tail = self._tails.of(kept.path, kept.views[0])
-        if not tail.follow():
-            return False
+        """Say whether graphs give the same output, scores and slopes, in less time.
+
+        On the photo and on its negative: what is traced may hold something of the photo.
+        """
         some = tf.constant(np.random.default_rng(0).standard_normal(kept.scores.shape), tf.float32)
 
         def number(scores: Any) -> Any:
             return tf.reduce_sum(scores * some, 1)
 
-        spent = []
-        for _ in range(3):  # the first is optimised
-            start = time.process_time()
-            found = self._halved(kept.views, kept.path)
-            slopes = found.slopes(number)
-            spent.append(time.process_time() - start)
-        pairs = (
-            (array(kept.output), array(found.output), AGREES),
-            (kept.scores.numpy(), found.scores.numpy(), AGREES),
-            (kept.slopes(number), slopes, SLOPES),
-        )
-        apart = [difference(b, a) for a, b, _ in pairs]
-        same = all(each <= most for each, (_, _, most) in zip(apart, pairs, strict=True))
-        if not same or min(spent) * backend.QUICKER > took:
-            tail.follow(to=False)
+        spent: list[float] = []
+        apart: list[float] = []
+        for own in (kept, self._taped(1 - kept.views, kept.path)):
+            for _ in range(3 if own is kept else 1):  # the first is optimised
+                start = time.process_time()
+                found = self._halved(own.views, own.path)
+                slopes = found.slopes(number)
+                spent.append(time.process_time() - start)
+            differences = (
+                difference(array(found.output), array(own.output)),
+                difference(found.scores.numpy(), own.scores.numpy()),
+                difference(slopes, own.slopes(number)),
+            )
+            apart += differences
+            limits = (AGREES, AGREES, SLOPES)
+            if not all(each <= most for each, most in zip(differences, limits, strict=True)):
+                return False
+        if min(spent) * backend.QUICKER > took:
             return False
         self._apart, self._gain = max(self._apart, *apart), max(self._gain, took / min(spent))
         return True

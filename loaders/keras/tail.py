@@ -43,6 +43,10 @@ class Tails:
             self._tails[path] = Tail(self._network, self._sites, path, image)
         return self._tails[path]
 
+    def follows(self, path: str) -> bool:
+        """Say whether a layer's tail is still there and runs the image's pass as a graph."""
+        return path in self._tails and self._tails[path].follows
+
 
 class Tail:
     """The network behind the last call of one layer.
@@ -89,7 +93,8 @@ class Tail:
             classes = tf.TensorSpec((None, logits.shape[1]), tf.float32)
             few = [spec for spec, live in zip(specs[2], self._live, strict=True) if live]
             self._backward = _graph(self._pull, [*specs[:2], few, classes]) or self._pull
-        self._check(own, logits)
+        self._check(own, logits, image, self._rows)
+        self._held = False
 
     def logits(self, maps: Array, image: Array) -> Array:
         """Return logits `[N, classes]` for activations `[N, map h, map w, channels]`."""
@@ -106,11 +111,18 @@ class Tail:
 
     # the image's own pass
 
+    @property
+    def follows(self) -> bool:
+        """Whether the image's pass is one graph."""
+        return self._front is not None
+
     def follow(self, *, to: bool = True) -> bool:
         """Let the image's pass be one graph, and say whether it can be one; or no more."""
         spec = tf.TensorSpec((1, *self._image.shape), tf.float32)
         self._front = _graph(self._reach, [spec]) if to else None
-        return self._front is not None
+        if not to:
+            self._image = np.full_like(self._image, np.nan)  # what the graph left is not trusted
+        return self.follows
 
     def seen(self, image: Array) -> tuple[Any, Any]:
         """Run on an image by that graph; return the layer's maps and the logits, of one each."""
@@ -168,11 +180,15 @@ class Tail:
             if self._front is not None:
                 self.seen(image)
                 return self._rows
-            if any(self._live):
-                _, own, noted = self._noted(tensor(image[None]), frozenset(self._calls))
+            if any(self._live) or not self._held:
+                logits, own, noted = self._noted(tensor(image[None]), frozenset(self._calls))
                 if tuple(noted) != self._calls:
                     raise self._refusal("other layers run before it on another photo")
-                self._rows = self._trimmed(tf.nest.flatten([own, *noted.values()]))
+                rows = self._trimmed(tf.nest.flatten([own, *noted.values()]))
+                if not self._held:  # a layer may have told another something about the first photo
+                    self._check(own, logits, image, rows)
+                    self._held = True
+                self._rows = rows
             self._image = image.copy()
         return self._rows
 
@@ -223,13 +239,13 @@ class Tail:
             logits = self._run(maps, image, rows)
         return tape.gradient(logits, maps, output_gradients=cotangent, unconnected_gradients="zero")
 
-    def _check(self, own: Any, logits: Any) -> None:
-        """Hold the tail's scores of the image's own activations against the network's."""
-        maps = array(own)[:1]
+    def _check(self, own: Any, logits: Any, image: Array, rows: list[Any]) -> None:
+        """Hold the tail's scores of an image's own activations against the network's."""
         wanted = np.asarray(logits, np.float32)[:1]
-        found = self.logits(maps, self._image)
+        found = self._forward(tensor(array(own)[:1]), tensor(image), rows).numpy()
         scale = float(np.abs(wanted).max(initial=1e-3))
-        if not np.allclose(found, wanted, rtol=1e-3, atol=1e-3 * scale, equal_nan=True):
+        close: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-3 * scale, "equal_nan": True}
+        if found.shape != wanted.shape or not np.allclose(found, wanted, **close):
             raise self._refusal("its own activations do not come to the scores of the whole")
 
     def _refusal(self, why: str) -> UnsupportedModel:

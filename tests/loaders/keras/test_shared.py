@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from loaders import backend
-from loaders.keras import shared
+from loaders.keras import shared, tail
 from loaders.keras.tail import Tail
 from tests.fakes import tiny
-from tests.loaders.keras.nets import KINDS, made, views
+from tests.loaders.keras.nets import KINDS, SIZE, head, made, views, wrapped
+from xai_core.errors import UnsupportedModel
 from xai_core.target import ClassTarget
 
 
@@ -126,3 +129,108 @@ def test_graphs_that_give_something_else_are_seen(monkeypatch: pytest.MonkeyPatc
         model._shared._kept = None
     assert model._shared._trusted == {layer: False}
     assert "as the network does" in model.backend.words()
+
+
+@pytest.mark.usefixtures("tried")
+def test_a_layer_whose_graphs_made_room_for_others_answers_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tail, "MOST", 2)
+    image = keras.Input((*SIZE, 3))
+    maps = image
+    for at in range(3):
+        maps = keras.layers.Conv2D(2, 3, activation="tanh", name=f"at_{at}")(maps)
+    model = wrapped(keras.Model(image, head(keras, maps)))
+    photo = views(1)
+    own = {}
+    for row in model.layers():
+        own[row.name] = model.activation_gradients(photo, row.name, ClassTarget(1))[1]
+    assert model._shared._trusted == dict.fromkeys(own, True)
+    again = model.activation_gradients(1 - photo, "at_0", ClassTarget(1))[1]
+    assert not np.array_equal(again, own["at_0"])
+    again = model.activation_gradients(photo, "at_0", ClassTarget(1))[1]
+    np.testing.assert_allclose(again, own["at_0"], rtol=0, atol=2e-5 * np.abs(again).max())
+
+
+def unlike() -> Any:
+    return views(2) * np.reshape(np.float32([1, 0.3]), (2, 1, 1, 1))
+
+
+class Tells(keras.layers.Layer):
+    """Tells another layer how bright its maps are, and gives them on."""
+
+    def call(self, inputs: Any) -> Any:
+        self.told = tf.reduce_mean(inputs)
+        return inputs
+
+
+class Fails(keras.layers.Layer):
+    """Gives twice what it takes, and in a graph something else, or nothing once that runs."""
+
+    how = "other"
+
+    def call(self, inputs: Any) -> Any:
+        if tf.executing_eagerly():
+            return inputs * 2.0
+        if self.how == "other":
+            return inputs * 3.0
+        found = tf.numpy_function(lambda _: 1 // 0, [inputs], tf.float32)
+        return tf.ensure_shape(found, (None, *inputs.shape[1:]))
+
+
+def with_shortcut(first: Any, last: Callable[[Any], Any] = lambda maps: maps) -> Any:
+    """Return a model whose layer `first` is before `middle`, beside it, and followed by `last`."""
+    image = keras.Input((*SIZE, 3))
+    maps = first(keras.layers.Conv2D(4, 3, padding="same")(image))
+    middle = keras.layers.Conv2D(4, 3, padding="same", name="middle")(maps)
+    return wrapped(
+        keras.Model(image, head(keras, last(keras.layers.Add(name="sum")([middle, maps]))))
+    )
+
+
+def told(first: Tells) -> Any:
+    class Hears(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs * (1 + first.told)
+
+    return Hears(name="hears")
+
+
+@pytest.mark.usefixtures("tried")
+def test_what_layers_tell_each_other_in_secret_is_no_photos_constant() -> None:
+    first = Tells()
+    model, photos = with_shortcut(first, told(first)), unlike()
+    for photo in photos:
+        found = model.activation_gradients(photo[None], "middle", ClassTarget(1))[1]
+        model._shared._kept = None
+        model._shared._random = True
+        own = model.activation_gradients(photo[None], "middle", ClassTarget(1))[1]
+        model._shared._random = False
+        np.testing.assert_array_equal(found, own)
+    assert model._shared._trusted == {"middle": False}
+    # from the layer on, the first photo is served, and another one is refused each time
+    model._tails._tails.clear()
+    maps = np.zeros((3, *SIZE, 4), np.float32)
+    model.run_from("middle", maps, photos[0])
+    for _ in range(2):
+        with pytest.raises(UnsupportedModel, match="own activations do not come to the scores"):
+            model.run_from("middle", maps, photos[1])
+    model.run_from("middle", maps, photos[0])
+
+
+@pytest.mark.usefixtures("tried")
+@pytest.mark.parametrize("how", ["other", "raises"])
+def test_a_graph_that_is_refused_leaves_nothing_behind(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fails, "how", how)
+    photos = unlike()
+    maps = np.ones((2, *SIZE, 4), np.float32)
+    model, plain = (with_shortcut(Fails(name="fails")) for _ in range(2))
+    for one, other in zip(model._network.model.weights, plain._network.model.weights, strict=True):
+        other.assign(one)
+    model.activation_gradients(photos[:1], "middle", ClassTarget(1))
+    assert model._shared._trusted == {"middle": False}
+    for photo in photos:
+        found = model.run_from("middle", maps, photo)
+        np.testing.assert_array_equal(found, plain.run_from("middle", maps, photo))
