@@ -209,7 +209,6 @@ def test_what_layers_tell_each_other_in_secret_is_no_photos_constant() -> None:
         np.testing.assert_array_equal(found, own)
     assert model._shared._trusted == {"middle": False}
     # from the layer on, the first photo is served, and another one is refused each time
-    model._tails._tails.clear()
     maps = np.zeros((3, *SIZE, 4), np.float32)
     model.run_from("middle", maps, photos[0])
     for _ in range(2):
