@@ -60,9 +60,31 @@ def quickest(work: Work, rounds: int = ROUNDS) -> list[tuple[float, float]]:
 )
 def streams_two(size: Size) -> Case:
     """Say its speed beside the process, as a part of its speed alone."""
+    return beside_one(size, "resnet50")
+
+
+@row(
+    what="the same of MobileNetV2 where OpenVINO does not serve, in streams of PyTorch",
+    goal="0.6 of its undisturbed speed (the fair share is 0.67)",
+    memory=False,
+    alone=True,
+)
+def streams_own(size: Size) -> Case:
+    """Say the same of a network that stays in its framework."""
+    return beside_one(size, "mobilenet_v2", compiled=False)
+
+
+def beside_one(size: Size, name: str, *, compiled: bool = True) -> Case:
+    """Measure RISE on a network alone, and beside one competing process."""
+    import torch
+
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:STREAMS])
     os.environ["OMP_NUM_THREADS"] = str(STREAMS)  # what a backend goes by
-    model = networks.torch_model()
+    torch.set_num_threads(STREAMS)
+    model = networks.torch_model(name)
+    if not compiled:
+        passes = model._forward.logits
+        passes._ways = passes._ways[1:]  # OpenVINO comes first
     said = networks.started(model)
     work = explains(model, "ours", {"masks": size.count(GOAL, 100), "grid": 7})
     work()
