@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import TimeoutError as Never
 from playwright.sync_api import expect
 
 from tests.browser.conftest import later, newcomer, rested, steady, unroll, until
@@ -47,8 +48,9 @@ LOOK = """async streamlits => {
     })));
 }"""
 
-ACROSS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
-  .map(part => part.scrollWidth - part.clientWidth)"""
+FITS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
+  .every(part => part.scrollWidth <= part.clientWidth)"""
+"""Whether nothing is wider than the window, which all that is drawn has to hear of first."""
 
 THEMED = """theme => {
   const app = getComputedStyle(document.querySelector(".stApp"));
@@ -101,7 +103,9 @@ class Walk:
                 self.known.add(found["known"])
             else:
                 self.ours.append(f"{state}: {found['said']}")
-        if max(self.page.evaluate(ACROSS)) > 0:
+        try:
+            self.page.wait_for_function(FITS, timeout=10_000)
+        except Never:
             self.wide.append(state)
 
     def glance(self, state, turn):

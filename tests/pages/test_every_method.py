@@ -55,7 +55,7 @@ def test_every_method_draws_its_own_map_on_every_page(app):
         assert app.title[0].value == explainers()[name].title
         np.testing.assert_array_equal(ran(app, name).explanation.attribution, maps[name])
         told.add(name)
-    assert len(told) == 5
+    assert len(told) == 6
     app.switch_page("pages/compare.py")
     settle(app, lambda app: any(button.key == "run-grid" for button in app.button))
     assert app.title[0].value == "Side by side"

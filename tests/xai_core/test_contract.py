@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from loaders import backend
+from loaders.torch import forward
 from tests.fakes import tiny
 from xai_core.errors import ParamError, UnsupportedModel
 from xai_core.explainer import Explainer, explaining, make
@@ -172,6 +173,7 @@ def test_explanation_is_whole(models: list[Any], name: str, engine: str) -> None
 def test_passes_are_counted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # on a busy machine even this network may seem worth another backend, whose passes none counts
     monkeypatch.setattr(backend, "REPAYS", float("inf"))
+    monkeypatch.setattr(forward, "JOINED_FROM", 1 << 30)
     model = serving([tiny.torch_model()], name, "ours")  # which no other test has sent to one
     method = make(name, {}, size=model.input_size)
     # what is found out once is not counted; and of the last photo something is kept
