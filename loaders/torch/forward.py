@@ -89,6 +89,11 @@ class Forward:
         joined = self._lighter.said if self._lighter else ""
         return f"{self.shared.said} {joined}".strip()
 
+    @property
+    def at_once(self) -> int:
+        """How many views' slopes go at once where steps are joined, else 0."""
+        return self._lighter.room if self._lighter else 0
+
     def back(self, images: Array, target: Target) -> Array:
         """Return d score / d view, float32 `[n, h, w, 3]`."""
         views = nchw(images).requires_grad_()

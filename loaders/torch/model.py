@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -182,9 +183,11 @@ class TorchModel(Backed):
     def gradients(self, images: Array, target: Target, batch: int = 0) -> Array:
         """Return d score / d view, float32 `[N, h, w, 3]`."""
         self._asked(target)
-        high, wide = self.input_size
-        few = max(1, min(batch or BATCH, SLOPES // (high * wide)))
-        parts = [self._forward.back(part, target) for part in self._parts(images, few)]
+        few = self._forward.at_once or max(1, SLOPES // math.prod(self.input_size))
+        parts = [
+            self._forward.back(part, target)
+            for part in self._parts(images, min(batch or BATCH, few))
+        ]
         return np.ascontiguousarray(np.concatenate(parts))
 
     def expects(self, gradients: int) -> None:

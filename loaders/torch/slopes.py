@@ -26,6 +26,9 @@ SLOPES = 1e-4
 """By how much slopes may differ, as a part of the largest."""
 FEW = 4
 """Channels of maps to which slopes go slowly by a step of several: oneDNN fills them up to 16."""
+ROOM, PIXELS = 128 << 20, 4 * 224 * 224
+"""Bytes of the joined maps of views that go at once, of which a pass there and back holds about
+twice as many, and the pixels of such views: more at once are no quicker."""
 
 Back = Callable[[torch.Tensor, torch.Size], torch.Tensor]
 """Slopes at a convolution's map and the shape of what it takes in, slopes at that out."""
@@ -257,8 +260,9 @@ def _pointwise(
 class ThereAndBack:
     """A network's scores `[n, classes]` of views `[n, 3, h, w]`, from which slopes go back so.
 
-    Some views settle how; `said` tells of it in a sentence, once it was tried. Raises Refused where
-    the network cannot be followed, or has no convolution.
+    Some views settle how; `said` tells of it in a sentence, once it was tried, and `room` is how
+    many views may go at once. Raises Refused where the network cannot be followed, or has no
+    convolution.
     """
 
     def __init__(self, module: Wrapped, views: torch.Tensor) -> None:
@@ -273,6 +277,10 @@ class ThereAndBack:
         self._steps = ordered(steps, {self._last})
         if not any(isinstance(step.run, _Unit) for step in steps):
             raise Refused("it has no convolution to join anything with")
+        maps = sum(
+            4 * traced.shapes[step.node].numel() for step in steps if isinstance(step.run, _Unit)
+        )
+        self.room = max(1, min(ROOM // maps, PIXELS // (views.shape[2] * views.shape[3])))
         with torch.no_grad():
             known = {self._photos: module.normalised(views)}
             for step in self._steps:
