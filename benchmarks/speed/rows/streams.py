@@ -64,7 +64,8 @@ def streams_two(size: Size) -> Case:
 
 
 @row(
-    what="the same of MobileNetV2 where OpenVINO does not serve, in streams of PyTorch",
+    what="RISE, MobileNetV2 where OpenVINO does not serve, two streams of PyTorch beside one "
+    "competing process",
     goal="0.6 of its undisturbed speed (the fair share is 0.67)",
     memory=False,
     alone=True,
