@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import TimeoutError as Never
 from playwright.sync_api import expect
 
 from tests.browser.conftest import until
@@ -16,7 +17,14 @@ def test_a_box_is_clicked_explained_painted_over_and_drawn(visit):
     page.set_viewport_size({"width": 1366, "height": 768})
     page.goto(f"{page.url.rstrip('/')}/object_detection")
     boxes = page.get_by_role("button", name=BOX)
-    boxes.first.wait_for()
+    try:
+        boxes.first.wait_for(timeout=100_000)
+    except (
+        Never
+    ):  # seen once in some twenty whole runs, and not understood: a reader comes anew, too
+        print("no boxes, but:", page.locator("body").inner_text()[:2000])
+        page.reload()
+        boxes.first.wait_for()
     assert boxes.count() == 6  # what the photo holds
     expect(page.get_by_text("6 boxes of")).to_be_visible()
     # by keyboard: another box, and Run
