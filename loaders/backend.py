@@ -25,6 +25,8 @@ Run = Callable[[Array], Array]
 
 AGREES = 1e-5
 """By how much the scores may differ, as a part of the largest of them."""
+SLOPES = 1e-4
+"""By how much slopes may differ, as a part of the largest: a ReLU at nought may go either way."""
 REPAYS, FEWEST = 3.0, 80
 """Seconds of passes, and images, of a run for which a network is converted: that takes a second or
 two, and as long as some twenty passes."""

@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from loaders import backend
-from loaders.backend import AGREES, difference
+from loaders.backend import AGREES, SLOPES, difference
 from loaders.keras.network import Network, tensor
 from loaders.keras.sites import Sites, array
 from loaders.keras.tail import Tails
@@ -32,8 +32,6 @@ BESIDE = 3
 """Times what a pass keeps to find its slopes, by what layers that give a map give."""
 REPAYS = 4.0
 """Seconds of passes to a layer after which the halves are tried there: that takes about as long."""
-SLOPES = 1e-4
-"""By how much slopes may differ, as a part of the largest: a ReLU at nought may go either way."""
 
 
 @dataclasses.dataclass(eq=False)

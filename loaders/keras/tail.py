@@ -161,7 +161,7 @@ class Tail:
                 call = path, counts[path]
                 # what runs in a graph of its own cannot be kept: it runs again
                 kept = all(
-                    hasattr(each, "numpy") or getattr(each, "graph", None) is here
+                    hasattr(each, "numpy") or (here and getattr(each, "graph", None) is here)
                     for each in tf.nest.flatten(output)
                 )
                 if kept and (wanted is None or call in wanted):

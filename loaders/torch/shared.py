@@ -17,14 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from loaders import backend
-from loaders.backend import AGREES, Refused, difference
+from loaders.backend import AGREES, SLOPES, Refused, difference
 from loaders.torch import convert
 from loaders.torch.halves import Front, Halves
 from loaders.torch.layers import Modules
 from loaders.torch.layout import Layout
 from loaders.torch.replay import Ended
 from loaders.torch.script import Graph
-from loaders.torch.slopes import SLOPES
 from loaders.torch.wrapped import Wrapped
 
 Array = NDArray[np.float32]

@@ -17,13 +17,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from loaders.backend import AGREES, QUICKER, Refused, difference
+from loaders.backend import AGREES, QUICKER, SLOPES, Refused, difference
 from loaders.torch.packed import Chain, packed
 from loaders.torch.traced import Step, Traced, Values, ordered, run
 from loaders.torch.wrapped import Wrapped
 
-SLOPES = 1e-4
-"""By how much slopes may differ, as a part of the largest."""
 FEW = 4
 """Channels of maps to which slopes go slowly by a step of several: oneDNN fills them up to 16."""
 ROOM, PIXELS = 128 << 20, 4 * 224 * 224
